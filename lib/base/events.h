@@ -1,0 +1,42 @@
+/*
+ * events: the vocabulary of the log, every word once. posthouse-log(7) explains
+ * each; a test compares the two.
+ */
+#ifndef LIB_BASE_EVENTS_H
+#define LIB_BASE_EVENTS_H
+
+#define EV_FATAL "program.fatal"             /* a program could not start or go on: text */
+#define EV_WARNING "program.warning"         /* text */
+#define EV_SANDBOX "program.sandbox"         /* a narrowing the kernel does not offer: what, reason */
+
+#define EV_MASTER_STARTED "master.started"   /* service, pid */
+#define EV_MASTER_DIED "master.died"         /* service, pid, status, again_s */
+#define EV_MASTER_LISTEN "master.listen"     /* service, address, error when it failed */
+
+#define EV_SMTPD_CONNECT "smtpd.connect"     /* client */
+#define EV_SMTPD_REFUSED "smtpd.refused"     /* client, code, reason */
+#define EV_SMTPD_REJECT "smtpd.reject"       /* client, command, sender, rcpt, reply */
+#define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how */
+#define EV_SMTPD_DISCONNECT "smtpd.disconnect" /* client, why, messages */
+
+#define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */
+#define EV_QUEUE_DELIVERED "queue.delivered" /* id, rcpt, agent, to, reply */
+#define EV_QUEUE_DEFERRED "queue.deferred"   /* id, rcpt, agent, reply, next_s */
+#define EV_QUEUE_FAILED "queue.failed"       /* id, rcpt, agent, reply */
+#define EV_QUEUE_REMOVED "queue.removed"     /* id, why */
+#define EV_QUEUE_BOUNCED "queue.bounced"     /* id, as, sender */
+#define EV_QUEUE_STARTED "queue.started"     /* messages, held, bad, swept, ms */
+#define EV_QUEUE_BAD "queue.bad"             /* id, reason: an envelope that does not parse */
+#define EV_QUEUE_HELD "queue.held"           /* id, by */
+#define EV_QUEUE_ALARM "queue.alarm"         /* what: a fault of our own configuration */
+
+#define EV_REMOTE_CONNECT "remote.connect"   /* host, address, error */
+#define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */
+#define EV_AUTH_FAILED "auth.failed"         /* login, service, client, reason */
+#define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */
+#define EV_POP3_LOGOUT "pop3d.logout"        /* mailbox, client, why, retrieved, deleted, octets */
+#define EV_COLLECT_MESSAGE "collect.message" /* account, uid, id, class, rcpts, evidence */
+#define EV_COLLECT_DONE "collect.done"       /* account, messages, octets, ms, error */
+#define EV_COLLECT_AUTH_FAILED "collect.auth_failed" /* account, reply */
+
+#endif

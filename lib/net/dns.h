@@ -1,0 +1,26 @@
+/*
+ * dns: MX and address look-ups, over c-ares. The only module that knows it.
+ */
+#ifndef LIB_NET_DNS_H
+#define LIB_NET_DNS_H
+
+#include "lib/base/clock.h"
+#include "lib/net/ip.h"
+
+enum dns_result { DNS_OK, DNS_NONE /* the name or the type is not there */, DNS_TRY_AGAIN };
+struct dns; /* one resolver a process */
+/* servers: "" for /etc/resolv.conf, else "127.0.0.1:5353, [::1]:53". */
+struct dns *dns_open(const char *servers, int timeout_ms, struct buf *why) MUST_CHECK;
+void dns_close(struct dns *);
+
+struct dns_mx {
+	uint16_t preference;
+	char host[256]; /* "" alone: null MX (RFC 7505) */
+};
+/* At most max, by preference, equal ones shuffled. DNS_NONE: no MX at all (the
+ * caller falls back on the name itself). */
+enum dns_result dns_mx(struct dns *, const char *domain, struct dns_mx *, int max, int *n, deadline_ms);
+/* AAAA and A, AAAA first. DNS_OK with at least one. */
+enum dns_result dns_addresses(struct dns *, const char *host, struct ip *, int max, int *n, deadline_ms);
+
+#endif

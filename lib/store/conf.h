@@ -1,0 +1,80 @@
+/*
+ * conf: posthouse.conf, `name = value`, scalars only.
+ *
+ * One table (conf.c) names every setting with type, default and bounds; what is
+ * not in it is an error. posthouse.conf(5) documents each; a test compares the
+ * two. posthouse compile checks etc/posthouse.conf and copies it into the
+ * generation; programs read it there, once, when they start.
+ */
+#ifndef LIB_STORE_CONF_H
+#define LIB_STORE_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/store/instance.h"
+#include "lib/sys/sandbox.h"
+
+enum plaintext_login { PLAINTEXT_LOOPBACK, PLAINTEXT_TRUSTED, PLAINTEXT_NEVER, PLAINTEXT_ALWAYS };
+
+struct conf {
+	/* who we are */
+	char *hostname;        /* FQDN; default gethostname(2), completed when possible */
+	char *helo_name;       /* default: hostname */
+	char *default_domain;  /* bare names; default: the only local domain, else none */
+	char *mail_root;       /* default: the instance's mail directory */
+	/* listening; "" binds every address, "none" nothing; comma-separated */
+	char *listen_smtp;       /* 127.0.0.1:25, [::1]:25 */
+	char *listen_submission; /* 127.0.0.1:587, [::1]:587 */
+	char *listen_pop3;       /* 127.0.0.1:110, [::1]:110 */
+	/* smtpd */
+	bool relay;               /* relay = trusted (default) | none: T8 */
+	uint64_t message_size_limit; /* octets; 50M */
+	uint64_t rcpt_limit;      /* recipients a message; 1000 */
+	uint64_t received_limit;  /* Received fields before it is a loop; 50 */
+	uint64_t smtpd_workers;   /* 50 */
+	uint64_t smtpd_reuse;     /* sessions a worker; 100 */
+	uint64_t smtpd_connections, smtpd_connections_per_address; /* 500, 50 */
+	uint64_t smtpd_timeout;   /* seconds a command; 300 */
+	uint64_t smtpd_session_timeout; /* seconds in all; 3600 */
+	uint64_t smtpd_errors;    /* errors before 421; 20 */
+	bool smtpd_bare_newline_normalize; /* smtp_bare_newline = reject | normalize (trusted only) */
+	/* pop3d, authd */
+	enum plaintext_login plaintext_login; /* loopback */
+	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address;
+	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
+	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
+	/* queue */
+	uint64_t retry_first, retry_last; /* 5m growing to 4h */
+	uint64_t queue_lifetime;  /* 5d */
+	uint64_t bounce_lifetime; /* 1d: for DSNs themselves */
+	uint64_t direct_timeout_ms; /* 1000: then a direct delivery becomes a queued one */
+	uint64_t local_agents;    /* 2 */
+	uint64_t remote_agents;   /* 20 */
+	uint64_t site_concurrency; /* connections to one next hop; 5 */
+	uint64_t queue_free_floor; /* octets free on the spool below which 452; 100M */
+	bool sync_names_always;   /* sync_names = auto | always */
+	/* remote */
+	char *resolver;           /* "" = /etc/resolv.conf */
+	uint64_t dns_timeout, remote_connect_timeout, remote_timeout;
+	uint64_t remote_port;     /* 25; for tests and odd firewalls */
+	/* collector */
+	uint64_t collect_parallel; /* 20 */
+	uint64_t collect_timeout;  /* 60 */
+	/* house */
+	enum sandbox_mode sandbox; /* auto */
+	uint64_t log_keep;         /* days; 30 */
+	bool log_detail;           /* log_level = notice | detail */
+};
+
+/* Defaults, then the file (may be absent) over them. 0; -1 with errors appended to why as
+ * "FILE:LINE: ...\n", all of them. */
+int conf_read(struct conf *, const char *file, struct buf *why) MUST_CHECK;
+/* What every program does: the current generation's copy, fatal(EX_CONFIG) if there is none. */
+void conf_load(struct conf *, const struct instance *);
+void conf_free(struct conf *);
+/* "name = value" for `posthouse conf`, with defaults filled in. */
+void conf_print(const struct conf *, struct buf *out);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * envelope: what the queue must know about a message: versioned UTF-8 text, one field
+ * a line, readable with cat(1).
+ *
+ *   posthouse-envelope 1
+ *   id 7kq3m9...
+ *   arrived 1795315490
+ *   sender ann@example.org          ("%": the null sender; words are %XX-encoded)
+ *   octets 4096 4180                file octets; wire octets (with CRLF)
+ *   head 67                         octets at the file's start for mailboxes only (Return-Path ...)
+ *   client [192.0.2.1] helo.example smtp   address, HELO, service; or: submitted by uid 1000
+ *   body 8BITMIME                   7BIT, 8BITMIME
+ *   smtputf8                        when it is needed
+ *   ret FULL / envid QQ314159       DSN (RFC 3461), when given
+ *   T 0000 local ann@example.org rfc822;Ann@Example.ORG -
+ *   T 0000 relay bob@else.example rfc822;bob@else.example FAILURE,DELAY
+ *   note 1795315999 1 450 4.2.0 host%20said...       appended: time, recipient number, last reply
+ *
+ * A recipient line: status letter (T todo, D done, B bounced) and four digits of attempts,
+ * both overwritten in place; action (local, relay); address; original recipient; NOTIFY or "-".
+ * The file's mtime is the time of the next attempt.
+ */
+#ifndef LIB_STORE_ENVELOPE_H
+#define LIB_STORE_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/limits.h"
+
+enum rcpt_status { RCPT_TODO = 'T', RCPT_DONE = 'D', RCPT_BOUNCED = 'B' };
+enum rcpt_action { RCPT_LOCAL, RCPT_RELAY }; /* where the router sent it on arrival */
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 }; /* 0: default */
+
+struct env_rcpt {
+	enum rcpt_status status;
+	enum rcpt_action action;
+	unsigned attempts;
+	unsigned notify;
+	const char *address;  /* canonical */
+	const char *orcpt;    /* "rfc822;..." or "" */
+	const char *last;     /* the newest note: "450 4.2.0 text"; "" */
+	off_t offset;         /* of the status letter in the file */
+};
+struct envelope {
+	char id[LIMIT_ID];
+	int64_t arrived_s;
+	const char *sender;   /* "": the null sender */
+	uint64_t octets, wire_octets, head_octets;
+	const char *client;   /* the field's text as written */
+	bool body_8bit, smtputf8;
+	const char *ret, *envid; /* "" when not given */
+	struct env_rcpt *rcpts;
+	size_t rcpt_count;
+};
+void envelope_write(const struct envelope *, struct buf *out);
+/* All of fd's text into *out; strings live in the arena. -1 with why: it does not parse. */
+int envelope_read(int fd, struct arena *, struct envelope *out, struct buf *why) MUST_CHECK;
+/* In place: status letter and attempts of one recipient. 0 or -1 errno. */
+int envelope_mark(int fd, const struct env_rcpt *) MUST_CHECK;
+int envelope_note(int fd, size_t rcpt, int64_t when_s, const char *reply) MUST_CHECK; /* appended */
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * sandbox: what a program gives up before the first octet from outside.
+ *
+ * Landlock for paths, seccomp for system calls (libseccomp). What the kernel
+ * does not offer is logged once (EV_SANDBOX), and fatal when required.
+ */
+#ifndef LIB_SYS_SANDBOX_H
+#define LIB_SYS_SANDBOX_H
+
+#include <stdbool.h>
+
+enum sandbox_mode { SANDBOX_OFF, SANDBOX_AUTO, SANDBOX_REQUIRED };
+enum sandbox_right {
+	MAY_READ = 1,   /* files and directories below */
+	MAY_WRITE = 2,  /* ... write, create, link, rename, remove */
+	MAY_EXEC = 4
+};
+enum sandbox_call { /* beyond reading and writing what is open */
+	CALL_FORK = 1,
+	CALL_EXEC = 2,
+	CALL_INET = 4,  /* socket(AF_INET, AF_INET6), connect, bind */
+	CALL_UNIX = 8,  /* socket(AF_UNIX), connect */
+	CALL_IDS = 16   /* setuid and its kin */
+};
+struct sandbox {
+	enum sandbox_mode mode;
+	struct { const char *path; unsigned rights; } paths[12]; /* ends with NULL */
+	unsigned calls;
+};
+void sandbox_enter(const struct sandbox *);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * auth: who is this? Server: authd; clients: smtpd, pop3d.
+ *
+ * CHECK: login and password as the client's peer gave them, service and client address for log and penalties.
+ * YES: the mailbox's address and a ticket, good once and for 30 seconds. REDEEM: a process that serves mailboxes
+ * (uid phmail) trades a ticket for the mailbox and its maildir; so a login process that was taken over can
+ * open no mailbox whose password it has not seen. NO: one text for unknown user and wrong password alike.
+ * LATER: temporary trouble (RFC 3206 SYS/TEMP).
+ */
+#ifndef LIB_WIRE_AUTH_H
+#define LIB_WIRE_AUTH_H
+
+#include "lib/wire/wire.h"
+
+enum { AUTH_IDLE = 1, AUTH_DECIDING = 2, AUTH_REDEEMING = 4 };
+extern const struct wire_msg auth_messages[];
+
+enum auth_answer { AUTH_YES, AUTH_NO, AUTH_LATER };
+struct auth { /* the client's side; connects when needed */
+	struct wire wire;
+	const char *path;
+};
+void auth_init(struct auth *, const char *socket_path);
+enum auth_answer auth_check(struct auth *, const char *login, const char *password, const char *service,
+    const char *client, char mailbox[LIMIT_ADDRESS + 1], char ticket[65]) MUST_CHECK;
+enum auth_answer auth_redeem(struct auth *, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
+    struct buf *maildir) MUST_CHECK;
+void auth_close(struct auth *);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * router: who gets a message, and which way: maps → decision. A library; no process.
+ *
+ * Each answer can say why: `explain`, if not NULL, gets a line a step, "aliases:12 sales → ann, bob".
+ */
+#ifndef ROUTER_ROUTER_H
+#define ROUTER_ROUTER_H
+
+#include "lib/base/buf.h"
+#include "lib/mail/path.h"
+#include "lib/mail/reply.h"
+#include "lib/net/ip.h"
+#include "lib/store/conf.h"
+#include "lib/store/envelope.h"
+#include "lib/store/map.h"
+
+struct router {
+	const struct conf *conf;
+	struct generation *maps; /* domains, users, aliases, routes, access */
+};
+int router_open(struct router *, const struct instance *, const struct conf *, struct buf *why) MUST_CHECK;
+void router_refresh(struct router *); /* before each session or job: the current generation */
+void router_close(struct router *);
+
+/* --- clients: the access map ------------------------------------------- */
+struct access {
+	bool trusted, no_relay, no_local;
+	const char *reject; /* text, or NULL */
+	unsigned line;      /* of access; 0: no entry */
+};
+void router_client(const struct router *, const struct ip *, struct access *out, struct arena *);
+/* sender:ADDRESS, sender:@DOMAIN; helo:NAME entries. */
+void router_sender(const struct router *, const char *sender, struct access *out, struct arena *);
+void router_helo(const struct router *, const char *helo, struct access *out, struct arena *);
+
+/* --- recipients --------------------------------------------------------- */
+struct route_rcpt {            /* one final recipient */
+	enum rcpt_action action;
+	const char *address;   /* canonical; for RCPT_LOCAL the mailbox's own address */
+	struct route_rcpt *next;
+};
+struct route {
+	enum outcome outcome;    /* SENT: take it; RETRY: defer; FAILED: reject with reply */
+	struct reply reply;
+	struct route_rcpt *rcpts; /* aliases, forwards, copy-to, catch-all expanded; each mailbox once */
+	size_t count;             /* 0 with SENT: accepted and discarded (:discard:) */
+};
+/*
+ * May this client send to rcpt, and who is meant? may_relay: the client may send to other people's domains.
+ * complete: a bare name gets the default domain (trusted clients, submission). Memory from the arena.
+ */
+void router_rcpt(const struct router *, const struct path *rcpt, const struct access *client,
+    bool may_relay, bool complete, struct arena *, struct route *out, struct buf *explain);
+/* VRFY, RCPT without relaying: is this a local mailbox or alias? */
+
+/* --- mailboxes ---------------------------------------------------------- */
+struct mailbox {
+	const char *address; /* its own, canonical */
+	const char *maildir; /* relative to root */
+	const char *root;    /* the domain's mail_root, or the instance's */
+	const char *name;    /* the person's; "" */
+	bool disabled;
+	unsigned line;
+};
+/* By its address or, bare, by name in the default domain; domain aliases followed. 1, 0: none, -1: maps broken. */
+int router_mailbox(const struct router *, const char *address, struct arena *, struct mailbox *out) MUST_CHECK;
+
+/* --- next hops ---------------------------------------------------------- */
+enum nexthop_kind { NEXTHOP_LOCAL, NEXTHOP_MX, NEXTHOP_SMARTHOST };
+struct nexthop {
+	enum nexthop_kind kind;
+	const char *text;  /* the key of the per-destination queue and remote's order: "local", "mx:example.org",
+	                    * "smarthost:mail.isp.example:25,[192.0.2.1]:587" */
+	unsigned line;
+};
+/* Where an address goes by the current maps; every attempt asks again. sender: for from: keys. 0; -1: a fault of our own maps (RETRY, alarm) with why. */
+int router_nexthop(const struct router *, const char *sender, const char *address, enum rcpt_action,
+    struct arena *, struct nexthop *out, struct buf *explain, struct buf *why) MUST_CHECK;
+
+#endif
