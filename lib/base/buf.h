@@ -27,7 +27,8 @@ struct span span_cut(struct span *rest, char sep);
 
 /*
  * Octets that grow up to max. s ends in a NUL that len does not count. What
- * would not fit is dropped and sets over until buf_reset(): append, ask once.
+ * would not fit is dropped, and all that comes behind it too, and sets over until
+ * buf_reset(): append, ask once.
  */
 struct buf {
 	char *s;
@@ -41,7 +42,7 @@ void buf_adds(struct buf *, const char *);
 void buf_addc(struct buf *, char);
 void buf_addspan(struct buf *, struct span);
 void buf_addf(struct buf *, const char *, ...) PRINTF_LIKE(2, 3);
-void buf_addv(struct buf *, const char *, va_list);
+void buf_addv(struct buf *, const char *, va_list) PRINTF_LIKE(2, 0);
 void buf_drop(struct buf *, size_t n); /* the first n octets are done with */
 void buf_reset(struct buf *);          /* empty again; memory kept */
 void buf_wipe(struct buf *);           /* buf_reset, old octets overwritten */
