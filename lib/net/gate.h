@@ -4,13 +4,16 @@
  * The parent accepts, asks admit(), counts, and passes each connection
  * to an idle worker process, forking more up to workers_max. It
  * never parses the protocol. A worker serves one connection at a time, at most
- * reuse of them. Sockets come from LISTEN_FDS (named by service), from inetd on
- * fd 0, or from the addresses given.
+ * reuse of them; one that dies is replaced when it is needed. Connections wait in the
+ * parent while all workers are busy. Limits count an IPv6 client by its /64.
+ * Sockets come from LISTEN_FDS (named by service), from inetd on fd 0, or from
+ * the addresses given.
  */
 #ifndef LIB_NET_GATE_H
 #define LIB_NET_GATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/net/ip.h"
 
@@ -30,15 +33,22 @@ struct gate {
 	/* 0: come in. Otherwise the refusal, CRLF included, is sent and the connection closed. */
 	const char *(*admit)(void *arg, const struct gate_conn *);
 	const char *busy;      /* what a client over a limit is told, CRLF included */
-	/* In the parent before its first accept, and in each worker: drop, sandbox. */
+	/* A client over a limit is turned away: for the log. limit: "connections" or
+	 * "connections_per_address". May be NULL. */
+	void (*refused)(void *arg, const struct gate_conn *, const char *limit);
+	/* In the parent before its first accept (workers fork from it later: it keeps fork, and drops to
+	 * what they need), and in each worker before its first connection: drop, sandbox. */
 	void (*enter_parent)(void *arg);
 	void (*enter_worker)(void *arg);
-	void (*serve)(void *arg, struct gate_conn *); /* takes conn->fd; in the worker */
+	/* Takes conn->fd (non-blocking, TCP_NODELAY set); in the worker. After SIGTERM proc_stopping is set
+	 * and the signal repeated: end the session soon; there are 8 seconds. */
+	void (*serve)(void *arg, struct gate_conn *);
 	void *arg;
 };
 /* inetd: is fd 0 a connected socket, and no LISTEN_FDS there? */
 bool gate_inetd(void);
-/* Serve until SIGTERM. fds/names: listening sockets. With inetd: one session in this process. */
+/* Serve until SIGTERM. fds/names: listening sockets, at most 32. With inetd n is 0 and names[0] the
+ * service: one session in this process. The exit code. */
 int gate_run(struct gate *, const int *fds, const char *const *names, int n);
 
 #endif
