@@ -1,0 +1,469 @@
+/*
+ * upstream: the words of the map `upstreams`.
+ *
+ * Knows which words there are, their types, defaults and what must not stand together. Refuses to know
+ * whether users exist (posthouse compile asks) and what sorting does with any of it (collector/).
+ */
+#include "lib/store/upstream.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/limits.h"
+#include "lib/base/num.h"
+#include "lib/store/words.h"
+
+#define DAYS_MAX 36500
+#define HOPS_MAX 1000
+
+enum type {
+	TEXT,      /* one string */
+	STRINGS,   /* a,b,c; may be repeated */
+	WHOLES,    /* one string, commas included; may be repeated */
+	PAIR,      /* KEY:one string; may be repeated */
+	PAIR_LIST, /* KEY:a,b; may be repeated */
+	NUMBER,
+	SIZE,
+	YES_NO,
+	OTHER      /* has a reader of its own */
+};
+
+struct parser {
+	struct arena *arena;
+	struct upstream *up;
+	struct buf *why;
+	bool failed;
+};
+struct entry_word {
+	const char *name;
+	enum type type;
+	size_t offset;
+	uint64_t max;
+	void (*read)(struct parser *, struct span);
+};
+
+static void read_kind(struct parser *, struct span);
+static void read_tls(struct parser *, struct span);
+static void read_protocol(struct parser *, struct span);
+static void read_keep(struct parser *, struct span);
+static void read_envelope(struct parser *, struct span);
+static void read_position(struct parser *, struct span);
+static void read_subaddress(struct parser *, struct span);
+
+// clang-format off
+#define AT(member) offsetof(struct upstream, member)
+static const struct entry_word entry_words[] = {
+	/* name               type       where             max         reader */
+	{ "kind",              OTHER,     0,                0,          read_kind },
+	{ "protocol",          OTHER,     0,                0,          read_protocol },
+	{ "host",              TEXT,      AT(host),         0,          NULL },
+	{ "port",              NUMBER,    AT(port),         65535,      NULL },
+	{ "tls",               OTHER,     0,                0,          read_tls },
+	{ "ca",                TEXT,      AT(ca),           0,          NULL },
+	{ "pin",               STRINGS,   AT(pins),         0,          NULL },
+	{ "login",             TEXT,      AT(login),        0,          NULL },
+	{ "secret",            TEXT,      AT(secret),       0,          NULL },
+	{ "domain",            STRINGS,   AT(domains),      0,          NULL },
+	{ "mailbox",           STRINGS,   AT(mailboxes),    0,          NULL },
+	{ "users",             STRINGS,   AT(users),        0,          NULL },
+	{ "alias",             PAIR,      AT(aliases),      0,          NULL },
+	{ "name",              PAIR,      AT(names),        0,          NULL },
+	{ "cc",                PAIR_LIST, AT(ccs),          0,          NULL },
+	{ "list",              PAIR_LIST, AT(lists),        0,          NULL },
+	{ "public",            WHOLES,    AT(publics),      0,          NULL },
+	{ "fallback",          TEXT,      AT(fallback),     0,          NULL },
+	{ "trusted",           STRINGS,   AT(trusted),      0,          NULL },
+	{ "envelope",          OTHER,     0,                0,          read_envelope },
+	{ "envelope_position", OTHER,     0,                0,          read_position },
+	{ "strip_prefix",      TEXT,      AT(strip_prefix), 0,          NULL },
+	{ "subaddress",        OTHER,     0,                0,          read_subaddress },
+	{ "site",              TEXT,      AT(site),         0,          NULL },
+	{ "max_hops",          NUMBER,    AT(max_hops),     HOPS_MAX,   NULL },
+	{ "parse_subject",     YES_NO,    AT(parse_subject), 0,        NULL },
+	{ "keep",              OTHER,     0,                0,          read_keep },
+	{ "max_size",          SIZE,      AT(max_size),     UINT64_MAX, NULL },
+	{ "max_messages",      NUMBER,    AT(max_messages), UINT32_MAX, NULL },
+};
+// clang-format on
+
+const char *
+upstream_word(size_t i)
+{
+	return i < COUNT(entry_words) ? entry_words[i].name : NULL;
+}
+
+static void fault(struct parser *, const char *, ...) PRINTF_LIKE(2, 3);
+
+static void
+fault(struct parser *p, const char *text, ...)
+{
+	va_list ap;
+
+	if (p->failed)
+		buf_adds(p->why, "; ");
+	p->failed = true;
+	va_start(ap, text);
+	buf_addv(p->why, text, ap);
+	va_end(ap);
+}
+
+static const char *
+keep(struct parser *p, struct span s)
+{
+	return arena_dupn(p->arena, s.s, s.len);
+}
+
+/* Arrays grow by copying within the arena, which frees all at once: entries are short. */
+static void
+strings_add(struct parser *p, struct upstream_strings *list, struct span s)
+{
+	const char **v = arena_alloc(p->arena, (list->n + 1) * sizeof(*v));
+
+	if (list->n > 0)
+		memcpy(v, list->v, list->n * sizeof(*v));
+	v[list->n++] = keep(p, s);
+	list->v = v;
+}
+
+static void
+strings_split(struct parser *p, const char *name, struct upstream_strings *list, struct span s)
+{
+	struct span rest = s;
+	size_t before = list->n;
+
+	while (rest.s != NULL) {
+		struct span one = span_trim(span_cut(&rest, ','));
+
+		if (one.len > 0)
+			strings_add(p, list, one);
+	}
+	if (list->n == before)
+		fault(p, "%s= is empty", name);
+}
+
+static void
+pair_add(struct parser *p, const struct entry_word *w, struct upstream_pairs *pairs, struct span s)
+{
+	struct span value = s, key = span_trim(span_cut(&value, ':'));
+	struct upstream_pair *v;
+
+	if (value.s == NULL || key.len == 0 || span_trim(value).len == 0) {
+		fault(p, "%s=%.*s: write it %s=%s", w->name, (int)s.len, s.s, w->name,
+		    strcmp(w->name, "list") == 0 ? "KEY:USER,USER" : "USER:WORD");
+		return;
+	}
+	v = arena_alloc(p->arena, (pairs->n + 1) * sizeof(*v));
+	if (pairs->n > 0)
+		memcpy(v, pairs->v, pairs->n * sizeof(*v));
+	v[pairs->n].key = keep(p, key);
+	if (w->type == PAIR_LIST)
+		strings_split(p, w->name, &v[pairs->n].values, value);
+	else
+		strings_add(p, &v[pairs->n].values, span_trim(value));
+	pairs->v = v;
+	pairs->n++;
+}
+
+static void
+read_number(struct parser *p, const struct entry_word *w, struct span s, uint64_t *out)
+{
+	if ((w->type == SIZE ? num_size : num_parse)(s, w->max, out) == -1)
+		fault(p, "%s=%.*s: a number%s up to %llu is meant", w->name, (int)s.len, s.s,
+		    w->type == SIZE ? " (with k, M or G)" : "", (unsigned long long)w->max);
+}
+
+static void
+read_kind(struct parser *p, struct span s)
+{
+	if (span_is(s, "domain"))
+		p->up->kind = UPSTREAM_DOMAIN;
+	else if (span_is(s, "shared"))
+		p->up->kind = UPSTREAM_SHARED;
+	else if (span_is(s, "single"))
+		p->up->kind = UPSTREAM_SINGLE;
+	else
+		fault(p, "kind=%.*s: domain, shared or single is meant", (int)s.len, s.s);
+}
+
+static void
+read_protocol(struct parser *p, struct span s)
+{
+	if (span_is(s, "pop3"))
+		p->up->protocol = UPSTREAM_POP3;
+	else
+		fault(p, "protocol=%.*s: this release knows pop3", (int)s.len, s.s);
+}
+
+static void
+read_tls(struct parser *p, struct span s)
+{
+	if (span_is(s, "implicit"))
+		p->up->tls = UPSTREAM_TLS_IMPLICIT;
+	else if (span_is(s, "starttls"))
+		p->up->tls = UPSTREAM_TLS_STARTTLS;
+	else if (span_is(s, "none"))
+		p->up->tls = UPSTREAM_TLS_NONE;
+	else if (span_is(s, "none!"))
+		p->up->tls = UPSTREAM_TLS_NONE_FORCED;
+	else
+		fault(p, "tls=%.*s: implicit, starttls or none is meant", (int)s.len, s.s);
+}
+
+static void
+read_keep(struct parser *p, struct span s)
+{
+	uint64_t seconds;
+
+	if (span_is(s, "delete")) {
+		p->up->keep = UPSTREAM_KEEP_NONE;
+	} else if (span_is(s, "all")) {
+		p->up->keep = UPSTREAM_KEEP_ALL;
+	} else if (num_parse(s, DAYS_MAX, &p->up->keep_days) == 0) {
+		p->up->keep = UPSTREAM_KEEP_DAYS;
+	} else if (s.len > 1 && s.s[s.len - 1] == 'd' && num_duration(s, DAYS_MAX * 86400ULL, &seconds) == 0) {
+		p->up->keep = UPSTREAM_KEEP_DAYS;
+		p->up->keep_days = seconds / 86400;
+	} else {
+		fault(p, "keep=%.*s: delete, all or a number of days is meant", (int)s.len, s.s);
+	}
+}
+
+static bool
+field_name_ok(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!ascii_print(s.s[i]) || s.s[i] == ' ' || s.s[i] == ':')
+			return false;
+	return s.len > 0;
+}
+
+static void
+read_envelope(struct parser *p, struct span s)
+{
+	struct span nth = s, name = span_cut(&nth, ':');
+
+	if (span_case_is(s, "auto")) {
+		p->up->envelope = UPSTREAM_ENVELOPE_AUTO;
+	} else if (span_case_is(s, "none")) {
+		p->up->envelope = UPSTREAM_ENVELOPE_NONE;
+	} else if (!field_name_ok(name) ||
+	    (nth.s != NULL && (num_parse(nth, 1000, &p->up->envelope_nth) == -1 || p->up->envelope_nth == 0))) {
+		fault(p, "envelope=%.*s: auto, none, a header's name or NAME:N is meant", (int)s.len, s.s);
+	} else {
+		p->up->envelope = UPSTREAM_ENVELOPE_FIELD;
+		p->up->envelope_field = keep(p, name);
+	}
+}
+
+static void
+read_position(struct parser *p, struct span s)
+{
+	if (!span_is(s, "zone") && !span_is(s, "any"))
+		fault(p, "envelope_position=%.*s: zone or any is meant", (int)s.len, s.s);
+	p->up->envelope_any = span_is(s, "any");
+}
+
+static void
+read_subaddress(struct parser *p, struct span s)
+{
+	if (span_is(s, "none"))
+		p->up->subaddress = 0;
+	else if (s.len == 1 && ascii_print(s.s[0]) && !ascii_alnum(s.s[0]) && s.s[0] != '@' && s.s[0] != ' ')
+		p->up->subaddress = s.s[0];
+	else
+		fault(p, "subaddress=%.*s: one sign such as + or -, or none, is meant", (int)s.len, s.s);
+}
+
+static void
+read_yes_no(struct parser *p, const char *name, struct span s, bool *out)
+{
+	*out = span_is(s, "yes");
+	if (!*out && !span_is(s, "no"))
+		fault(p, "%s=%.*s: yes or no is meant", name, (int)s.len, s.s);
+}
+
+static const struct entry_word *
+find_word(struct span name)
+{
+	for (size_t i = 0; i < COUNT(entry_words); i++)
+		if (span_is(name, entry_words[i].name))
+			return &entry_words[i];
+	return NULL;
+}
+
+static bool
+repeatable(enum type t)
+{
+	return t == STRINGS || t == WHOLES || t == PAIR || t == PAIR_LIST;
+}
+
+static void
+read_word(struct parser *p, const struct entry_word *w, struct span value)
+{
+	void *at = (char *)p->up + w->offset;
+
+	switch (w->type) {
+	case TEXT:
+		*(const char **)at = keep(p, value);
+		break;
+	case STRINGS:
+		strings_split(p, w->name, at, value);
+		break;
+	case WHOLES:
+		strings_add(p, at, value);
+		break;
+	case PAIR:
+	case PAIR_LIST:
+		pair_add(p, w, at, value);
+		break;
+	case NUMBER:
+	case SIZE:
+		read_number(p, w, value, at);
+		break;
+	case YES_NO:
+		read_yes_no(p, w->name, value, at);
+		break;
+	case OTHER:
+		w->read(p, value);
+		break;
+	}
+}
+
+static bool
+loopback_name(const char *host)
+{
+	return strcasecmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0 ||
+	    strcmp(host, "[::1]") == 0;
+}
+
+static bool
+is_user(const struct upstream *up, const char *name)
+{
+	size_t n = strcspn(name, "@");
+
+	/* users= may be left out in a domain account: then compile and collect know them, not the entry. */
+	if (up->users.n == 0)
+		return true;
+	for (size_t i = 0; i < up->users.n; i++) {
+		const char *user = up->users.v[i];
+
+		if (strcasecmp(user, name) == 0)
+			return true;
+		if (name[n] == '\0' && strcspn(user, "@") == n && strncasecmp(user, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_users(struct parser *p, const char *word, const struct upstream_pairs *pairs, bool keys, bool values)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct upstream_pair *pair = &pairs->v[i];
+
+		if (keys && !is_user(p->up, pair->key))
+			fault(p, "%s=%s:...: %s is not among users=", word, pair->key, pair->key);
+		for (size_t k = 0; values && k < pair->values.n; k++)
+			if (!is_user(p->up, pair->values.v[k]))
+				fault(p, "%s=%s:...: %s is not among users=", word, pair->key, pair->values.v[k]);
+	}
+}
+
+/* Sorting knows people by their local part, so it must be one person's. */
+static void
+check_names(struct parser *p)
+{
+	const struct upstream_strings *users = &p->up->users;
+
+	for (size_t i = 0; i < users->n; i++)
+		for (size_t k = 0; k < i; k++) {
+			size_t n = strcspn(users->v[i], "@");
+
+			if (strcspn(users->v[k], "@") == n && strncasecmp(users->v[i], users->v[k], n) == 0)
+				fault(p, "users=: %s and %s have the same name: collect for them with two accounts",
+				    users->v[k], users->v[i]);
+		}
+}
+
+static void
+check_kind(struct parser *p)
+{
+	const struct upstream *up = p->up;
+
+	switch (up->kind) {
+	case UPSTREAM_DOMAIN:
+		if (up->domains.n == 0)
+			fault(p, "domain= is missing: which domain's mail does this mailbox hold?");
+		break;
+	case UPSTREAM_SHARED:
+		if (up->mailboxes.n == 0)
+			fault(p, "mailbox= is missing: which address do the users share?");
+		if (up->users.n == 0)
+			fault(p, "users= is missing: who shares this address?");
+		break;
+	case UPSTREAM_SINGLE:
+		if (up->users.n != 1)
+			fault(p, "users= must name the one person who gets this mail");
+		break;
+	default:
+		fault(p, "kind= is missing: domain, shared or single");
+	}
+	if (up->fallback == NULL && up->kind != UPSTREAM_SINGLE)
+		fault(p, "fallback= is missing: who gets what is nobody else's?");
+}
+
+static void
+check_entry(struct parser *p)
+{
+	struct upstream *up = p->up;
+
+	check_kind(p);
+	check_names(p);
+	if (up->host == NULL || *up->host == '\0')
+		fault(p, "host= is missing");
+	else if (up->tls == UPSTREAM_TLS_NONE && !loopback_name(up->host))
+		fault(p, "tls=none would send the password in the clear to %s: use implicit or starttls "
+		    "(or, if you must, tls=none!)", up->host);
+	if (up->login == NULL && up->mailboxes.n > 0)
+		up->login = up->mailboxes.v[0];
+	if (up->login == NULL || *up->login == '\0')
+		fault(p, "login= is missing");
+	if (up->port == 0)
+		up->port = up->tls == UPSTREAM_TLS_IMPLICIT ? 995 : 110;
+	check_users(p, "alias", &up->aliases, true, false);
+	check_users(p, "name", &up->names, true, false);
+	check_users(p, "cc", &up->ccs, false, true);
+	check_users(p, "list", &up->lists, false, true);
+	if (up->fallback == NULL && up->users.n > 0)
+		up->fallback = up->users.v[0];
+}
+
+int
+upstream_parse(struct span value, struct arena *arena, struct upstream *out, struct buf *why)
+{
+	struct parser p = { .arena = arena, .up = out, .why = why };
+	struct words words;
+	bool seen[COUNT(entry_words)] = { false };
+
+	*out = (struct upstream){ .tls = UPSTREAM_TLS_IMPLICIT, .subaddress = '+', .strip_prefix = "",
+	    .max_hops = 50 };
+	if (words_parse(value, arena, &words, why) == -1)
+		return -1;
+	for (size_t i = 0; i < words.n; i++) {
+		const struct word *word = &words.w[i];
+		const struct entry_word *known = find_word(word->name);
+
+		if (known == NULL) {
+			fault(&p, "unknown word \"%.*s\"", (int)(word->name.len > 0 ? word->name.len : word->value.len),
+			    word->name.len > 0 ? word->name.s : word->value.s);
+			continue;
+		}
+		if (seen[known - entry_words] && !repeatable(known->type))
+			fault(&p, "%s= stands twice", known->name);
+		seen[known - entry_words] = true;
+		read_word(&p, known, word->value);
+	}
+	check_entry(&p);
+	return p.failed ? -1 : 0;
+}

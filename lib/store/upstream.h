@@ -1,0 +1,69 @@
+/*
+ * upstream: what an entry of the map `upstreams` says: an account at a provider, how to fetch from it and how to
+ * sort what comes. One table of words (upstream.c) serves posthouse compile and collect; upstreams(5)
+ * documents each word.
+ */
+#ifndef LIB_STORE_UPSTREAM_H
+#define LIB_STORE_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+
+enum upstream_kind { UPSTREAM_DOMAIN = 1, UPSTREAM_SHARED, UPSTREAM_SINGLE };
+enum upstream_protocol { UPSTREAM_POP3 };
+enum upstream_tls { UPSTREAM_TLS_IMPLICIT, UPSTREAM_TLS_STARTTLS, UPSTREAM_TLS_NONE, UPSTREAM_TLS_NONE_FORCED };
+enum upstream_keep { UPSTREAM_KEEP_NONE, UPSTREAM_KEEP_ALL, UPSTREAM_KEEP_DAYS };
+enum upstream_envelope { UPSTREAM_ENVELOPE_AUTO, UPSTREAM_ENVELOPE_NONE, UPSTREAM_ENVELOPE_FIELD };
+
+struct upstream_strings {
+	const char **v;
+	size_t n;
+};
+/* alias=USER:WORD, name=USER:Full Name, cc=USER:OTHER,OTHER, list=KEY:USER,USER */
+struct upstream_pair {
+	const char *key;
+	struct upstream_strings values;
+};
+struct upstream_pairs {
+	struct upstream_pair *v;
+	size_t n;
+};
+
+struct upstream {
+	/* how to fetch */
+	enum upstream_protocol protocol;
+	const char *host;
+	uint64_t port;               /* default by tls: 995, 110 */
+	enum upstream_tls tls;
+	const char *ca;              /* file of certificates to trust instead of the system's; NULL */
+	struct upstream_strings pins; /* sha256//BASE64 of SubjectPublicKeyInfo, as curl writes them */
+	const char *login;           /* default: the first mailbox */
+	const char *secret;          /* key in `secrets`; NULL: the account's own name */
+	enum upstream_keep keep;
+	uint64_t keep_days;          /* with UPSTREAM_KEEP_DAYS */
+	uint64_t max_size;           /* octets; a larger message is left there; 0: any */
+	uint64_t max_messages;       /* a run; 0: any */
+	/* how to sort: collector-corpus, "Configuration keys" */
+	enum upstream_kind kind;
+	struct upstream_strings mailboxes, domains, users, publics, trusted;
+	struct upstream_pairs aliases, names, ccs, lists;
+	const char *fallback;
+	enum upstream_envelope envelope;
+	const char *envelope_field;  /* with UPSTREAM_ENVELOPE_FIELD */
+	uint64_t envelope_nth;       /* 0: all of them */
+	bool envelope_any;           /* below the trusted zone too */
+	const char *strip_prefix;    /* "" */
+	char subaddress;             /* 0: none */
+	const char *site;            /* NULL: our host name */
+	uint64_t max_hops;
+	bool parse_subject;
+};
+
+/* The value of an entry. Strings live in the arena. 0; -1 with why: every fault, separated by "; ". */
+int upstream_parse(struct span value, struct arena *, struct upstream *out, struct buf *why) MUST_CHECK;
+/* The words there are, for the test that compares them with the manual. NULL: no more. */
+const char *upstream_word(size_t i);
+
+#endif
