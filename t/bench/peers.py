@@ -1,0 +1,190 @@
+"""
+Peers for the benchmarks: Postfix out of its Debian package,
+unpacked without installing. Needs root
+(Postfix's own users).
+"""
+import glob
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+def run(*argv, **kw):
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kw).stdout.decode()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, bound_s, what):
+    end = time.monotonic() + bound_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("waited %d s for %s" % (bound_s, what))
+        time.sleep(0.002)
+
+
+def answers(port, greeting):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as s:
+            s.settimeout(2)
+            ok = s.recv(512).startswith(greeting)
+            s.sendall(b"QUIT\r\n")
+            s.recv(512)
+            return ok
+    except OSError:
+        return False
+
+
+def postfix_tree():
+    """Postfix's programs, unpacked from the Debian package into a cache below /tmp."""
+    tree = os.path.join(tempfile.gettempdir(), "posthouse-peer-postfix-%d" % os.getuid())
+    if not os.path.exists(tree + "/usr/sbin/smtp-source"):
+        with tempfile.TemporaryDirectory() as d:
+            os.chmod(d, 0o777)
+            run("apt-get", "download", "postfix", cwd=d)
+            run("dpkg", "-x", glob.glob(d + "/postfix_*.deb")[0], tree)
+    os.environ["LD_LIBRARY_PATH"] = tree + "/usr/lib/postfix"
+    return tree
+
+
+def need_user(name):
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        run("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--user-group", name)
+    return pwd.getpwnam(name)
+
+
+class Postfix:
+    """smtpd, cleanup, qmgr and virtual(8), delivering to one Maildir."""
+
+    name = "Postfix"
+    services = """\
+127.0.0.1:%(port)d inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+    def __init__(self, where):
+        self.tree = postfix_tree()
+        self.port = free_port()
+        owner, sgid = need_user("phpeerpf"), need_user("phpeerpd")
+        mail = need_user("phpeerml")
+        self.etc, queue, data, self.mail = (os.path.join(where, "pf-" + d) for d in ("etc", "queue", "data", "mail"))
+        for d in (self.etc, queue, data, self.mail):
+            os.mkdir(d)
+        os.chown(data, owner.pw_uid, -1)
+        os.chown(self.mail, mail.pw_uid, mail.pw_gid)
+        self.maildir = os.path.join(self.mail, "ann/new")
+        u = self.tree + "/usr"
+        with open(self.etc + "/main.cf", "w") as f:
+            f.write("\n".join((
+                "compatibility_level = 3.6", "queue_directory = " + queue, "data_directory = " + data,
+                "command_directory = %s/sbin" % u, "daemon_directory = %s/lib/postfix/sbin" % u,
+                "shlib_directory = %s/lib/postfix" % u, "meta_directory = " + self.etc,
+                "mail_owner = " + owner.pw_name, "setgid_group = " + sgid.pw_name,
+                "import_environment = MAIL_CONFIG=%s LD_LIBRARY_PATH=%s/lib/postfix" % (self.etc, u),
+                "inet_interfaces = 127.0.0.1", "inet_protocols = ipv4", "mynetworks = 127.0.0.1",
+                "myhostname = peer.example", "mydestination =", "alias_maps =", "local_recipient_maps =",
+                "smtpd_client_connection_count_limit = 0", "smtpd_client_connection_rate_limit = 0",
+                "virtual_mailbox_domains = bench.example", "virtual_mailbox_base = " + self.mail,
+                "virtual_mailbox_maps = static:ann/", "virtual_uid_maps = static:%d" % mail.pw_uid,
+                "virtual_gid_maps = static:%d" % mail.pw_gid, "virtual_mailbox_limit = 0",
+                "maillog_file = " + self.etc + "/log", "maillog_file_prefixes = /", "")))
+        with open(self.etc + "/master.cf", "w") as f:
+            f.write(self.services % {"port": self.port})
+        for d in ("active bounce corrupt defer deferred flush hold incoming private saved trace").split():
+            os.mkdir(os.path.join(queue, d), 0o700)
+            os.chown(os.path.join(queue, d), owner.pw_uid, -1)
+        for d in ("maildrop", "public"):
+            os.mkdir(os.path.join(queue, d), 0o730)
+            os.chown(os.path.join(queue, d), owner.pw_uid, sgid.pw_gid)
+        os.mkdir(os.path.join(queue, "pid"))
+        self.master = None
+
+    def start(self):
+        self.master = subprocess.Popen(
+            [self.tree + "/usr/lib/postfix/sbin/master", "-c", self.etc, "-d"],
+            env=dict(os.environ, MAIL_CONFIG=self.etc), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True)
+        wait_until(lambda: answers(self.port, b"220"), 20, "Postfix")
+
+    def pids(self):
+        return descendants(self.master.pid)
+
+    def stop(self):
+        if self.master:
+            ours = self.pids()
+            self.master.send_signal(signal.SIGTERM)
+            self.master.wait()
+            self.master = None
+            wait_until(lambda: not any(os.path.exists("/proc/%d" % p) for p in ours), 20, "Postfix to end")
+
+
+class Posthouse:
+    """This suite, built in BUILDDIR, with one user, delivering to one maildir."""
+
+    name = "Posthouse"
+
+    def __init__(self, where, domain="bench.example", conf=""):
+        build = os.environ.get("BUILDDIR") or os.path.join(os.path.dirname(__file__), "../../build")
+        self.posthouse = os.path.realpath(build) + "/stage/bin/posthouse"
+        self.dir = os.path.join(where, "posthouse")
+        self.port = free_port()
+        run(self.posthouse, "-C", self.dir, "setup", "--batch", "--domain", domain, "--user", "ann:secret",
+            "--smtp-port", str(self.port), "--submission-port", str(free_port()), "--pop3-port", str(free_port()))
+        with open(self.dir + "/etc/posthouse.conf", "a") as f:
+            f.write("smtpd_connections_per_address = 500\n" + conf)
+        run(self.posthouse, "-C", self.dir, "compile")
+        self.maildir = os.path.join(self.dir, "mail", domain, "ann/new")
+
+    def start(self):
+        run(self.posthouse, "-C", self.dir, "start")
+
+    def pids(self):
+        with open(self.dir + "/run/master.pid") as f:
+            return descendants(int(f.read().split()[0]))
+
+    def stop(self):
+        run(self.posthouse, "-C", self.dir, "stop")
+
+
+def descendants(pid):
+    """pid and all processes below it."""
+    below, found = {}, [pid]
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(stat) as f:
+                text = f.read()
+        except OSError:
+            continue
+        fields = text[text.rindex(")") + 2:].split()
+        below.setdefault(int(fields[1]), []).append(int(stat.split("/")[2]))
+    for p in found:
+        found.extend(below.get(p, []))
+    return found

@@ -1,0 +1,68 @@
+"""
+A file system of the test's own: a loop-mounted ext4 with a journal, whose power can be cut.
+Needs root.
+"""
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
+GOINGDOWN_NOLOGFLUSH = 2      # the journal in memory is lost, as in a power cut
+
+
+def why_not():
+    """A reason why Ext4 cannot be used here, or None."""
+    if os.geteuid() != 0:
+        return "mounting a file system takes root"
+    if not os.path.exists("/dev/loop-control"):
+        return "no loop devices here"
+    if not shutil.which("mkfs.ext4"):
+        return "mkfs.ext4 (e2fsprogs) is not installed"
+    return None
+
+
+def run(*argv):
+    subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+class Ext4:
+    def __init__(self, mebibytes=256):
+        self.base = tempfile.mkdtemp(prefix="posthouse-fs-")
+        os.chmod(self.base, 0o755)
+        self.image = os.path.join(self.base, "image")
+        self.path = os.path.join(self.base, "mnt")
+        os.mkdir(self.path)
+        with open(self.image, "wb") as f:
+            f.truncate(mebibytes << 20)
+        run("mkfs.ext4", "-q", "-F", self.image)
+        self.mounted = False
+        self.mount()
+        os.chmod(self.path, 0o755)
+
+    def mount(self):
+        run("mount", "-o", "loop", self.image, self.path)
+        self.mounted = True
+
+    def umount(self):
+        for _ in range(100):  # what still holds it was just killed
+            if subprocess.run(["umount", self.path], stderr=subprocess.PIPE).returncode == 0:
+                self.mounted = False
+                return
+            time.sleep(0.02)
+        run("umount", self.path)
+
+    def cut_power(self):
+        """What was not flushed is gone; every later write fails with EIO."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, FS_IOC_SHUTDOWN, GOINGDOWN_NOLOGFLUSH.to_bytes(4, "little"))
+        finally:
+            os.close(fd)
+
+    def close(self):
+        if self.mounted:
+            self.umount()
+        shutil.rmtree(self.base)
