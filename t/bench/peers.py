@@ -10,25 +10,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
+from posthouse import House, children, free_port, wait_until
 
 
 def run(*argv, **kw):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kw).stdout.decode()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_until(condition, bound_s, what):
-    end = time.monotonic() + bound_s
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("waited %d s for %s" % (bound_s, what))
-        time.sleep(0.002)
 
 
 def answers(port, greeting):
@@ -132,10 +118,10 @@ postlog unix-dgram n - n - 1 postlogd
             [self.tree + "/usr/lib/postfix/sbin/master", "-c", self.etc, "-d"],
             env=dict(os.environ, MAIL_CONFIG=self.etc), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
-        wait_until(lambda: answers(self.port, b"220"), 20, "Postfix")
+        wait_until(lambda: answers(self.port, b"220"), 20, "Postfix's greeting")
 
     def pids(self):
-        return descendants(self.master.pid)
+        return [self.master.pid] + children(self.master.pid)
 
     def stop(self):
         if self.master:
@@ -147,44 +133,21 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Posthouse:
-    """This suite, built in BUILDDIR, with one user, delivering to one maildir."""
+    """This suite, built in BUILDDIR, with one user."""
 
     name = "Posthouse"
 
-    def __init__(self, where, domain="bench.example", conf=""):
-        build = os.environ.get("BUILDDIR") or os.path.join(os.path.dirname(__file__), "../../build")
-        self.posthouse = os.path.realpath(build) + "/stage/bin/posthouse"
-        self.dir = os.path.join(where, "posthouse")
-        self.port = free_port()
-        run(self.posthouse, "-C", self.dir, "setup", "--batch", "--domain", domain, "--user", "ann:secret",
-            "--smtp-port", str(self.port), "--submission-port", str(free_port()), "--pop3-port", str(free_port()))
-        with open(self.dir + "/etc/posthouse.conf", "a") as f:
-            f.write("smtpd_connections_per_address = 500\n" + conf)
-        run(self.posthouse, "-C", self.dir, "compile")
-        self.maildir = os.path.join(self.dir, "mail", domain, "ann/new")
+    def __init__(self, where, conf=""):
+        self.house = House(domains="bench.example", users=["ann:secret"], where=where,
+                           conf="smtpd_connections_per_address = 500\n" + conf)
+        self.port = self.house.smtp_port
+        self.maildir = str(self.house.maildir("ann@bench.example") / "new")
 
     def start(self):
-        run(self.posthouse, "-C", self.dir, "start")
+        self.house.start()
 
     def pids(self):
-        with open(self.dir + "/run/master.pid") as f:
-            return descendants(int(f.read().split()[0]))
+        return self.house.pids()
 
     def stop(self):
-        run(self.posthouse, "-C", self.dir, "stop")
-
-
-def descendants(pid):
-    """pid and all processes below it."""
-    below, found = {}, [pid]
-    for stat in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(stat) as f:
-                text = f.read()
-        except OSError:
-            continue
-        fields = text[text.rindex(")") + 2:].split()
-        below.setdefault(int(fields[1]), []).append(int(stat.split("/")[2]))
-    for p in found:
-        found.extend(below.get(p, []))
-    return found
+        self.house.stop()

@@ -450,13 +450,14 @@ class Pop3(Line):
 class House:
     """A temporary instance. Options of `posthouse setup` by name; conf adds lines to
     posthouse.conf, maps adds text to maps: maps={'aliases': 'sales@example.org ann\\n'}.
+    where: the directory it lies in (another file system), instead of the usual one.
 
     The domain is example.org, listening on 127.0.0.1 at free ports: smtp_port,
     submission_port, pop3_port."""
 
     def __init__(self, domains=('example.org',), users=('ann:secret', 'bob:secret'), smarthost=None, conf='',
-                 maps=None, options=(), setup=True):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix='posthouse-'))
+                 maps=None, options=(), setup=True, where=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix='posthouse-', dir=where))
         os.chmod(self.dir, 0o755)
         self.domains = [domains] if isinstance(domains, str) else list(domains)
         self.domain = self.domains[0]
