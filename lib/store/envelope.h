@@ -12,9 +12,10 @@
  *   body 8BITMIME                   7BIT, 8BITMIME
  *   smtputf8                        when it is needed
  *   ret FULL / envid QQ314159       DSN (RFC 3461), when given
+ *   rcpts 2                         so that a file cut short is recognised; recipients follow
  *   T 0000 local ann@example.org rfc822;Ann@Example.ORG -
  *   T 0000 relay bob@else.example rfc822;bob@else.example FAILURE,DELAY
- *   note 1795315999 1 450 4.2.0 host%20said...       appended: time, recipient number, last reply
+ *   note 1795315999 2 450 4.2.0 host said: ...       appended: time, recipient (from 1), last reply
  *
  * A recipient line: status letter (T todo, D done, B bounced) and four digits of attempts,
  * both overwritten in place; action (local, relay); address; original recipient; NOTIFY or "-".
@@ -60,6 +61,7 @@ void envelope_write(const struct envelope *, struct buf *out);
 int envelope_read(int fd, struct arena *, struct envelope *out, struct buf *why) MUST_CHECK;
 /* In place: status letter and attempts of one recipient. 0 or -1 errno. */
 int envelope_mark(int fd, const struct env_rcpt *) MUST_CHECK;
-int envelope_note(int fd, size_t rcpt, int64_t when_s, const char *reply) MUST_CHECK; /* appended */
+/* Appended: what was last said about rcpts[rcpt]. 0 or -1 errno. */
+int envelope_note(int fd, size_t rcpt, int64_t when_s, const char *reply) MUST_CHECK;
 
 #endif

@@ -4,6 +4,8 @@
 #ifndef LIB_STORE_INSTANCE_H
 #define LIB_STORE_INSTANCE_H
 
+#include <stdbool.h>
+
 #include "lib/base/mem.h"
 
 struct instance {

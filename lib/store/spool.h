@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "lib/base/limits.h"
-#include "lib/base/mem.h"
+#include "lib/base/buf.h"
 
 struct spool {
 	int root, new_fd, cur_fd, env_fd, hold_fd, bad_fd, tmp_fd;

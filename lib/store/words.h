@@ -22,5 +22,7 @@ struct words {
 int words_parse(struct span text, struct arena *, struct words *, struct buf *why) MUST_CHECK;
 /* The first NAME=; NULL if there is none. */
 const struct span *words_get(const struct words *, const char *name);
+/* For messages: which of names (ends with NULL) was probably meant; NULL: none is near. */
+const char *words_nearest(struct span wrong, const char *const *names);
 
 #endif

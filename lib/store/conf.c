@@ -1,0 +1,482 @@
+/*
+ * conf: posthouse.conf.
+ *
+ * One table says what there is; reading, defaults and printing go by it. Knows
+ * single values and their bounds; whether two settings fit each other is for
+ * those who use them.
+ */
+#include "lib/store/conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/limits.h"
+#include "lib/base/log.h"
+#include "lib/base/num.h"
+#include "lib/store/words.h"
+#include "lib/sys/file.h"
+
+#define FILE_MAX (1024 * 1024) /* octets of posthouse.conf */
+
+enum conf_type { TEXT, BOOL, NUMBER, DURATION, SIZE, CHOICE };
+
+struct setting {
+	const char *name;
+	enum conf_type type;
+	size_t offset;
+	const char *standard; /* the default, as one would write it */
+	uint64_t min, max;
+	const char *const *choices; /* by number, NULL last; BOOL: no, yes */
+};
+
+static const char *const relay_choices[] = { "none", "trusted", NULL };
+static const char *const newline_choices[] = { "reject", "normalize", NULL };
+static const char *const names_choices[] = { "auto", "always", NULL };
+static const char *const level_choices[] = { "notice", "detail", NULL };
+static const char *const login_choices[] = { "loopback", "trusted", "never",
+	"always", NULL };
+static const char *const sandbox_choices[] = { "off", "auto", "required", NULL };
+
+#define AT(member) offsetof(struct conf, member)
+#define DAYS(n) ((uint64_t)(n) * 86400)
+#define MB(n) ((uint64_t)(n) << 20)
+
+// clang-format off
+static const struct setting settings[] = {
+	/* name                        type      where                              default  min max  choices */
+	{ "hostname",                  TEXT,     AT(hostname),                      "", 0, 0, NULL },
+	{ "helo_name",                 TEXT,     AT(helo_name),                     "", 0, 0, NULL },
+	{ "default_domain",            TEXT,     AT(default_domain),                "", 0, 0, NULL },
+	{ "mail_root",                 TEXT,     AT(mail_root),                     "", 0, 0, NULL },
+
+	{ "listen_smtp",               TEXT,     AT(listen_smtp),                   "127.0.0.1:25, [::1]:25", 0, 0, NULL },
+	{ "listen_submission",         TEXT,     AT(listen_submission),             "127.0.0.1:587, [::1]:587", 0, 0, NULL },
+	{ "listen_pop3",               TEXT,     AT(listen_pop3),                   "127.0.0.1:110, [::1]:110", 0, 0, NULL },
+
+	{ "relay",                     BOOL,     AT(relay),                         "trusted", 0, 0, relay_choices },
+	{ "message_size_limit",        SIZE,     AT(message_size_limit),            "50M", 1024, MB(1024 * 1024), NULL },
+	{ "rcpt_limit",                NUMBER,   AT(rcpt_limit),                    "1000", 100, 100000, NULL },
+	{ "received_limit",            NUMBER,   AT(received_limit),                "50", 10, 1000, NULL },
+	{ "smtpd_workers",             NUMBER,   AT(smtpd_workers),                 "50", 1, 10000, NULL },
+	{ "smtpd_reuse",               NUMBER,   AT(smtpd_reuse),                   "100", 1, 1000000, NULL },
+	{ "smtpd_connections",         NUMBER,   AT(smtpd_connections),             "500", 1, 100000, NULL },
+	{ "smtpd_connections_per_address", NUMBER, AT(smtpd_connections_per_address), "50", 1, 100000, NULL },
+	{ "smtpd_timeout",             DURATION, AT(smtpd_timeout),                 "5m", 1, DAYS(1), NULL },
+	{ "smtpd_session_timeout",     DURATION, AT(smtpd_session_timeout),         "1h", 1, DAYS(7), NULL },
+	{ "smtpd_errors",              NUMBER,   AT(smtpd_errors),                  "20", 1, 10000, NULL },
+	{ "smtp_bare_newline",         BOOL,     AT(smtpd_bare_newline_normalize),  "reject", 0, 0, newline_choices },
+
+	{ "plaintext_login",           CHOICE,   AT(plaintext_login),               "loopback", 0, 0, login_choices },
+	{ "pop3d_workers",             NUMBER,   AT(pop3d_workers),                 "50", 1, 10000, NULL },
+	{ "pop3d_connections",         NUMBER,   AT(pop3d_connections),             "500", 1, 100000, NULL },
+	{ "pop3d_connections_per_address", NUMBER, AT(pop3d_connections_per_address), "50", 1, 100000, NULL },
+	{ "pop3d_timeout",             DURATION, AT(pop3d_timeout),                 "10m", 1, DAYS(1), NULL },
+	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
+
+	{ "retry_first",               DURATION, AT(retry_first),                   "5m", 1, DAYS(7), NULL },
+	{ "retry_last",                DURATION, AT(retry_last),                    "4h", 1, DAYS(30), NULL },
+	{ "queue_lifetime",            DURATION, AT(queue_lifetime),                "5d", 1, DAYS(365), NULL },
+	{ "bounce_lifetime",           DURATION, AT(bounce_lifetime),               "1d", 1, DAYS(365), NULL },
+	{ "direct_timeout_ms",         NUMBER,   AT(direct_timeout_ms),             "1000", 1, 60000, NULL },
+	{ "local_agents",              NUMBER,   AT(local_agents),                  "2", 1, 1000, NULL },
+	{ "remote_agents",             NUMBER,   AT(remote_agents),                 "20", 1, 10000, NULL },
+	{ "site_concurrency",          NUMBER,   AT(site_concurrency),              "5", 1, 10000, NULL },
+	{ "queue_free_floor",          SIZE,     AT(queue_free_floor),              "100M", 0, MB(1024 * 1024), NULL },
+	{ "sync_names",                BOOL,     AT(sync_names_always),             "auto", 0, 0, names_choices },
+
+	{ "resolver",                  TEXT,     AT(resolver),                      "", 0, 0, NULL },
+	{ "dns_timeout",               DURATION, AT(dns_timeout),                   "10s", 1, 300, NULL },
+	{ "remote_connect_timeout",    DURATION, AT(remote_connect_timeout),        "30s", 1, 3600, NULL },
+	{ "remote_timeout",            DURATION, AT(remote_timeout),                "5m", 1, DAYS(1), NULL },
+	{ "remote_port",               NUMBER,   AT(remote_port),                   "25", 1, 65535, NULL },
+
+	{ "collect_parallel",          NUMBER,   AT(collect_parallel),              "20", 1, 10000, NULL },
+	{ "collect_timeout",           DURATION, AT(collect_timeout),               "1m", 1, 3600, NULL },
+
+	{ "sandbox",                   CHOICE,   AT(sandbox),                       "auto", 0, 0, sandbox_choices },
+	{ "log_keep",                  NUMBER,   AT(log_keep),                      "30", 0, 36500, NULL },
+	{ "log_level",                 BOOL,     AT(log_detail),                    "notice", 0, 0, level_choices },
+};
+// clang-format on
+
+/* Where in c this setting is kept. */
+static void *
+place(struct conf *c, const struct setting *s)
+{
+	return (char *)c + s->offset;
+}
+
+static const struct setting *
+find(struct span name)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(settings); i++)
+		if (span_is(name, settings[i].name))
+			return &settings[i];
+	return NULL;
+}
+
+/* --- values -------------------------------------------------------------- */
+
+static void
+add_choices(const char *const *choices, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; choices[i] != NULL; i++)
+		buf_addf(out, "%s%s", i == 0 ? "" :
+		    choices[i + 1] == NULL ? " or " : ", ", choices[i]);
+}
+
+static int
+set_choice(struct conf *c, const struct setting *s, struct span v,
+    struct buf *why)
+{
+	unsigned i;
+
+	for (i = 0; s->choices[i] != NULL; i++) {
+		if (!span_is(v, s->choices[i]))
+			continue;
+		if (s->type == BOOL)
+			*(bool *)place(c, s) = i != 0;
+		else /* our enumerations count as the table does */
+			*(unsigned *)place(c, s) = i;
+		return 0;
+	}
+	buf_addf(why, "%s cannot be \"%.*s\": write ", s->name, (int)v.len, v.s);
+	add_choices(s->choices, why);
+	return -1;
+}
+
+static int
+set_number(struct conf *c, const struct setting *s, struct span v,
+    struct buf *why)
+{
+	static const char *const examples[] = {
+		[NUMBER] = "a number", [DURATION] = "a time, for example 90s, "
+		"15m, 12h or 5d", [SIZE] = "a size, for example 4096, 64k, 50M"
+	};
+	uint64_t n;
+	int rv;
+
+	if (s->type == NUMBER)
+		rv = num_parse(v, UINT64_MAX, &n);
+	else if (s->type == DURATION)
+		rv = num_duration(v, UINT64_MAX, &n);
+	else
+		rv = num_size(v, UINT64_MAX, &n);
+	if (rv == -1 && errno != ERANGE) {
+		buf_addf(why, "%s cannot be \"%.*s\": write %s", s->name,
+		    (int)v.len, v.s, examples[s->type]);
+		return -1;
+	}
+	if (rv == -1 || n < s->min || n > s->max) {
+		buf_addf(why, "%s cannot be %.*s: write %llu to %llu%s", s->name,
+		    (int)v.len, v.s, (unsigned long long)s->min,
+		    (unsigned long long)s->max,
+		    s->type == DURATION ? " seconds" :
+		    s->type == SIZE ? " octets" : "");
+		return -1;
+	}
+	*(uint64_t *)place(c, s) = n;
+	return 0;
+}
+
+static int
+set_text(struct conf *c, const struct setting *s, struct span v,
+    struct buf *why)
+{
+	char **text = place(c, s);
+	size_t i;
+
+	if (v.len > LIMIT_CONF_VALUE) {
+		buf_addf(why, "%s is longer than %d octets", s->name,
+		    LIMIT_CONF_VALUE);
+		return -1;
+	}
+	for (i = 0; i < v.len; i++)
+		if ((unsigned char)v.s[i] < ' ' || v.s[i] == 0x7f) {
+			buf_addf(why, "%s contains a control character: "
+			    "remove it", s->name);
+			return -1;
+		}
+	free(*text);
+	*text = mem_dupn(v.s, v.len);
+	return 0;
+}
+
+static int
+set(struct conf *c, const struct setting *s, struct span v, struct buf *why)
+{
+	switch (s->type) {
+	case TEXT:
+		return set_text(c, s, v, why);
+	case BOOL:
+	case CHOICE:
+		return set_choice(c, s, v, why);
+	case NUMBER:
+	case DURATION:
+	case SIZE:
+		break;
+	}
+	return set_number(c, s, v, why);
+}
+
+/* --- the file ------------------------------------------------------------ */
+
+struct reading {
+	struct conf *c;
+	const char *file;
+	unsigned line;
+	unsigned seen[COUNT(settings)]; /* line it was set in */
+	struct buf *why;
+	bool failed;
+};
+
+/* Begin an error; what is wrong follows, then its "\n". */
+static void
+wrong(struct reading *r)
+{
+	buf_addf(r->why, "%s:%u: ", r->file, r->line);
+	r->failed = true;
+}
+
+static void
+unknown(struct reading *r, struct span name)
+{
+	const char *names[COUNT(settings) + 1] = { NULL }, *near;
+	size_t i;
+
+	for (i = 0; i < COUNT(settings); i++)
+		names[i] = settings[i].name;
+	near = words_nearest(name, names);
+	wrong(r);
+	buf_addf(r->why, "there is no setting \"%.*s\"", (int)name.len, name.s);
+	if (near != NULL)
+		buf_addf(r->why, ": did you mean %s?\n", near);
+	else
+		buf_adds(r->why, "; posthouse.conf(5) lists those there are\n");
+}
+
+static void
+read_line(struct reading *r, struct span line)
+{
+	struct span name, value = span_trim(line);
+	const struct setting *s;
+	struct buf why = BUF_INIT(2 * LIMIT_CONF_VALUE);
+
+	if (value.len == 0 || value.s[0] == '#')
+		return;
+	name = span_trim(span_cut(&value, '='));
+	if (value.s == NULL) {
+		wrong(r);
+		buf_adds(r->why, "a setting has the form name = value\n");
+		return;
+	}
+	value = span_trim(value);
+	s = find(name);
+	if (s == NULL) {
+		unknown(r, name);
+		return;
+	}
+	if (r->seen[s - settings] != 0) {
+		wrong(r);
+		buf_addf(r->why, "%s was set in line %u already: keep one of "
+		    "them\n", s->name, r->seen[s - settings]);
+		return;
+	}
+	r->seen[s - settings] = r->line;
+	if (set(r->c, s, value, &why) == -1) {
+		wrong(r);
+		buf_addspan(r->why, buf_span(&why));
+		buf_addc(r->why, '\n');
+	}
+	buf_free(&why);
+}
+
+/* An FQDN for a bare host name, as /etc/hosts has it: nobody is asked. */
+static char *
+complete(const char *host)
+{
+	struct buf hosts = BUF_INIT(FILE_MAX);
+	struct span rest, line, name, first;
+	char *found = NULL;
+
+	if (file_slurp_at(AT_FDCWD, "/etc/hosts", &hosts) == -1)
+		goto out;
+	for (rest = buf_span(&hosts); rest.s != NULL && found == NULL;) {
+		line = span_cut(&rest, '\n');
+		line = span_cut(&line, '#');
+		first = SPAN("");
+		while (line.s != NULL && line.len > 0 && found == NULL) {
+			size_t i = 0;
+
+			while (i < line.len && !ascii_space(line.s[i]))
+				i++;
+			name = (struct span){ line.s, i };
+			line = span_trim((struct span){ line.s + i,
+				line.len - i });
+			if (memchr(name.s, '.', name.len) != NULL &&
+			    ascii_alpha(name.s[0]) && first.len == 0)
+				first = name;
+			if (span_case_is(name, host) && first.len > 0)
+				found = mem_dupn(first.s, first.len);
+		}
+	}
+out:
+	buf_free(&hosts);
+	return found == NULL ? mem_dup(host) : found;
+}
+
+static void
+name_ourselves(struct conf *c)
+{
+	char host[LIMIT_DOMAIN + 1] = "localhost";
+
+	if (c->hostname[0] == '\0') {
+		if (gethostname(host, sizeof(host) - 1) == -1 ||
+		    host[0] == '\0')
+			(void)strlcpy(host, "localhost", sizeof(host));
+		free(c->hostname);
+		c->hostname = strchr(host, '.') != NULL ? mem_dup(host) :
+		    complete(host);
+	}
+	if (c->helo_name[0] == '\0') {
+		free(c->helo_name);
+		c->helo_name = mem_dup(c->hostname);
+	}
+}
+
+static void
+set_defaults(struct conf *c)
+{
+	struct buf why = BUF_INIT(LIMIT_CONF_VALUE);
+	size_t i;
+
+	memset(c, 0, sizeof(*c));
+	for (i = 0; i < COUNT(settings); i++)
+		if (set(c, &settings[i], span_of(settings[i].standard),
+		    &why) == -1)
+			fatal(EX_SOFTWARE, "cannot set a default: %s",
+			    buf_str(&why));
+	buf_free(&why);
+}
+
+int
+conf_read(struct conf *c, const char *file, struct buf *why)
+{
+	struct reading r = { .c = c, .file = file, .why = why };
+	struct buf text = BUF_INIT(FILE_MAX);
+	struct span rest;
+
+	set_defaults(c);
+	if (file_slurp_at(AT_FDCWD, file, &text) == -1 && errno != ENOENT) {
+		buf_addf(why, "%s:0: cannot read: %s\n", file, strerror(errno));
+		r.failed = true;
+	}
+	rest = buf_span(&text);
+	for (r.line = 1; rest.s != NULL; r.line++)
+		read_line(&r, span_cut(&rest, '\n'));
+	buf_free(&text);
+	name_ourselves(c);
+	return r.failed ? -1 : 0;
+}
+
+void
+conf_load(struct conf *c, const struct instance *inst)
+{
+	struct buf why = BUF_INIT(65536);
+	char *file = mem_fmt("%s/current/posthouse.conf", inst->maps);
+
+	if (access(file, R_OK) == -1)
+		fatal(EX_CONFIG, "cannot read %s: %s; run posthouse compile",
+		    file, strerror(errno));
+	if (conf_read(c, file, &why) == -1)
+		fatal(EX_CONFIG, "cannot use the settings: %s", buf_str(&why));
+	if (c->mail_root[0] == '\0') {
+		free(c->mail_root);
+		c->mail_root = mem_dup(inst->mail);
+	}
+	free(file);
+	buf_free(&why);
+}
+
+void
+conf_free(struct conf *c)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(settings); i++)
+		if (settings[i].type == TEXT)
+			free(*(char **)place(c, &settings[i]));
+	memset(c, 0, sizeof(*c));
+}
+
+/* --- printing ------------------------------------------------------------ */
+
+/* n in the largest unit that divides it. */
+static void
+add_scaled(struct buf *out, uint64_t n, const char *units,
+    const uint64_t *factors)
+{
+	size_t i;
+
+	for (i = 0; units[i] != '\0'; i++)
+		if (n != 0 && n % factors[i] == 0)
+			break;
+	buf_addf(out, "%llu", (unsigned long long)(units[i] == '\0' ? n :
+	    n / factors[i]));
+	if (units[i] != '\0')
+		buf_addc(out, units[i]);
+}
+
+static void
+add_value(struct buf *out, const struct conf *c, const struct setting *s)
+{
+	static const uint64_t seconds[] = { 86400, 3600, 60, 1 };
+	static const uint64_t octets[] = { 1 << 30, 1 << 20, 1 << 10 };
+	const char *at = (const char *)c + s->offset;
+	uint64_t n = 0;
+
+	if (s->type == NUMBER || s->type == DURATION || s->type == SIZE)
+		memcpy(&n, at, sizeof(n));
+	switch (s->type) {
+	case TEXT:
+		buf_adds(out, *(char *const *)(const void *)at);
+		break;
+	case BOOL:
+		buf_adds(out, s->choices[*(const bool *)at ? 1 : 0]);
+		break;
+	case CHOICE:
+		buf_adds(out, s->choices[*(const unsigned *)(const void *)at]);
+		break;
+	case NUMBER:
+		buf_addf(out, "%llu", (unsigned long long)n);
+		break;
+	case DURATION:
+		add_scaled(out, n, "dhms", seconds);
+		break;
+	case SIZE:
+		add_scaled(out, n, "GMk", octets);
+		break;
+	}
+}
+
+void
+conf_print(const struct conf *c, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(settings); i++) {
+		buf_addf(out, "%s = ", settings[i].name);
+		add_value(out, c, &settings[i]);
+		buf_addc(out, '\n');
+	}
+}
