@@ -1,12 +1,25 @@
 /*
  * agents: the processes that deliver announce themselves, take jobs, report. Server: queued.
  *
- * READY tells the kind (local, remote, bounce) and, for remote, the next hop it is still
- * connected to ("-": none). JOB carries the message (fd 0) and, for bounce, the envelope (fd 1); the body
- * has a line a recipient: "N address orcpt notify" (words encoded). REPORT's body has a line for each recipient of the
- * job: "N outcome code enhanced text" with outcome sent, retry or failed, and reply words as the
- * remote server's or our own; host is who said it ("-": ourselves).
+ * HELLO tells the kind (local, remote, bounce). JOB carries the message (fd 0), BOUNCE also the
+ * envelope (fd 1), both to read. JOB's words: sender; arrived in seconds; octets and wire, the sizes for a
+ * maildir name; head, the octets at the file's start that are for mailboxes only; flags "8bit", "utf8",
+ * "8bit,utf8" or "-"; nexthop as router_nexthop() writes it; ret and envid as the sender gave them
+ * or empty. Its body has a line a recipient, "N address orcpt notify" (words encoded; N: its number in the envelope
+ * from 0; notify "-" or NEVER, SUCCESS,FAILURE,DELAY).
+ *
+ * REPORT's body has a line for each recipient of the job, "N outcome code enhanced text": outcome sent,
+ * retry or failed, and the reply as the remote server's or our own words (encoded; code 0 and enhanced empty where there
+ * is none). host: who said it ("-": ourselves). connected: the next hop the agent keeps a connection open to, "-": none,
+ * "!": no connection to the next hop could be made at all (the whole site is then left alone for a while).
+ *
+ * BOUNCE asks for a DSN about the recipients in its body, "N kind text" with kind failed or expired; REPORT
+ * then says sent for those the DSN is durable for.
  * An agent that dies without REPORT has delivered nothing that queued may believe.
+ *
+ * REPORT "sent" promises that the name in the mailbox lasts as soon as the message file is synced: where names do not
+ * follow their file (file_names_follow(), sync_names = always, another file system), the agent has
+ * synced the directory itself.
  */
 #ifndef LIB_WIRE_AGENTS_H
 #define LIB_WIRE_AGENTS_H

@@ -3,6 +3,10 @@
  */
 #include "lib/wire/auth.h"
 
+#include <string.h>
+
+#include "lib/sys/listen.h"
+
 // clang-format off
 const struct wire_msg auth_messages[] = {
 	/* who    verb      fds  said in         leads to        words */
@@ -15,3 +19,85 @@ const struct wire_msg auth_messages[] = {
 	{ 0 },
 };
 // clang-format on
+
+#define ANSWER_WAIT_MS 30000
+
+void
+auth_init(struct auth *a, const char *socket_path)
+{
+	wire_open(&a->wire, -1, CLIENT, auth_messages, AUTH_IDLE);
+	a->path = socket_path;
+}
+
+void
+auth_close(struct auth *a)
+{
+	wire_close(&a->wire);
+}
+
+/* One question and its answer. A kept connection may belong to an authd that is gone: once more. */
+static int
+ask(struct auth *a, const char *verb, const char *const *words, size_t n, struct wire_packet *p)
+{
+	bool kept = a->wire.fd != -1;
+
+	for (;;) {
+		if (a->wire.fd == -1) {
+			int fd = connect_unix(a->path);
+
+			if (fd == -1)
+				return -1;
+			wire_open(&a->wire, fd, CLIENT, auth_messages, AUTH_IDLE);
+		}
+		if (wire_send(&a->wire, deadline_in(ANSWER_WAIT_MS), NULL, (struct span){ "", 0 },
+		        verb, words, n) == 0 &&
+		    wire_recv(&a->wire, deadline_in(ANSWER_WAIT_MS), p) == 1)
+			break;
+		auth_close(a);
+		if (!kept)
+			return -1;
+		kept = false;
+	}
+	return 0;
+}
+
+static enum auth_answer
+refusal(const struct wire_packet *p)
+{
+	return wire_is(p, "NO") ? AUTH_NO : AUTH_LATER;
+}
+
+enum auth_answer
+auth_check(struct auth *a, const char *login, const char *password, const char *service,
+    const char *client, char mailbox[LIMIT_ADDRESS + 1], char ticket[65])
+{
+	const char *const words[] = { login, password, service, client };
+	struct wire_packet p;
+
+	if (ask(a, "CHECK", words, COUNT(words), &p) == -1)
+		return AUTH_LATER;
+	if (!wire_is(&p, "YES"))
+		return refusal(&p);
+	if (strlcpy(mailbox, p.word[0], LIMIT_ADDRESS + 1) > LIMIT_ADDRESS ||
+	    strlcpy(ticket, p.word[1], 65) >= 65)
+		return AUTH_LATER;
+	return AUTH_YES;
+}
+
+enum auth_answer
+auth_redeem(struct auth *a, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
+    struct buf *maildir)
+{
+	const char *const words[] = { ticket };
+	struct wire_packet p;
+
+	if (ask(a, "REDEEM", words, COUNT(words), &p) == -1)
+		return AUTH_LATER;
+	if (!wire_is(&p, "OWNER"))
+		return refusal(&p);
+	if (strlcpy(mailbox, p.word[0], LIMIT_ADDRESS + 1) > LIMIT_ADDRESS)
+		return AUTH_LATER;
+	buf_reset(maildir);
+	buf_adds(maildir, p.word[1]);
+	return buf_over(maildir) ? AUTH_LATER : AUTH_YES;
+}
