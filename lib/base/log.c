@@ -64,7 +64,8 @@ add_tail(struct line *l, const char *s)
 void
 log_open(const char *program)
 {
-	snprintf(self.program, sizeof(self.program), "%s", program);
+	if (program != NULL)
+		snprintf(self.program, sizeof(self.program), "%s", program);
 	self.pid = (int)getpid();
 }
 

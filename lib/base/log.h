@@ -28,7 +28,7 @@ struct log_field {
 
 enum log_level { LOG_ERROR, LOG_NOTICE, LOG_DETAIL };
 
-void log_open(const char *program); /* also called after a fork: takes the pid anew */
+void log_open(const char *program); /* NULL: as before; after a fork: takes the pid anew */
 void log_level_set(enum log_level); /* events above it are not written */
 void log_write(enum log_level, const char *event, const struct log_field *);
 /* log_event(EV_SMTPD_RECEIVED, LS("id", id), LN("octets", n)) */

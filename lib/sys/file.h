@@ -29,7 +29,7 @@ int file_replace_at(int dir_fd, const char *name, const void *, size_t n, mode_t
 /* mkdir -p below dir_fd; existing is fine. */
 int file_mkdirs_at(int dir_fd, const char *path, mode_t) MUST_CHECK;
 /* An unlinked file on the file system of dir_fd, read and write, that link_at
- * can give a name: O_TMPFILE, or where there is none a file dir_fd/NAME.PID... 
+ * can give a name (mode less the umask): O_TMPFILE, or where there is none a file dir_fd/unnamed.PID.N
  * that was unlinked again (then *linkable is false). */
 int file_unnamed_at(int dir_fd, mode_t, bool *linkable) MUST_CHECK;
 /* Give the inode behind fd a name: linkat of /proc/self/fd/N. EEXIST, EXDEV,

@@ -6,12 +6,14 @@
  * (STARTTLS, hand-over). Output is collected and sent when the program next
  * waits for input (io_fill does so) or at io_flush: that is how pipelined
  * commands get their replies in one segment. The socket is non-blocking inside.
+ * A wait that SIGTERM ends (proc_stopping) is EINTR, so a worker can say its last word.
  * A transport (TLS) may put itself in between.
  */
 #ifndef LIB_SYS_IO_H
 #define LIB_SYS_IO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -33,11 +35,19 @@ struct io {
 	bool eof;
 	struct io_transport via; /* zero: the socket itself */
 	uint64_t octets_in, octets_out;
+	int error;             /* errno of a write that failed within io_put; the next call tells */
+	int64_t put_wait_ms;   /* how long io_put may wait when it flushes itself; 5 minutes */
+	/* io.c's own */
+	size_t in_top;         /* input was never further: what has to be wiped */
+	size_t scanned;        /* of the line that is not whole yet */
+	bool skipping, bare;   /* ... what is known of it */
+	int recv_wait_ms;      /* SO_RCVTIMEO as set last */
 };
 
 void io_open(struct io *, int fd); /* takes fd */
 void io_close(struct io *);        /* wipes both buffers; closes fd (-1 is fine) */
-/* Forget the descriptor but keep the memory for the next session: buffers wiped. */
+/* Forget the old descriptor (it is not closed here: it may have gone to another process)
+ * but keep the memory for the next session: buffers wiped, counters and transport at zero. */
 void io_reuse(struct io *, int fd);
 /* Wait until there is more input than now. 1: there is; 0: end of file; -1:
  * errno, ETIMEDOUT when the deadline passed, ENOBUFS when the buffer is full.
@@ -48,7 +58,8 @@ void io_skip(struct io *, size_t n);
 /* Put octets in front of what is unread: a connection taken over with what its first
  * owner had read ahead. */
 void io_unget(struct io *, struct span);
-void io_put(struct io *, const void *, size_t); /* pending; flushes itself when large is collected */
+/* Pending; flushes itself when much is collected, waiting at most put_wait_ms. */
+void io_put(struct io *, const void *, size_t);
 void io_puts(struct io *, const char *);
 int io_flush(struct io *, deadline_ms) MUST_CHECK; /* 0; -1 errno */
 /* Send straight from the caller's memory, behind what is pending. */
@@ -59,6 +70,7 @@ int io_send(struct io *, const struct iovec *, int n, deadline_ms) MUST_CHECK;
  * Result: LINE_OK and *line (without CRLF, valid until the next call on io),
  * or what is wrong. LINE_LONG: over max octets; it was skipped to its true end.
  * LINE_BARE: a bare CR, bare LF or NUL stood in it; skipped likewise.
+ * max is at most 16382 (it has to fit the buffer).
  * LINE_EOF: the peer is gone (an unfinished line is dropped). LINE_TIMEOUT.
  * LINE_ERROR: errno.
  */

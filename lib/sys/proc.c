@@ -1,0 +1,366 @@
+/*
+ * proc: processes: privileges, signals, pools of workers.
+ *
+ * Knows uids, signals and fork(2); not what a worker does.
+ */
+#include "lib/sys/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/sys/file.h"
+#include "lib/sys/sanitized.h"
+
+/* --- privileges --------------------------------------------------------- */
+
+static int was_root = -1; /* -1: not looked yet */
+
+bool
+proc_privileged(void)
+{
+	if (was_root == -1)
+		was_root = geteuid() == 0;
+	return was_root == 1;
+}
+
+static void
+no_new_privileges(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal(EX_OSERR, "cannot give up new privileges: %s",
+		    strerror(errno));
+}
+
+static void
+no_core_dumps(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
+}
+
+void
+proc_drop(const char *user)
+{
+	const struct passwd *pw;
+	uid_t uid, now[3];
+	gid_t gid;
+
+	if (!proc_privileged()) {
+		no_new_privileges();
+		return;
+	}
+	pw = getpwnam(user);
+	if (pw == NULL || pw->pw_uid == 0)
+		fatal(EX_NOUSER, "cannot become %s: %s", user,
+		    pw == NULL ? "no such user (posthouse setup makes it)"
+		               : "it is root");
+	uid = pw->pw_uid;
+	gid = pw->pw_gid;
+	if (initgroups(user, gid) == -1 || setresgid(gid, gid, gid) == -1 ||
+	    setresuid(uid, uid, uid) == -1)
+		fatal(EX_OSERR, "cannot become %s: %s", user, strerror(errno));
+	if (setuid(0) == 0 || getresuid(&now[0], &now[1], &now[2]) == -1 ||
+	    now[0] != uid || now[1] != uid || now[2] != uid)
+		fatal(EX_OSERR, "cannot become %s for good", user);
+	no_new_privileges();
+	no_core_dumps();
+}
+
+/* Do we run under a uid made for one of the services (systemd's User=)? Then
+ * the others run under theirs. */
+static bool
+service_uids_in_use(void)
+{
+	static const char *const users[] = { "phsmtpd", "phpop3", "phcollect",
+		"phqueue", "phmail", "phremote", "phauth" };
+	const struct passwd *pw = getpwuid(getuid());
+	size_t i;
+
+	for (i = 0; pw != NULL && i < COUNT(users); i++)
+		if (strcmp(pw->pw_name, users[i]) == 0)
+			return true;
+	return false;
+}
+
+uid_t
+proc_uid(const char *user)
+{
+	const struct passwd *pw;
+
+	if (!proc_privileged() && !service_uids_in_use())
+		return getuid();
+	pw = getpwnam(user);
+	return pw != NULL ? pw->pw_uid : getuid();
+}
+
+/* --- signals ------------------------------------------------------------ */
+
+volatile sig_atomic_t proc_stopping;
+
+static void
+stop(int signo)
+{
+	(void)signo;
+	proc_stopping = 1;
+}
+
+void
+proc_signals(void)
+{
+	struct sigaction sa = { .sa_handler = stop }; /* no SA_RESTART: waits end */
+
+	sigemptyset(&sa.sa_mask);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)sigaction(SIGINT, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	(void)sigaction(SIGPIPE, &sa, NULL);
+}
+
+void
+proc_follow_parent(pid_t parent)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+	if (getppid() != parent)
+		(void)raise(SIGTERM); /* it was quicker */
+}
+
+/* --- a pool of workers -------------------------------------------------- */
+
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MAX_MS 10000
+#define SHORT_LIFE_MS 1000
+
+struct slot {
+	pid_t pid; /* 0: none */
+	int64_t started_ms, due_ms;
+	int64_t pause_ms;
+};
+
+struct pool {
+	struct slot *slots;
+	int n;
+	int (*work)(void *arg, int slot);
+	void *arg;
+	sigset_t watched, before;
+};
+
+static void NORETURN
+be_worker(struct pool *p, int slot, pid_t parent)
+{
+	struct slot *slots = p->slots;
+	int (*work)(void *, int) = p->work;
+	void *arg = p->arg;
+
+	log_open(NULL);
+	proc_signals();
+	sigprocmask(SIG_SETMASK, &p->before, NULL);
+	proc_follow_parent(parent);
+	free(slots);
+	exit(work(arg, slot));
+}
+
+static void
+slot_start(struct pool *p, int i)
+{
+	struct slot *s = &p->slots[i];
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		be_worker(p, i, parent);
+	s->started_ms = clock_mono_ms();
+	if (pid == -1) {
+		warn_text("cannot start a worker: %s", strerror(errno));
+		s->due_ms = s->started_ms + PAUSE_MAX_MS;
+		return;
+	}
+	s->pid = pid;
+}
+
+/* One worker is gone: when does the next one start? */
+static void
+slot_ended(struct slot *s, int status)
+{
+	int64_t now = clock_mono_ms();
+
+	if (WIFSIGNALED(status) && !proc_stopping)
+		warn_text("worker %d died of signal %d", (int)s->pid,
+		    WTERMSIG(status));
+	s->pid = 0;
+	if (now - s->started_ms >= SHORT_LIFE_MS)
+		s->pause_ms = 0;
+	else if (s->pause_ms == 0)
+		s->pause_ms = PAUSE_FIRST_MS;
+	else
+		s->pause_ms = s->pause_ms * 2 < PAUSE_MAX_MS ? s->pause_ms * 2
+		                                             : PAUSE_MAX_MS;
+	s->due_ms = now + s->pause_ms;
+}
+
+static void
+pool_reap(struct pool *p)
+{
+	int status, i;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (i = 0; i < p->n; i++)
+			if (p->slots[i].pid == pid)
+				slot_ended(&p->slots[i], status);
+}
+
+/* Start what is due; the moment of the next start, or NEVER. */
+static deadline_ms
+pool_start_due(struct pool *p)
+{
+	deadline_ms next = NEVER;
+	int64_t now = clock_mono_ms();
+	int i;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->slots[i].pid == 0 && p->slots[i].due_ms <= now)
+			slot_start(p, i);
+		if (p->slots[i].pid == 0)
+			next = deadline_earlier(next, p->slots[i].due_ms);
+	}
+	return next;
+}
+
+/* Wait for a signal until then. */
+static void
+pool_wait(struct pool *p, deadline_ms until)
+{
+	int left = deadline_left(until), signo;
+	struct timespec t = { left / 1000, left % 1000 * 1000000L };
+
+	if (left == -1)
+		signo = sigwaitinfo(&p->watched, NULL);
+	else
+		signo = sigtimedwait(&p->watched, NULL, &t);
+	if (signo == SIGTERM || signo == SIGINT)
+		proc_stopping = 1;
+}
+
+static int
+pool_kill(struct pool *p, int signo)
+{
+	int i, alive = 0;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->slots[i].pid == 0)
+			continue;
+		alive++;
+		if (signo != 0)
+			(void)kill(p->slots[i].pid, signo);
+	}
+	return alive;
+}
+
+void
+proc_pool(int n, int grace_ms, int (*work)(void *arg, int slot), void *arg)
+{
+	struct pool p = { mem_alloc((size_t)n, sizeof(struct slot)), n, work,
+		arg, { { 0 } }, { { 0 } } };
+	deadline_ms grace;
+
+	sigemptyset(&p.watched);
+	sigaddset(&p.watched, SIGCHLD);
+	sigaddset(&p.watched, SIGTERM);
+	sigaddset(&p.watched, SIGINT);
+	sigprocmask(SIG_BLOCK, &p.watched, &p.before);
+
+	while (!proc_stopping) {
+		pool_wait(&p, pool_start_due(&p));
+		pool_reap(&p);
+	}
+	pool_kill(&p, SIGTERM);
+	grace = deadline_in(grace_ms);
+	for (;;) {
+		pool_reap(&p);
+		if (pool_kill(&p, 0) == 0)
+			break;
+		if (deadline_over(grace)) {
+			pool_kill(&p, SIGKILL);
+			grace = NEVER;
+		}
+		pool_wait(&p, grace);
+	}
+	sigprocmask(SIG_SETMASK, &p.before, NULL);
+	free(p.slots);
+}
+
+/* --- other programs ----------------------------------------------------- */
+
+/* In a process group of its own, so that its children end with it. */
+static int
+spawn(pid_t *pid, char *const argv[], int out_fd)
+{
+	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+		      "/sbin:/bin";
+	char *env[] = { path, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int error;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+	    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null",
+	    O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
+	error = posix_spawnp(pid, argv[0], &files, &attr, argv, env);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+int
+proc_run(char *const argv[], int out_fd, int timeout_s)
+{
+	deadline_ms deadline = deadline_in((int64_t)timeout_s * 1000);
+	struct pollfd p = { -1, POLLIN, 0 };
+	int status, n = -1;
+	pid_t pid;
+
+	if (spawn(&pid, argv, out_fd) == -1)
+		return -1;
+	p.fd = pidfd_open(pid, 0);
+	if (p.fd != -1)
+		do
+			n = poll(&p, 1, deadline_left(deadline));
+		while (n == -1 && errno == EINTR && !proc_stopping);
+	file_close(p.fd);
+	if (n != 1)
+		(void)kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			return -1;
+	if (n == 1)
+		return status;
+	errno = ETIMEDOUT;
+	return -1;
+}
