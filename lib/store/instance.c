@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -65,6 +66,19 @@ instance_open(struct instance *inst, const char *dir)
 	inst->state = instance_path(inst->root, "state");
 	inst->run = instance_path(inst->root, "run");
 	inst->log = instance_path(inst->root, "log");
+}
+
+void
+instance_close(struct instance *inst)
+{
+	free(inst->root);
+	free(inst->etc);
+	free(inst->maps);
+	free(inst->mail);
+	free(inst->spool);
+	free(inst->state);
+	free(inst->run);
+	free(inst->log);
 }
 
 /* Cut the last component off. */

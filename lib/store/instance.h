@@ -20,6 +20,7 @@ struct instance {
 };
 /* dir NULL: the system's. Paths are made absolute; nothing is checked. */
 void instance_open(struct instance *, const char *dir);
+void instance_close(struct instance *);
 /* "DIR/run/submit" and the like; the caller frees. */
 char *instance_path(const char *dir, const char *name) MUST_CHECK;
 /* Where programs lie: beside this one when it is in a libexec/posthouse or a build

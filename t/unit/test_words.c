@@ -1,0 +1,131 @@
+/* test_words: the value of a map entry, taken apart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/store/words.h"
+
+static const struct {
+	const char *in;
+	const char *out; /* <name=value> of each; NULL: refused */
+} cases[] = {
+	{ "", "" },
+	{ "  \t ", "" },
+	{ "local", "<=local>" },
+	{ "  local   relay ", "<=local><=relay>" },
+	{ "name=Ann", "<name=Ann>" },
+	{ "name=", "<name=>" },
+	{ "name= x", "<name=><=x>" },
+	{ "name=\"Jan Kowalski\" disabled", "<name=Jan Kowalski><=disabled>" },
+	{ "name=\"\"", "<name=>" },
+	{ "a=\"x \\\"y\\\" \\\\ \\n\"", "<a=x \"y\" \\ \\n>" },
+	{ "\"two words\" b", "<=two words><=b>" },
+	{ "\"a=b\"", "<=a=b>" },
+	{ "a=b=c", "<a=b=c>" },
+	{ "$y$j9T$abc/.= x", "<=$y$j9T$abc/.=><=x>" },
+	{ "=x", "<==x>" },
+	{ "copy-to=a,b\tforward=c", "<copy-to=a,b><forward=c>" },
+	{ "a=x\"y", "<a=x\"y>" },
+	{ "a=\"x", NULL },
+	{ "a=\"x\\\"", NULL },
+	{ "a=\"x\"y", NULL },
+	{ "\"", NULL },
+};
+
+static void
+taken_apart(void **state)
+{
+	struct arena *mem = arena_new();
+	struct buf got = BUF_INIT(4096), why = BUF_INIT(4096);
+	struct words w;
+	size_t i, j;
+	int rv;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		/* A copy of its own size, so that a sanitizer sees its end. */
+		char *in = mem_dupn(cases[i].in, strlen(cases[i].in));
+
+		buf_reset(&got);
+		buf_reset(&why);
+		rv = words_parse((struct span){ in, strlen(in) }, mem, &w,
+		    &why);
+		assert_int_equal(rv, cases[i].out == NULL ? -1 : 0);
+		assert_int_equal(why.len == 0, rv == 0);
+		for (j = 0; rv == 0 && j < w.n; j++)
+			buf_addf(&got, "<%.*s=%.*s>", (int)w.w[j].name.len,
+			    w.w[j].name.s, (int)w.w[j].value.len,
+			    w.w[j].value.s);
+		if (rv == 0)
+			assert_string_equal(buf_str(&got), cases[i].out);
+		free(in);
+	}
+	buf_free(&got);
+	buf_free(&why);
+	arena_free(mem);
+}
+
+static void
+found_by_name(void **state)
+{
+	struct arena *mem = arena_new();
+	struct buf why = BUF_INIT(100);
+	const struct span *v;
+	struct words w;
+
+	(void)state;
+	assert_int_equal(words_parse(SPAN("local a=1 b=\"2 3\" a=4"), mem, &w,
+	    &why), 0);
+	v = words_get(&w, "a");
+	assert_non_null(v);
+	assert_true(span_is(*v, "1"));
+	v = words_get(&w, "b");
+	assert_non_null(v);
+	assert_true(span_is(*v, "2 3"));
+	assert_null(words_get(&w, "local"));
+	assert_null(words_get(&w, ""));
+	buf_free(&why);
+	arena_free(mem);
+}
+
+static void
+nearest(void **state)
+{
+	static const char *const names[] = { "postmaster", "catch-all",
+		"alias-of", "relay", "mx", NULL };
+	static const struct {
+		const char *wrong, *meant;
+	} rows[] = {
+		{ "postmastr", "postmaster" }, { "catchall", "catch-all" },
+		{ "alias_of", "alias-of" }, { "realy", "relay" },
+		{ "mail_root", NULL }, { "", NULL }, { "xy", NULL },
+	};
+	const char *got;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		got = words_nearest(span_of(rows[i].wrong), names);
+		if (rows[i].meant == NULL)
+			assert_null(got);
+		else
+			assert_string_equal(got, rows[i].meant);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(taken_apart),
+		cmocka_unit_test(found_by_name),
+		cmocka_unit_test(nearest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
