@@ -1,5 +1,9 @@
 /*
  * dns: MX and address look-ups, over c-ares. The only module that knows it.
+ *
+ * Names are complete: no search list is tried. U-labels are asked for as A-labels; a
+ * name that cannot be in DNS is DNS_NONE. Reads /etc/resolv.conf (again after trouble:
+ * a laptop moves) and /etc/hosts, so a sandbox must allow these two.
  */
 #ifndef LIB_NET_DNS_H
 #define LIB_NET_DNS_H
@@ -20,7 +24,10 @@ struct dns_mx {
 /* At most max, by preference, equal ones shuffled. DNS_NONE: no MX at all (the
  * caller falls back on the name itself). */
 enum dns_result dns_mx(struct dns *, const char *domain, struct dns_mx *, int max, int *n, deadline_ms);
-/* AAAA and A, AAAA first. DNS_OK with at least one. */
+/* AAAA and A, AAAA first, from /etc/hosts or DNS. DNS_OK with at least one. An
+ * address, in brackets or not, is its own answer. */
 enum dns_result dns_addresses(struct dns *, const char *host, struct ip *, int max, int *n, deadline_ms);
+/* Why the last look-up gave what it gave, for log and DSN: "DNS server returned answer with no data". */
+const char *dns_reason(const struct dns *);
 
 #endif
