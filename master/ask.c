@@ -1,0 +1,116 @@
+/*
+ * ask: setup's conversation on a terminal.
+ *
+ * Asks only for what the command line did not say; an empty answer is the default in brackets.
+ */
+#include <bsd/readpassphrase.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/sys/proc.h"
+#include "master/setup.h"
+
+/* The answer, or standard (which may be NULL: an empty answer is NULL). */
+static const char *
+ask(const char *question, const char *standard)
+{
+	char *line = NULL;
+	size_t cap = 0;
+
+	if (standard != NULL)
+		printf("%s [%s]: ", question, standard);
+	else
+		printf("%s: ", question);
+	fflush(stdout);
+	if (getline(&line, &cap, stdin) == -1)
+		fatal(EX_NOINPUT, "cannot go on: the input ended; nothing was "
+		    "written");
+	line[strcspn(line, "\r\n")] = '\0';
+	if (line[0] != '\0')
+		return line;
+	free(line);
+	return standard;
+}
+
+/* "example.org" out of "mail.example.org" */
+static const char *
+own_domain(void)
+{
+	static char host[256];
+	const char *dot;
+
+	if (gethostname(host, sizeof(host) - 1) == -1)
+		return "example.org";
+	dot = strchr(host, '.');
+	return dot != NULL && strchr(dot + 1, '.') != NULL ? dot + 1 :
+	    dot != NULL ? host : "example.org";
+}
+
+static void
+ask_password(struct setup *s, const char *name)
+{
+	char first[LIMIT_PASSWORD + 1], again[LIMIT_PASSWORD + 1];
+
+	for (;;) {
+		if (readpassphrase("  password: ", first, sizeof(first), 0) == NULL ||
+		    readpassphrase("  again: ", again, sizeof(again), 0) == NULL)
+			fatal(EX_NOINPUT, "cannot read a password: no terminal");
+		if (first[0] == '\0')
+			puts("  it may not be empty");
+		else if (strcmp(first, again) != 0)
+			puts("  these are not the same");
+		else
+			break;
+	}
+	setup_person(s, name, mem_dup(first));
+	explicit_bzero(first, sizeof(first));
+	explicit_bzero(again, sizeof(again));
+}
+
+static void
+ask_people(struct setup *s)
+{
+	const char *name;
+
+	puts("People with a mailbox: a name, or NAME@DOMAIN; an empty line ends.");
+	while ((name = ask("person", NULL)) != NULL)
+		ask_password(s, name);
+}
+
+void
+setup_ask(struct setup *s)
+{
+	char *conf = instance_path(s->inst.etc, "posthouse.conf");
+	bool exists = access(conf, F_OK) == 0;
+	const char *answer;
+
+	free(conf);
+	if (!isatty(STDIN_FILENO) || exists)
+		return; /* nothing to ask: what exists is kept */
+	if (s->domains.n == 0)
+		strings_add(&s->domains, ask("mail domain", own_domain()));
+	if (s->people_count == 0)
+		ask_people(s);
+	if (s->listen.n == 0) {
+		answer = ask("listen on (this = only this machine, all = every "
+		    "address, or an address)", "this");
+		if (strcmp(answer, "all") == 0)
+			strings_add(&s->listen, "*");
+		else if (strcmp(answer, "this") != 0)
+			strings_add(&s->listen, answer);
+	}
+	if (s->smtp_port == NULL)
+		s->smtp_port = ask("SMTP port", proc_privileged() ? "25" : "2525");
+	if (s->submission_port == NULL)
+		s->submission_port = ask("submission port",
+		    proc_privileged() ? "587" : "5587");
+	if (s->pop3_port == NULL)
+		s->pop3_port = ask("POP3 port", proc_privileged() ? "110" : "1110");
+	if (s->smarthost == NULL)
+		s->smarthost = ask("smarthost for mail to others, HOST[:PORT] "
+		    "(none: straight to their servers)", NULL);
+}

@@ -1,0 +1,44 @@
+/*
+ * services: the table of the house.
+ */
+#include "master/services.h"
+
+#include "lib/base/mem.h"
+#include "lib/store/instance.h"
+
+// clang-format off
+/* Who may connect is decided twice: by these modes, and by the server, which asks for the peer's uid. */
+const struct socket_def socket_defs[] = {
+	/* name         kind         setting                                  port    mode  group */
+	{ "smtp",       SOCKET_SMTP, offsetof(struct conf, listen_smtp),       "25",   0,    NULL },
+	{ "submission", SOCKET_SMTP, offsetof(struct conf, listen_submission), "587",  0,    NULL },
+	{ "pop3",       SOCKET_POP3, offsetof(struct conf, listen_pop3),       "110",  0,    NULL },
+	{ "submit",     SOCKET_UNIX, 0,                                        NULL,   0666, NULL },
+	{ "agents",     SOCKET_UNIX, 0,                                        NULL,   0660, USER_QUEUE },
+	{ "control",    SOCKET_UNIX, 0,                                        NULL,   0660, "posthouse" },
+	{ "auth",       SOCKET_UNIX, 0,                                        NULL,   0660, USER_AUTH },
+};
+const size_t socket_def_count = COUNT(socket_defs);
+
+/* In the order of starting. */
+const struct service_def service_defs[] = {
+	/* name     user          phase  sockets */
+	{ "queued", USER_QUEUE,   2,     { "submit", "agents", "control" } },
+	{ "authd",  USER_AUTH,    1,     { "auth" } },
+	{ "local",  USER_MAIL,    1,     { NULL } },
+	{ "remote", USER_REMOTE,  1,     { NULL } },
+	{ "bounce", USER_QUEUE,   1,     { NULL } },
+	{ "smtpd",  USER_SMTPD,   0,     { "smtp", "submission" } },
+	{ "pop3d",  USER_POP3,    0,     { "pop3" } },
+};
+const size_t service_def_count = COUNT(service_defs);
+// clang-format on
+
+const char *
+socket_setting(const struct socket_def *d, const struct conf *c)
+{
+	char *const *at =
+	    (char *const *)(const void *)((const char *)c + d->setting);
+
+	return *at;
+}

@@ -1,0 +1,49 @@
+/*
+ * setup: what makes an instance is told, or asked for, once; then written.
+ */
+#ifndef MASTER_SETUP_H
+#define MASTER_SETUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/limits.h"
+#include "lib/store/instance.h"
+
+struct person {
+	const char *name, *domain;
+	char *password;
+};
+struct strings {
+	const char **s;
+	size_t n;
+};
+struct setup {
+	struct instance inst;
+	bool batch, self_signed;
+	struct strings domains;
+	struct strings listen;    /* addresses; none: both loopbacks */
+	struct person *people;
+	size_t people_count;
+	const char *smtp_port, *submission_port, *pop3_port;
+	const char *submissions_port, *pop3s_port; /* NULL: not wanted */
+	const char *smarthost;    /* NULL: straight to the MX */
+	bool trouble;             /* something could not be done */
+};
+void strings_add(struct strings *, const char *);
+/* NAME or NAME@DOMAIN; takes the password. */
+void setup_person(struct setup *, const char *address, char *password);
+
+/* ask.c: ask for what was not told, on the terminal. */
+void setup_ask(struct setup *);
+/* accounts.c: the users of DESIGN section 2, when we are root. */
+void setup_accounts(void);
+/* texts.c: configuration and maps; nothing that exists is touched. */
+void setup_texts(struct setup *);
+/* hash.c: "$y$...", until the next call. */
+const char *setup_hash(const char *password);
+/* selfsigned.c: etc/tls/HOST.{key,pem}, for a year. 0; -1 with why. */
+int setup_self_signed(const char *dir, const char *host, struct buf *why) MUST_CHECK;
+
+#endif
