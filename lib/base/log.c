@@ -37,7 +37,9 @@ struct line {
 static size_t
 room(const struct line *l)
 {
-	return sizeof(l->s) - LINE_TAIL - l->len;
+	const size_t full = sizeof(l->s) - LINE_TAIL;
+
+	return l->len < full ? full - l->len : 0; /* a tail may lie behind */
 }
 
 static void
