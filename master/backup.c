@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -243,6 +244,17 @@ settle_spool(struct backup *b)
 		closedir(dir);
 }
 
+/* What start fills anew: only the directory, with its owner and mode. */
+static void
+empty_directory(struct backup *b, const char *from, const char *to)
+{
+	struct stat st;
+
+	if (stat(from, &st) == -1 || mkdirat(b->target_fd, to, 0700) == -1)
+		fatal(EX_CANTCREAT, "cannot make %s/%s like %s: %s", b->target, to, from, strerror(errno));
+	end_directory(b, to, &st);
+}
+
 /* A domain with a mail_root of its own lies outside the house. */
 static int
 copy_outside(void *arg, struct span key, const struct map_entry *entry)
@@ -281,6 +293,8 @@ copy_house(struct backup *b)
 	copy_tree(b, b->house.spool, "spool");
 	settle_spool(b);
 	copy_tree(b, conf.mail_root, "mail");
+	empty_directory(b, b->house.run, "run");
+	empty_directory(b, b->house.log, "log");
 	maps = generation_open(b->house.maps, 1u << MAP_DOMAINS, &why);
 	if (maps == NULL || map_each(maps, MAP_DOMAINS, copy_outside, b) == -1)
 		fatal(EX_CONFIG, "cannot read the domains map: %s", buf_str(&why));
