@@ -72,7 +72,8 @@ meet(struct met *m, struct arena *mem, char kind, struct span key)
 	return true;
 }
 
-enum { MET_ALIAS = 'a', MET_USER = 'u', MET_RELAY = 'r', MET_REST = '@' };
+enum { MET_ALIAS = 'a', MET_USER = 'u', MET_RELAY = 'r', MET_POSTMASTER = 'p',
+	MET_CATCH_ALL = 'c' };
 
 /* --- the expansion ------------------------------------------------------- */
 
@@ -156,7 +157,7 @@ expand_alias(struct expansion *x, struct span key, struct span home,
 		return true;
 	}
 	/* An alias that names itself means the mailbox of that name. */
-	if (!meet(&x->met, x->mem, key.s[0] == '@' ? MET_REST : MET_ALIAS, key))
+	if (!meet(&x->met, x->mem, MET_ALIAS, key))
 		return false;
 	explain_step(x->explain, "aliases", e.line, "%.*s → %.*s",
 	    (int)key.len, key.s, (int)e.value.len, e.value.s);
@@ -218,24 +219,32 @@ whole_domain(struct arena *mem, struct span domain)
 	return rehome(SPAN(""), domain, mem);
 }
 
-/* The word of the domain's own entry that catches what nobody has. */
 static bool
-expand_rest(struct expansion *x, struct span key, struct span home,
+expand_postmaster(struct expansion *x, struct span key, struct span home,
     const struct domain_entry *domain, unsigned line, unsigned depth)
 {
-	const char *word = "postmaster";
-	struct span to = domain->postmaster;
+	if (domain->postmaster.len == 0 ||
+	    !span_case_is(key_local(key), "postmaster") ||
+	    !meet(&x->met, x->mem, MET_POSTMASTER, key))
+		return false;
+	explain_step(x->explain, "domains", line, "%.*s → %.*s",
+	    (int)key.len, key.s, (int)domain->postmaster.len,
+	    domain->postmaster.s);
+	expand(x, domain->postmaster, home, depth + 1);
+	return true;
+}
 
-	if (to.len == 0 || !span_case_is(key_local(key), "postmaster") ||
-	    !meet(&x->met, x->mem, MET_REST, to)) {
-		word = "catch-all";
-		to = domain->catch_all;
-		if (to.len == 0 || !meet(&x->met, x->mem, MET_REST, key))
-			return false;
-	}
-	explain_step(x->explain, "domains", line, "%.*s: %s → %.*s",
-	    (int)key.len, key.s, word, (int)to.len, to.s);
-	expand(x, to, home, depth + 1);
+static bool
+expand_catch_all(struct expansion *x, struct span key, struct span home,
+    const struct domain_entry *domain, unsigned line, unsigned depth)
+{
+	if (domain->catch_all.len == 0 ||
+	    !meet(&x->met, x->mem, MET_CATCH_ALL, home))
+		return false;
+	explain_step(x->explain, "domains", line, "nobody is called %.*s: "
+	    "catch-all → %.*s", (int)key.len, key.s,
+	    (int)domain->catch_all.len, domain->catch_all.s);
+	expand(x, domain->catch_all, home, depth + 1);
 	return true;
 }
 
@@ -253,14 +262,11 @@ expand_local(struct expansion *x, struct span key, struct span home,
 	    expand_alias(x, own, home, depth) ||
 	    expand_user(x, own, home, depth))
 		return;
-	if (domain->postmaster.len > 0 &&
-	    span_case_is(key_local(own), "postmaster") &&
-	    expand_rest(x, own, home, domain, line, depth))
-		return;
-	if ((alias && expand_alias(x, whole_domain(x->mem, given), home,
+	if (expand_postmaster(x, own, home, domain, line, depth) ||
+	    (alias && expand_alias(x, whole_domain(x->mem, given), home,
 	    depth)) ||
 	    expand_alias(x, whole_domain(x->mem, home), home, depth) ||
-	    expand_rest(x, own, home, domain, line, depth))
+	    expand_catch_all(x, own, home, domain, line, depth))
 		return;
 	explain_step(x->explain, "users", 0, "nobody is called %.*s",
 	    (int)own.len, own.s);
@@ -366,7 +372,7 @@ expand_all(const struct router *r, struct span address, struct span home,
 	conclude(&x, out);
 }
 
-/* A recipient elsewhere. domain is its entry if found is 1. */
+/* A recipient elsewhere. */
 static void
 relay(const struct router *r, const struct path *p, struct span key,
     const struct access *client, bool may_relay, bool relay_domain,
@@ -470,7 +476,7 @@ router_rcpt(const struct router *r, const struct path *rcpt,
 		defer(out, explain, "the map domains is broken");
 	else if (found == 0) {
 		bool ours = find_domain(r, key_domain(key), mem, &domain,
-		    &line) == 1;
+		    &line) == 1 && domain.kind == DOMAIN_RELAY;
 
 		explain_step(explain, "domains", ours ? line : 0, "%.*s is %s",
 		    (int)key_domain(key).len, key_domain(key).s,
