@@ -49,7 +49,7 @@ static const struct {
 	{ N("a\r.\r\nx\r\n.\r\n"), 11, BODY_BARE_CR, N(""), 0 },
 	{ N("a\r\n.\rx\r\n.\r\n"), 11, BODY_BARE_CR, N(""), 0 },
 	{ N("a\r\n.\r\r\nx\r\n.\r\n"), 13, BODY_BARE_CR, N(""), 0 },
-	{ N("a\r\r\n.\r\n"), 8, BODY_BARE_CR, N(""), 0 },
+	{ N("a\r\r\n.\r\n"), 7, BODY_BARE_CR, N(""), 0 },
 	{ N("a\n\n.\n\nx\r\n.\r\n"), 12, BODY_BARE_LF, N(""), 0 },
 	{ N("a\n\r.\r\nx\r\n.\r\n"), 12, BODY_BARE_LF, N(""), 0 },
 	{ N(".\nx\r\n.\r\n"), 8, BODY_BARE_LF, N(""), 0 },
