@@ -176,6 +176,8 @@ forget_parent(struct house *h)
 {
 	struct waiting *w;
 
+	if (event_reinit(h->base) == 0) /* else freeing would touch the parent's epoll set */
+		event_base_free(h->base);
 	for (int i = 0; i < h->listener_count; i++)
 		file_close(h->listeners[i].fd);
 	for (unsigned i = 0; i < h->gate->workers_max; i++)
@@ -183,8 +185,6 @@ forget_parent(struct house *h)
 			file_close(h->workers[i].fd);
 	STAILQ_FOREACH(w, &h->queue, next)
 		file_close(w->conn.fd);
-	if (event_reinit(h->base) == 0) /* else freeing would touch the parent's epoll set */
-		event_base_free(h->base);
 }
 
 static void worker_heard(evutil_socket_t, short, void *);
