@@ -24,7 +24,7 @@ enum sandbox_call { /* beyond reading and writing what is open */
 };
 struct sandbox {
 	enum sandbox_mode mode;
-	struct { const char *path; unsigned rights; } paths[12]; /* ends with NULL */
+	struct { const char *path; unsigned rights; } paths[32]; /* ends with NULL */
 	unsigned calls;
 };
 void sandbox_enter(const struct sandbox *);
