@@ -17,7 +17,10 @@
 struct router {
 	const struct conf *conf;
 	struct generation *maps; /* domains, users, aliases, routes, access */
+	struct ip *own;          /* addresses of this host */
+	size_t own_count;
 };
+/* Learns the addresses of this host too: call it before a sandbox. */
 int router_open(struct router *, const struct instance *, const struct conf *, struct buf *why) MUST_CHECK;
 void router_refresh(struct router *); /* before each session or job: the current generation */
 void router_close(struct router *);
@@ -51,7 +54,11 @@ struct route {
  */
 void router_rcpt(const struct router *, const struct path *rcpt, const struct access *client,
     bool may_relay, bool complete, struct arena *, struct route *out, struct buf *explain);
-/* VRFY, RCPT without relaying: is this a local mailbox or alias? */
+/* Where bare names belong: default_domain, else the only local domain; as a key of the maps. Empty:
+ * nowhere. It may change with the maps. */
+struct span router_default_domain(const struct router *, struct arena *);
+/* Who a bare <postmaster> is: an address; empty when there is no local domain. */
+struct span router_postmaster(const struct router *);
 
 /* --- mailboxes ---------------------------------------------------------- */
 struct mailbox {

@@ -176,6 +176,8 @@ forget_parent(struct house *h)
 {
 	struct waiting *w;
 
+	if (event_reinit(h->base) == 0) /* else freeing would touch the parent's epoll set */
+		event_base_free(h->base);
 	for (int i = 0; i < h->listener_count; i++)
 		file_close(h->listeners[i].fd);
 	for (unsigned i = 0; i < h->gate->workers_max; i++)
@@ -183,8 +185,6 @@ forget_parent(struct house *h)
 			file_close(h->workers[i].fd);
 	STAILQ_FOREACH(w, &h->queue, next)
 		file_close(w->conn.fd);
-	if (event_reinit(h->base) == 0) /* else freeing would touch the parent's epoll set */
-		event_base_free(h->base);
 }
 
 static void worker_heard(evutil_socket_t, short, void *);
@@ -411,7 +411,7 @@ accept_one(struct listener *l)
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
 
-	conn.fd = accept4(l->fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	conn.fd = accept4(l->fd, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC);
 	if (conn.fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			log_error(EV_WARNING, LS("text", "cannot accept"), LS("reason", strerror(errno)));
@@ -562,7 +562,7 @@ inetd_serve(struct gate *g, const char *service)
 
 	inetd_stderr();
 	conn.fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
-	if (conn.fd == -1 || fcntl(conn.fd, F_SETFL, O_NONBLOCK) == -1)
+	if (conn.fd == -1 || fcntl(conn.fd, F_SETFL, 0) == -1)
 		fatal(EX_OSERR, "cannot take the connection on fd 0: %s", strerror(errno));
 	if (null != -1) {
 		(void)dup2(null, 0);

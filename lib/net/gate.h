@@ -40,7 +40,7 @@ struct gate {
 	 * what they need), and in each worker before its first connection: drop, sandbox. */
 	void (*enter_parent)(void *arg);
 	void (*enter_worker)(void *arg);
-	/* Takes conn->fd (non-blocking, TCP_NODELAY set); in the worker. After SIGTERM proc_stopping is set
+	/* Takes conn->fd (blocking, as lib/sys/io likes it; TCP_NODELAY set); in the worker. After SIGTERM proc_stopping is set
 	 * and the signal repeated: end the session soon; there are 8 seconds. */
 	void (*serve)(void *arg, struct gate_conn *);
 	void *arg;

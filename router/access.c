@@ -1,0 +1,130 @@
+/*
+ * access: who may talk to us, by the map `access`.
+ *
+ * Knows client addresses, senders and HELO names as keys. Ranges were cut into
+ * prefixes by compile; of several prefixes that hold an address the longest
+ * counts, and only that one.
+ */
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/limits.h"
+#include "lib/base/num.h"
+#include "router/lookup.h"
+
+void
+access_key(struct buf *out, const struct ip_prefix *prefix)
+{
+	ip_add(out, &prefix->ip);
+	buf_addf(out, "/%u", prefix->bits);
+}
+
+/* 1: *out is set; 0: no entry, -1: broken. */
+static int
+find_access(const struct router *r, struct span key, struct arena *mem,
+    struct access *out)
+{
+	struct buf why = BUF_INIT(500);
+	struct access_entry a;
+	struct map_entry e;
+	int found = map_find(r->maps, MAP_ACCESS, key, &e);
+
+	if (found != 1)
+		return found;
+	if (entry_access(e.value, mem, &a, &why) == -1) {
+		buf_free(&why);
+		return -1;
+	}
+	out->trusted = a.trust;
+	out->no_relay = a.no_relay;
+	out->no_local = a.no_local;
+	if (a.reject && a.text.len > 0)
+		out->reject = arena_dupn(mem, a.text.s, a.text.len);
+	else if (a.reject)
+		out->reject = "Access denied";
+	out->line = e.line;
+	return 1;
+}
+
+/* ip without the bits behind the first n. */
+static void
+mask(struct ip *ip, uint64_t n)
+{
+	size_t i, octets = ip->v6 ? 16 : 4;
+
+	for (i = 0; i < octets; i++)
+		if (n <= 8 * i)
+			ip->octets[i] = 0;
+		else if (n < 8 * (i + 1))
+			ip->octets[i] &= (uint8_t)(0xff << (8 * (i + 1) - n));
+}
+
+void
+router_client(const struct router *r, const struct ip *ip, struct access *out,
+    struct arena *mem)
+{
+	struct buf key = BUF_INIT(100);
+	struct ip_prefix prefix = { *ip, 0 };
+	struct map_entry e;
+	struct span bits;
+	uint64_t n;
+
+	memset(out, 0, sizeof(*out));
+	if (map_find(r->maps, MAP_ACCESS, span_of(ip->v6 ? NOTE_BITS6 :
+	    NOTE_BITS4), &e) != 1)
+		return;
+	/* The longest come first, so what is masked away stays away. */
+	for (bits = e.value; bits.s != NULL;) {
+		if (num_parse(span_cut(&bits, ','), 128, &n) == -1)
+			break;
+		mask(&prefix.ip, n);
+		prefix.bits = (unsigned)n;
+		buf_reset(&key);
+		access_key(&key, &prefix);
+		if (find_access(r, buf_span(&key), mem, out) != 0)
+			break;
+	}
+	buf_free(&key);
+}
+
+void
+router_sender(const struct router *r, const char *sender, struct access *out,
+    struct arena *mem)
+{
+	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
+	struct span key, text = span_of(sender);
+	struct path p;
+
+	memset(out, 0, sizeof(*out));
+	buf_adds(&b, "sender:");
+	if (text.len == 0)
+		buf_adds(&b, "<>");
+	else if (address_key(text, SPAN(""), mem, &p, &key) == -1)
+		goto out;
+	else
+		buf_addspan(&b, key);
+	if (find_access(r, buf_span(&b), mem, out) != 0 || text.len == 0)
+		goto out;
+	buf_reset(&b);
+	buf_adds(&b, "sender:@");
+	buf_addspan(&b, key_domain(key));
+	if (find_access(r, buf_span(&b), mem, out) == -1)
+		memset(out, 0, sizeof(*out));
+out:
+	buf_free(&b);
+}
+
+void
+router_helo(const struct router *r, const char *helo, struct access *out,
+    struct arena *mem)
+{
+	struct buf b = BUF_INIT(2 * LIMIT_SMTP_COMMAND);
+
+	memset(out, 0, sizeof(*out));
+	buf_adds(&b, "helo:");
+	for (; *helo != '\0'; helo++)
+		buf_addc(&b, (char)ascii_lower((unsigned char)*helo));
+	if (find_access(r, buf_span(&b), mem, out) == -1)
+		memset(out, 0, sizeof(*out));
+	buf_free(&b);
+}

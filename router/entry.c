@@ -1,0 +1,432 @@
+/*
+ * entry: what the value of an entry says.
+ *
+ * Knows words and their types, map by map. Refuses to know keys, other entries
+ * and other maps: whether an address in a value exists is for compile to ask.
+ */
+#include "router/entry.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/limits.h"
+#include "lib/base/num.h"
+#include "lib/mail/domain.h"
+#include "lib/store/words.h"
+
+/* --- words in general ---------------------------------------------------- */
+
+enum { PLAIN, VALUE };
+struct entry_word {
+	int form;      /* PLAIN: at is a bool; VALUE: a span, "name=" */
+	size_t offset;
+};
+
+struct entry_map {
+	const char *const *names;       /* as people write them */
+	const struct entry_word *words; /* in the same order */
+};
+
+const char *const domain_words[] = { "local", "relay", "alias-of=",
+	"postmaster=", "catch-all=", "mail_root=", NULL };
+const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
+	"disabled", NULL };
+const char *const route_words[] = { "mx", "smarthost=", NULL };
+const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
+	"text=", NULL };
+
+static void fault(struct buf *why, const char *, ...) PRINTF_LIKE(2, 3);
+
+static void
+fault(struct buf *why, const char *text, ...)
+{
+	va_list ap;
+
+	if (why->len > 0)
+		buf_adds(why, "; ");
+	va_start(ap, text);
+	buf_addv(why, text, ap);
+	va_end(ap);
+}
+
+static bool
+names_word(const char *name, const struct word *w)
+{
+	size_t n = strlen(name);
+
+	if (name[n - 1] != '=')
+		return w->name.len == 0 && span_is(w->value, name);
+	return span_eq(w->name, (struct span){ name, n - 1 });
+}
+
+static void
+unknown(const struct entry_map *map, const struct word *w, struct buf *why)
+{
+	struct buf wrong = BUF_INIT(100);
+	const char *near;
+	size_t i;
+
+	buf_addspan(&wrong, w->name.len > 0 ? w->name : w->value);
+	if (w->name.len > 0)
+		buf_addc(&wrong, '=');
+	near = words_nearest(buf_span(&wrong), map->names);
+	fault(why, "there is no word \"%s\" here", buf_str(&wrong));
+	if (near != NULL)
+		buf_addf(why, ": did you mean %s?", near);
+	buf_adds(why, " (known:");
+	for (i = 0; map->names[i] != NULL; i++)
+		buf_addf(why, " %s", map->names[i]);
+	buf_addc(why, ')');
+	buf_free(&wrong);
+}
+
+static void
+take(const struct entry_map *map, const struct word *w, char *entry,
+    struct buf *why)
+{
+	size_t i;
+
+	for (i = 0; map->names[i] != NULL; i++) {
+		struct span *value;
+
+		if (!names_word(map->names[i], w))
+			continue;
+		if (map->words[i].form == PLAIN) {
+			*(bool *)(entry + map->words[i].offset) = true;
+			return;
+		}
+		value = (struct span *)(void *)(entry + map->words[i].offset);
+		if (value->s != NULL)
+			fault(why, "%s is there twice: keep one",
+			    map->names[i]);
+		else if (w->value.len == 0)
+			fault(why, "%s is empty: give it a value or remove it",
+			    map->names[i]);
+		*value = w->value;
+		return;
+	}
+	unknown(map, w, why);
+}
+
+/* entry is zeroed by the caller. */
+static int
+take_words(const struct entry_map *map, struct span text, struct arena *mem,
+    void *entry, struct buf *why)
+{
+	struct words words;
+	size_t i, before = why->len;
+
+	if (words_parse(text, mem, &words, why) == -1)
+		return -1;
+	for (i = 0; i < words.n; i++)
+		take(map, &words.w[i], entry, why);
+	return why->len == before ? 0 : -1;
+}
+
+/* --- domains ------------------------------------------------------------- */
+
+struct domain_read {
+	bool local, relay;
+	struct domain_entry e;
+};
+#define IN_DOMAIN(member) offsetof(struct domain_read, member)
+static const struct entry_word domain_forms[] = {
+	{ PLAIN, IN_DOMAIN(local) }, { PLAIN, IN_DOMAIN(relay) },
+	{ VALUE, IN_DOMAIN(e.alias_of) }, { VALUE, IN_DOMAIN(e.postmaster) },
+	{ VALUE, IN_DOMAIN(e.catch_all) }, { VALUE, IN_DOMAIN(e.mail_root) },
+};
+
+int
+entry_domain(struct span text, struct arena *mem, struct domain_entry *out,
+    struct buf *why)
+{
+	static const struct entry_map map = { domain_words, domain_forms };
+	struct domain_read d;
+	bool alias;
+
+	memset(&d, 0, sizeof(d));
+	if (take_words(&map, text, mem, &d, why) == -1)
+		return -1;
+	*out = d.e;
+	alias = d.e.alias_of.s != NULL;
+	if (d.local + d.relay + alias != 1) {
+		fault(why, "a domain is one of: local, relay, "
+		    "alias-of=DOMAIN");
+		return -1;
+	}
+	out->kind = alias ? DOMAIN_ALIAS : d.relay ? DOMAIN_RELAY :
+	    DOMAIN_LOCAL;
+	if (out->kind != DOMAIN_LOCAL && (d.e.postmaster.s != NULL ||
+	    d.e.catch_all.s != NULL || d.e.mail_root.s != NULL)) {
+		fault(why, "postmaster=, catch-all= and mail_root= belong to a "
+		    "local domain");
+		return -1;
+	}
+	if (d.e.mail_root.s != NULL && d.e.mail_root.s[0] != '/') {
+		fault(why, "mail_root= is a path from the root: begin it "
+		    "with /");
+		return -1;
+	}
+	return 0;
+}
+
+/* --- users --------------------------------------------------------------- */
+
+#define IN_USER(member) offsetof(struct user_entry, member)
+static const struct entry_word user_forms[] = {
+	{ VALUE, IN_USER(name) }, { VALUE, IN_USER(maildir) },
+	{ VALUE, IN_USER(copy_to) }, { VALUE, IN_USER(forward) },
+	{ PLAIN, IN_USER(disabled) },
+};
+
+/* A path below the mail root that stays there. */
+static bool
+stays_inside(struct span path)
+{
+	struct span part;
+
+	if (path.len == 0 || path.s[0] == '/' ||
+	    memchr(path.s, '\0', path.len) != NULL)
+		return false;
+	while (path.s != NULL) {
+		part = span_cut(&path, '/');
+		if (span_is(part, "..") || span_is(part, "."))
+			return false;
+	}
+	return true;
+}
+
+int
+entry_user(struct span text, struct arena *mem, struct user_entry *out,
+    struct buf *why)
+{
+	static const struct entry_map map = { user_words, user_forms };
+
+	memset(out, 0, sizeof(*out));
+	if (take_words(&map, text, mem, out, why) == -1)
+		return -1;
+	if (out->maildir.s != NULL && !stays_inside(out->maildir)) {
+		fault(why, "maildir= is a path below the mail root: write it "
+		    "without / in front and without ..");
+		return -1;
+	}
+	if (out->forward.s != NULL && out->copy_to.s != NULL) {
+		fault(why, "copy-to= keeps the mail here and forward= does "
+		    "not: use one of them");
+		return -1;
+	}
+	return 0;
+}
+
+/* --- aliases ------------------------------------------------------------- */
+
+bool
+entry_next_address(struct span *rest, struct span *address)
+{
+	bool inside = false;
+	size_t i;
+
+	if (rest->s == NULL || rest->len == 0)
+		return false;
+	for (i = 0; i < rest->len && (inside || rest->s[i] != ','); i++) {
+		if (rest->s[i] == '"')
+			inside = !inside;
+		else if (inside && rest->s[i] == '\\' && i + 1 < rest->len)
+			i++;
+	}
+	*address = span_trim((struct span){ rest->s, i });
+	if (i == rest->len)
+		*rest = (struct span){ NULL, 0 };
+	else
+		*rest = (struct span){ rest->s + i + 1, rest->len - i - 1 };
+	return true;
+}
+
+static bool
+begins(struct span text, const char *with, struct span *behind)
+{
+	size_t n = strlen(with);
+
+	if (text.len < n || !ascii_caseeq(text.s, with, n))
+		return false;
+	*behind = span_trim((struct span){ text.s + n, text.len - n });
+	return true;
+}
+
+int
+entry_alias(struct span text, struct alias_entry *out, struct buf *why)
+{
+	size_t i;
+
+	text = span_trim(text);
+	if (begins(text, ":reject:", &out->text))
+		out->kind = ALIAS_REJECT;
+	else if (begins(text, ":discard:", &out->text))
+		out->kind = ALIAS_DISCARD;
+	else {
+		out->kind = ALIAS_TO;
+		out->text = text;
+	}
+	if (text.len == 0)
+		fault(why, "an alias needs addresses, :reject: or :discard:");
+	else if (out->kind == ALIAS_TO && text.s[0] == ':')
+		fault(why, "no special alias is called \"%.*s\": there are "
+		    ":reject: and :discard:", (int)text.len, text.s);
+	else if (out->kind == ALIAS_TO && text.s[0] == '|')
+		fault(why, "this release does not deliver to commands yet");
+	else if (out->kind == ALIAS_DISCARD && out->text.len > 0)
+		fault(why, "nothing follows :discard:");
+	else if (out->kind == ALIAS_REJECT && out->text.len > 400)
+		fault(why, "the text is longer than 400 octets");
+	else {
+		for (i = 0; i < out->text.len; i++)
+			if (out->kind == ALIAS_REJECT &&
+			    !ascii_print((unsigned char)out->text.s[i])) {
+				fault(why, "the text may hold printable ASCII "
+				    "only: it becomes an SMTP reply");
+				return -1;
+			}
+		return 0;
+	}
+	return -1;
+}
+
+/* --- routes -------------------------------------------------------------- */
+
+struct route_read {
+	bool mx;
+	struct span smarthost;
+};
+#define IN_ROUTE(member) offsetof(struct route_read, member)
+static const struct entry_word route_forms[] = {
+	{ PLAIN, IN_ROUTE(mx) }, { VALUE, IN_ROUTE(smarthost) },
+};
+
+static bool
+host_name(struct span s)
+{
+	size_t i;
+
+	if (s.len == 0 || s.len > LIMIT_DOMAIN || s.s[0] == '.' ||
+	    s.s[0] == '-' || domain_check(s) == -1)
+		return false;
+	for (i = 0; i < s.len; i++)
+		if (!ascii_alnum((unsigned char)s.s[i]) && s.s[i] != '-' &&
+		    s.s[i] != '.' && s.s[i] != '_')
+			return false;
+	return true;
+}
+
+/* [192.0.2.1], [2001:db8::1], [IPv6:2001:db8::1] or a plain IPv4 address. */
+static bool
+host_address(struct span s, struct ip *ip)
+{
+	if (s.len > 2 && s.s[0] == '[' && s.s[s.len - 1] == ']')
+		return ip_literal_parse(s, ip) == 0 ||
+		    ip_parse((struct span){ s.s + 1, s.len - 2 }, ip) == 0;
+	return ip_parse(s, ip) == 0;
+}
+
+int
+entry_next_host(struct span *rest, uint64_t port, struct buf *host,
+    struct buf *why)
+{
+	struct span one, name, number;
+	struct ip ip;
+	size_t i;
+
+	if (rest->s == NULL)
+		return 0;
+	one = name = span_trim(span_cut(rest, ','));
+	for (i = one.len; i > 0 && ascii_digit(one.s[i - 1]); i--)
+		continue;
+	if (i > 1 && one.s[i - 1] == ':' && (one.s[0] != '[' ||
+	    one.s[i - 2] == ']')) {
+		name.len = i - 1;
+		number = (struct span){ one.s + i, one.len - i };
+		if (num_parse(number, 65535, &port) == -1 || port == 0) {
+			fault(why, "\"%.*s\" has no port from 1 to 65535",
+			    (int)one.len, one.s);
+			return -1;
+		}
+	}
+	if (host_address(name, &ip))
+		ip_add_literal(host, &ip);
+	else if (host_name(name))
+		domain_key(name, host);
+	else {
+		fault(why, "\"%.*s\" is no host: write NAME, NAME:PORT, "
+		    "[ADDRESS] or [ADDRESS]:PORT", (int)one.len, one.s);
+		return -1;
+	}
+	buf_addf(host, ":%llu", (unsigned long long)port);
+	return 1;
+}
+
+int
+entry_route(struct span text, struct arena *mem, struct route_entry *out,
+    struct buf *why)
+{
+	static const struct entry_map map = { route_words, route_forms };
+	struct buf host = BUF_INIT(2 * LIMIT_DOMAIN);
+	struct route_read r;
+	struct span rest;
+	int rv;
+
+	memset(&r, 0, sizeof(r));
+	if (take_words(&map, text, mem, &r, why) == -1)
+		return -1;
+	if (r.mx == (r.smarthost.s != NULL)) {
+		fault(why, "a route is one of: mx, smarthost=HOST");
+		return -1;
+	}
+	out->kind = r.mx ? ROUTE_MX : ROUTE_SMARTHOST;
+	out->hosts = rest = r.smarthost;
+	while ((rv = entry_next_host(&rest, 25, &host, why)) == 1)
+		buf_reset(&host);
+	buf_free(&host);
+	return rv;
+}
+
+/* --- access -------------------------------------------------------------- */
+
+#define IN_ACCESS(member) offsetof(struct access_entry, member)
+static const struct entry_word access_forms[] = {
+	{ PLAIN, IN_ACCESS(trust) }, { PLAIN, IN_ACCESS(reject) },
+	{ PLAIN, IN_ACCESS(no_relay) }, { PLAIN, IN_ACCESS(no_local) },
+	{ VALUE, IN_ACCESS(text) },
+};
+
+int
+entry_access(struct span text, struct arena *mem, struct access_entry *out,
+    struct buf *why)
+{
+	static const struct entry_map map = { access_words, access_forms };
+	size_t i;
+
+	memset(out, 0, sizeof(*out));
+	if (take_words(&map, text, mem, out, why) == -1)
+		return -1;
+	if (!out->trust && !out->reject && !out->no_relay && !out->no_local) {
+		fault(why, "say what to do: trust, reject, no-relay or "
+		    "no-local");
+		return -1;
+	}
+	if (out->trust + out->reject + (out->no_relay || out->no_local) > 1) {
+		fault(why, "trust, reject and no-relay/no-local exclude each "
+		    "other");
+		return -1;
+	}
+	if (out->text.s != NULL && !out->reject) {
+		fault(why, "text= belongs to reject");
+		return -1;
+	}
+	for (i = 0; i < out->text.len; i++)
+		if (!ascii_print((unsigned char)out->text.s[i]) || i >= 400) {
+			fault(why, "text= may hold up to 400 octets of "
+			    "printable ASCII: it becomes an SMTP reply");
+			return -1;
+		}
+	return 0;
+}

@@ -1,0 +1,62 @@
+/*
+ * entry: what the value of an entry says, for each map that the router reads. One table of
+ * words a map serves posthouse compile, which reports every fault, and the router, which
+ * meets none.
+ */
+#ifndef ROUTER_ENTRY_H
+#define ROUTER_ENTRY_H
+
+#include <stdbool.h>
+
+#include "lib/base/buf.h"
+#include "lib/net/ip.h"
+
+/* Values are spans into the text or the arena; empty when not given. 0; -1 with why: every
+ * fault, separated by "; ". */
+
+enum domain_kind { DOMAIN_LOCAL, DOMAIN_ALIAS, DOMAIN_RELAY };
+struct domain_entry {
+	enum domain_kind kind;
+	struct span alias_of, postmaster, catch_all, mail_root;
+};
+int entry_domain(struct span, struct arena *, struct domain_entry *, struct buf *why) MUST_CHECK;
+
+struct user_entry {
+	struct span name, maildir;
+	struct span copy_to, forward; /* addresses: entry_next_address */
+	bool disabled;
+};
+int entry_user(struct span, struct arena *, struct user_entry *, struct buf *why) MUST_CHECK;
+
+enum alias_kind { ALIAS_TO, ALIAS_REJECT, ALIAS_DISCARD };
+struct alias_entry {
+	enum alias_kind kind;
+	struct span text; /* ALIAS_TO: addresses; ALIAS_REJECT: what the sender is told, may be empty */
+};
+int entry_alias(struct span, struct alias_entry *, struct buf *why) MUST_CHECK;
+
+enum route_kind { ROUTE_MX, ROUTE_SMARTHOST };
+struct route_entry {
+	enum route_kind kind;
+	struct span hosts; /* entry_next_host */
+};
+int entry_route(struct span, struct arena *, struct route_entry *, struct buf *why) MUST_CHECK;
+
+struct access_entry {
+	bool trust, reject, no_relay, no_local;
+	struct span text;
+};
+int entry_access(struct span, struct arena *, struct access_entry *, struct buf *why) MUST_CHECK;
+
+/* The next of "ann, bob@else.example" in *rest, trimmed; a quoted local-part may hold commas.
+ * False at the end. An empty one ("a,,b") is returned empty. */
+bool entry_next_address(struct span *rest, struct span *address);
+/* The next "host", "host:port", "[192.0.2.1]:port" as text with its port. 1; 0 at the end; -1 with
+ * why. */
+int entry_next_host(struct span *rest, uint64_t port, struct buf *host, struct buf *why) MUST_CHECK;
+
+/* Names of the words of a map, for messages and for the test that compares them with the manual;
+ * ends with NULL. */
+extern const char *const domain_words[], *const user_words[], *const route_words[], *const access_words[];
+
+#endif

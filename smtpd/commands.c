@@ -1,0 +1,350 @@
+/*
+ * commands: what each SMTP command means (RFC 5321, 4.1).
+ *
+ * A handler looks at its argument and answers; it neither writes to the peer
+ * nor picks the next state: the table does.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/mail/path.h"
+#include "smtpd/session.h"
+
+struct command {
+	const char *verb;
+	unsigned taken_in;
+	unsigned leads_to; /* after 2yz and 3yz */
+	enum said otherwise; /* the answer in any other state */
+	struct reply (*run)(struct session *, struct span arg);
+};
+
+static struct reply
+say(enum said said)
+{
+	return reply_say(said, NULL);
+}
+
+/* What access refuses, in its own words or ours. */
+static struct reply
+refuse(const char *text)
+{
+	return reply_say(SAY_REFUSED, text[0] == '\0' ? NULL : text);
+}
+
+static struct reply
+hello(struct session *s, struct span name, bool esmtp)
+{
+	struct access access = { 0 };
+
+	name = span_trim(name);
+	if (name.len == 0 || name.len >= sizeof(s->helo))
+		return say(SAY_NEEDS_NAME);
+	session_reset(s);
+	memcpy(s->helo, name.s, name.len);
+	s->helo[name.len] = '\0';
+	s->esmtp = esmtp;
+	router_helo(&s->d->router, s->helo, &access, s->d->arena);
+	s->helo_no_relay = access.no_relay;
+	s->helo_no_local = access.no_local;
+	if (access.reject != NULL)
+		return refuse(access.reject);
+	return reply_say(SAY_HELLO, s->d->conf.hostname);
+}
+
+static struct reply
+cmd_helo(struct session *s, struct span arg)
+{
+	return hello(s, arg, false);
+}
+
+static struct reply
+cmd_ehlo(struct session *s, struct span arg)
+{
+	struct reply r = hello(s, arg, true);
+	struct buf *text = &s->d->text;
+
+	if (r.code != 250)
+		return r;
+	buf_reset(text);
+	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8", s->d->conf.hostname,
+	    (unsigned long long)s->d->conf.message_size_limit);
+	return reply_say(SAY_HELLO, buf_str(text));
+}
+
+/* "FROM:" or "TO:", and the path behind it. Octets taken, blanks in front of the path
+ * included (many clients put one there); -1: not this. */
+static ssize_t
+take_path(struct span arg, const char *keyword, enum path_kind kind, struct path *out, bool *syntax)
+{
+	size_t at = strlen(keyword);
+	ssize_t n;
+
+	*syntax = arg.len < at || !ascii_caseeq(arg.s, keyword, at);
+	if (*syntax)
+		return -1;
+	while (at < arg.len && arg.s[at] == ' ')
+		at++;
+	n = path_parse(arg.s + at, arg.len - at, kind, out);
+	return n == -1 ? -1 : n + (ssize_t)at;
+}
+
+static const char *
+canonical(struct session *s, const struct path *path)
+{
+	buf_reset(&s->d->text);
+	path_canonical(path, &s->d->text);
+	return session_keep_text(s);
+}
+
+static struct reply
+take_sender(struct session *s, const struct path *path, const struct params *params)
+{
+	uint64_t limit = s->d->conf.message_size_limit;
+	struct access access = { 0 };
+	const char *sender;
+
+	if (path->utf8 && !params->smtputf8)
+		return say(SAY_SENDER_UTF8);
+	if (limit != 0 && params->size > limit)
+		return say(SAY_TOO_LARGE);
+	sender = canonical(s, path);
+	if (sender[0] != '\0')
+		router_sender(&s->d->router, sender, &access, s->d->arena);
+	if (access.reject != NULL)
+		return refuse(access.reject);
+	s->tx.sender = sender;
+	s->tx.params = *params;
+	s->tx.no_relay = access.no_relay;
+	s->tx.no_local = access.no_local;
+	return say(SAY_SENDER_OK);
+}
+
+static struct reply
+cmd_mail(struct session *s, struct span arg)
+{
+	struct params params;
+	struct path path;
+	bool syntax;
+	enum said said;
+	ssize_t n;
+
+	if (s->submission && !s->access.trusted)
+		return say(SAY_AUTH_FIRST);
+	n = take_path(arg, "FROM:", PATH_REVERSE, &path, &syntax);
+	if (n == -1)
+		return say(syntax ? SAY_MAIL_SYNTAX : SAY_SENDER_SYNTAX);
+	said = params_mail((struct span){ arg.s + n, arg.len - (size_t)n }, &params);
+	if (said != SAY_OK)
+		return say(said);
+	return take_sender(s, &path, &params);
+}
+
+static const char *
+original_recipient(struct session *s, const char *address)
+{
+	struct buf *text = &s->d->text;
+
+	buf_reset(text);
+	buf_adds(text, s->tx.params.smtputf8 ? "utf-8;" : "rfc822;"); /* RFC 3461, 4.2; RFC 6533, 3 */
+	buf_adds(text, address);
+	return session_keep_text(s);
+}
+
+/* All the final recipients together stay within LIMIT_EXPANSION as well. */
+static struct reply
+add_recipients(struct session *s, const struct route *route, const char *address)
+{
+	struct rcpts *l = &s->d->rcpts;
+	const char *orcpt;
+
+	if (l->n > 0 && route->count > LIMIT_EXPANSION - l->n)
+		return say(SAY_TOO_MANY_RCPTS);
+	orcpt = original_recipient(s, address);
+	for (const struct route_rcpt *r = route->rcpts; r != NULL; r = r->next)
+		(void)rcpts_add(l, r->action, r->address, orcpt);
+	if (s->tx.rcpts_taken++ == 0)
+		s->tx.original = address;
+	return say(SAY_RCPT_OK);
+}
+
+static struct reply
+route_recipient(struct session *s, const struct path *path)
+{
+	struct access client = s->access;
+	struct route route = { 0 };
+	const char *address = canonical(s, path);
+
+	s->rcpt = address;
+	client.no_relay = client.no_relay || s->helo_no_relay || s->tx.no_relay;
+	client.no_local = client.no_local || s->helo_no_local || s->tx.no_local;
+	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay, client.trusted || s->submission,
+	    s->d->arena, &route, NULL);
+	if (route.outcome != SENT)
+		return route.reply;
+	return add_recipients(s, &route, address);
+}
+
+/* Tries are bounded too: a refusal costs memory until the transaction ends. */
+#define TRIES_MORE 1000
+
+static struct reply
+cmd_rcpt(struct session *s, struct span arg)
+{
+	struct params params;
+	struct path path;
+	bool syntax;
+	enum said said;
+	ssize_t n = take_path(arg, "TO:", PATH_FORWARD, &path, &syntax);
+
+	if (n == -1)
+		return say(syntax ? SAY_RCPT_SYNTAX : SAY_RCPT_ADDRESS_SYNTAX);
+	said = params_rcpt((struct span){ arg.s + n, arg.len - (size_t)n }, &params);
+	if (said != SAY_OK)
+		return say(said);
+	if (path.utf8 && !s->tx.params.smtputf8)
+		return say(SAY_RCPT_UTF8);
+	if (s->tx.rcpts_taken >= s->d->conf.rcpt_limit || s->tx.rcpts_tried >= s->d->conf.rcpt_limit + TRIES_MORE)
+		return say(SAY_TOO_MANY_RCPTS);
+	s->tx.rcpts_tried++;
+	return route_recipient(s, &path);
+}
+
+static bool
+blank(struct span arg)
+{
+	return span_trim(arg).len == 0;
+}
+
+static struct reply
+cmd_data(struct session *s, struct span arg)
+{
+	struct reply r;
+
+	if (!blank(arg))
+		return say(SAY_NO_ARGUMENT);
+	if (s->d->rcpts.n > 0 && submit_open(&s->d->submit, &r) == -1)
+		return r;
+	return say(SAY_GO_AHEAD);
+}
+
+static struct reply
+cmd_data_early(struct session *s, struct span arg)
+{
+	if (!blank(arg))
+		return say(SAY_NO_ARGUMENT);
+	return say(s->tx.rcpts_tried > 0 ? SAY_NO_VALID_RCPT : SAY_RCPT_FIRST);
+}
+
+static struct reply
+cmd_rset(struct session *s, struct span arg)
+{
+	if (!blank(arg))
+		return say(SAY_NO_ARGUMENT);
+	session_reset(s);
+	return say(SAY_OK);
+}
+
+static struct reply
+cmd_noop(struct session *s, struct span arg)
+{
+	(void)s;
+	(void)arg;
+	return say(SAY_OK);
+}
+
+static struct reply
+cmd_vrfy(struct session *s, struct span arg)
+{
+	(void)s;
+	return say(blank(arg) ? SAY_NEEDS_ARGUMENT : SAY_VRFY);
+}
+
+static struct reply
+cmd_help(struct session *s, struct span arg)
+{
+	(void)s;
+	(void)arg;
+	return say(SAY_HELP);
+}
+
+static struct reply
+cmd_quit(struct session *s, struct span arg)
+{
+	(void)s;
+	return say(blank(arg) ? SAY_BYE : SAY_NO_ARGUMENT);
+}
+
+static struct reply
+cmd_not_here(struct session *s, struct span arg)
+{
+	(void)s;
+	(void)arg;
+	return say(SAY_NOT_HERE);
+}
+
+// clang-format off
+static const struct command commands[] = {
+	/* verb       taken in            leads to  otherwise        handler */
+	{ "HELO",     ANY,                READY,    SAY_UNKNOWN,     cmd_helo },
+	{ "EHLO",     ANY,                READY,    SAY_UNKNOWN,     cmd_ehlo },
+	{ "MAIL",     READY,              MAIL,     SAY_MAIL_TWICE,  cmd_mail },
+	{ "RCPT",     MAIL | RCPT,        RCPT,     SAY_MAIL_FIRST,  cmd_rcpt },
+	{ "DATA",     RCPT,               BODY,     SAY_MAIL_FIRST,  cmd_data },
+	{ "DATA",     MAIL,               SAME,     SAY_MAIL_FIRST,  cmd_data_early },
+	{ "RSET",     START,              SAME,     SAY_UNKNOWN,     cmd_rset },
+	{ "RSET",     READY | MAIL | RCPT, READY,   SAY_UNKNOWN,     cmd_rset },
+	{ "NOOP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_noop },
+	{ "VRFY",     ANY,                SAME,     SAY_UNKNOWN,     cmd_vrfy },
+	{ "HELP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_help },
+	{ "QUIT",     ANY,                GONE,     SAY_UNKNOWN,     cmd_quit },
+	/* known, and not served here (RFC 5321, 4.2.4) */
+	{ "EXPN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "AUTH",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "STARTTLS", ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "BDAT",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "ETRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "ATRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "TURN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "SEND",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "SOML",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ "SAML",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
+	{ NULL,       0,                  0,        SAY_UNKNOWN,     NULL },
+};
+// clang-format on
+
+/* The row for verb in this state; else any row of that verb, else NULL. */
+static const struct command *
+find(const struct session *s, struct span verb)
+{
+	const struct command *found = NULL;
+
+	for (const struct command *c = commands; c->verb != NULL; c++) {
+		if (!span_case_is(verb, c->verb))
+			continue;
+		if ((c->taken_in & s->state) != 0)
+			return c;
+		found = c;
+	}
+	return found;
+}
+
+struct reply
+command_run(struct session *s, struct span line)
+{
+	struct span arg = line, verb = span_cut(&arg, ' ');
+	const struct command *c = find(s, verb);
+	struct reply r;
+
+	if (c == NULL)
+		return say(SAY_UNKNOWN);
+	s->verb = c->verb;
+	if (arg.s == NULL)
+		arg = SPAN("");
+	if ((c->taken_in & s->state) == 0)
+		return say(s->state == START ? SAY_HELLO_FIRST : c->otherwise);
+	r = c->run(s, arg);
+	if (r.code < 400 && c->leads_to != SAME)
+		s->state = c->leads_to;
+	return r;
+}

@@ -1,0 +1,123 @@
+/*
+ * params: what may follow the path in MAIL and RCPT (RFC 5321, 4.1.2: Mail-parameters).
+ *
+ * Grammar and values; whether a size or a body is welcome is the command's affair.
+ */
+#include "smtpd/params.h"
+
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/num.h"
+
+struct param {
+	const char *name;
+	/* value.s is NULL when there was no "=" */
+	bool (*take)(struct params *, struct span value);
+};
+
+static bool
+take_size(struct params *p, struct span value)
+{
+	p->size_given = true;
+	/* 20 digits at most; what does not fit is certainly too large */
+	if (value.s == NULL || value.len > 20)
+		return false;
+	if (num_parse(value, UINT64_MAX, &p->size) == 0)
+		return true;
+	for (size_t i = 0; i < value.len; i++)
+		if (!ascii_digit((unsigned char)value.s[i]))
+			return false;
+	p->size = UINT64_MAX;
+	return value.len > 0;
+}
+
+static bool
+take_body(struct params *p, struct span value)
+{
+	if (value.s == NULL)
+		return false;
+	p->eightbit = span_case_is(value, "8BITMIME");
+	return p->eightbit || span_case_is(value, "7BIT");
+}
+
+static bool
+take_smtputf8(struct params *p, struct span value)
+{
+	p->smtputf8 = true;
+	return value.s == NULL;
+}
+
+static const struct param mail_params[] = {
+	{ "SIZE", take_size },
+	{ "BODY", take_body },
+	{ "SMTPUTF8", take_smtputf8 },
+	{ NULL, NULL },
+};
+static const struct param rcpt_params[] = {
+	{ NULL, NULL },
+};
+
+/* esmtp-keyword and esmtp-value */
+static bool
+well_formed(struct span name, struct span value)
+{
+	if (name.len == 0 || name.s[0] == '-')
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_alnum((unsigned char)name.s[i]) && name.s[i] != '-')
+			return false;
+	if (value.s == NULL)
+		return true;
+	for (size_t i = 0; i < value.len; i++)
+		if (value.s[i] == '=' || (unsigned char)value.s[i] < 0x21 || value.s[i] == 0x7f)
+			return false;
+	return value.len > 0;
+}
+
+static enum said
+take_word(const struct param *table, struct span word, struct params *out)
+{
+	struct span value = word, name = span_cut(&value, '=');
+
+	if (!well_formed(name, value))
+		return SAY_PARAMETER_SYNTAX;
+	for (unsigned i = 0; table[i].name != NULL; i++) {
+		if (!span_case_is(name, table[i].name))
+			continue;
+		if ((out->seen & 1u << i) != 0)
+			return SAY_PARAMETER_TWICE;
+		out->seen |= 1u << i;
+		return table[i].take(out, value) ? SAY_OK : SAY_PARAMETER_VALUE;
+	}
+	return SAY_PARAMETER_UNKNOWN;
+}
+
+static enum said
+take_all(const struct param *table, struct span text, struct params *out)
+{
+	enum said said = SAY_OK;
+
+	memset(out, 0, sizeof(*out));
+	if (text.len > 0 && text.s[0] != ' ')
+		return SAY_PARAMETER_SYNTAX;
+	while (text.s != NULL && said == SAY_OK) {
+		struct span word = span_cut(&text, ' ');
+
+		if (word.len > 0)
+			said = take_word(table, word, out);
+	}
+	return said;
+}
+
+enum said
+params_mail(struct span text, struct params *out)
+{
+	return take_all(mail_params, text, out);
+}
+
+enum said
+params_rcpt(struct span text, struct params *out)
+{
+	return take_all(rcpt_params, text, out);
+}

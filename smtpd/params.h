@@ -1,0 +1,24 @@
+/*
+ * params: what may follow the path in MAIL and RCPT (RFC 5321, 4.1.2: Mail-parameters).
+ */
+#ifndef SMTPD_PARAMS_H
+#define SMTPD_PARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "smtpd/replies.h"
+
+struct params {
+	bool size_given;
+	uint64_t size;    /* RFC 1870 */
+	bool eightbit;    /* BODY=8BITMIME, RFC 6152 */
+	bool smtputf8;    /* RFC 6531 */
+	unsigned seen;    /* which were given, by the table's order */
+};
+/* text: all that stands behind the path. SAY_OK, or what is wrong; *out is then half-made. */
+enum said params_mail(struct span text, struct params *out);
+enum said params_rcpt(struct span text, struct params *out);
+
+#endif

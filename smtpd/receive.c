@@ -1,0 +1,242 @@
+/*
+ * receive: the message behind 354, from the socket into the spool's file.
+ *
+ * Streams: a block at a time goes through body.c into the file; the head and
+ * the Received field stand in the first block, so a small message is one
+ * write. Whatever goes wrong, the client is heard to its true end before it
+ * is told. Knows the order that makes 250 true (DESIGN section 3): written,
+ * committed, linked, synced, answered.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "smtpd/body.h"
+#include "lib/base/ascii.h"
+#include "lib/base/log.h"
+#include "lib/sys/file.h"
+#include "smtpd/session.h"
+#include "smtpd/trace.h"
+
+/* A client slower than this, on the average and beyond one timeout, is cut off. */
+#define RATE_FLOOR 100 /* octets a second */
+
+struct file {
+	int fd;          /* -1: nobody wants the message (:discard:) */
+	char *block;
+	size_t used;
+	int error;       /* errno of the first failed write; nothing is written any more */
+	uint64_t octets, lines; /* above the message: head and Received */
+	uint64_t head_octets;
+};
+
+static void
+file_flush(struct file *f)
+{
+	if (f->used > 0 && f->fd != -1 && f->error == 0 && file_write_all(f->fd, f->block, f->used) == -1)
+		f->error = errno;
+	f->used = 0;
+}
+
+static const char *
+with(const struct session *s)
+{
+	if (s->tx.params.smtputf8)
+		return "UTF8SMTP"; /* RFC 6531, 4.3 */
+	return s->esmtp ? "ESMTP" : "SMTP";
+}
+
+/* The only final recipient, if it is a mailbox here. */
+static const char *
+only_mailbox(const struct rcpts *l)
+{
+	return l->n == 1 && l->r[0].action == RCPT_LOCAL ? l->r[0].address : NULL;
+}
+
+static void
+write_trace(struct session *s, struct file *f, time_t now)
+{
+	struct smtpd *d = s->d;
+	struct trace trace = {
+		.sender = s->tx.sender,
+		.mailbox = only_mailbox(&d->rcpts),
+		.original = s->tx.rcpts_taken == 1 ? s->tx.original : NULL,
+		.helo = s->helo,
+		.peer = &s->conn->peer,
+		.host = d->conf.hostname,
+		.with = with(s),
+		.id = d->submit.id,
+		.now = now,
+	};
+
+	buf_reset(&d->text);
+	trace_head(&trace, &d->text);
+	f->head_octets = d->text.len;
+	trace_received(&trace, &d->text);
+	f->octets = d->text.len;
+	for (size_t i = 0; i < d->text.len; i++)
+		f->lines += d->text.s[i] == '\n';
+	memcpy(f->block, d->text.s, d->text.len); /* a few addresses: far below BLOCK_OCTETS */
+	f->used = d->text.len;
+}
+
+/* More input. False: the client is gone, or too slow; s->why says so. */
+static bool
+more(struct session *s, deadline_ms start)
+{
+	struct io *io = &s->d->io;
+	deadline_ms slow = start + (int64_t)(io->octets_in / RATE_FLOOR * 1000);
+	deadline_ms until = deadline_earlier(session_deadline(s), slow);
+	int n;
+
+	do
+		n = io_fill(io, until);
+	while (n == -1 && errno == EINTR);
+	if (n == 1)
+		return true;
+	if (n == 0) {
+		s->why = "eof in data";
+		errno = 0;
+	} else {
+		s->why = errno == ETIMEDOUT ? "timeout in data" : strerror(errno);
+	}
+	return false;
+}
+
+static bool
+read_body(struct session *s, struct body *b, struct file *f)
+{
+	struct io *io = &s->d->io;
+	deadline_ms start = deadline_in((int64_t)s->d->conf.smtpd_timeout * 1000 -
+	    (int64_t)(io->octets_in / RATE_FLOOR * 1000));
+
+	while (!b->ended) {
+		struct span in = io_unread(io);
+		size_t made;
+
+		if (in.len == 0) {
+			if (!more(s, start))
+				return false;
+			continue;
+		}
+		if (in.len > BLOCK_OCTETS - f->used)
+			file_flush(f);
+		if (in.len > BLOCK_OCTETS)
+			in.len = BLOCK_OCTETS;
+		io_skip(io, body_feed(b, in.s, in.len, f->block + f->used, &made));
+		f->used += made;
+	}
+	file_flush(f);
+	return true;
+}
+
+/* Why the message cannot be taken, now that it has ended. SAY_OK: it can. */
+static enum said
+verdict(const struct body *b, const struct file *f)
+{
+	switch (b->fault) {
+	case BODY_BARE_CR:
+		return SAY_BARE_CR;
+	case BODY_BARE_LF:
+		return SAY_BARE_LF;
+	case BODY_TOO_LARGE:
+		return SAY_TOO_LARGE;
+	case BODY_LOOP:
+		return SAY_LOOP;
+	case BODY_FINE:
+		break;
+	}
+	if (f->error == ENOSPC || f->error == EDQUOT)
+		return SAY_DISK_FULL;
+	return f->error != 0 ? SAY_WRITE_FAILED : SAY_OK;
+}
+
+/* "[192.0.2.1] helo.example smtp" */
+static const char *
+client_field(struct session *s)
+{
+	struct buf *text = &s->d->text;
+
+	buf_reset(text);
+	buf_adds(text, s->client);
+	buf_addc(text, ' ');
+	word_encode(text, s->helo, strlen(s->helo), NULL);
+	buf_addc(text, ' ');
+	buf_adds(text, s->conn->service);
+	return session_keep_text(s);
+}
+
+static struct reply
+accepted(struct session *s, const struct envelope *env)
+{
+	struct submit *submit = &s->d->submit;
+	struct buf *text = &s->d->text;
+
+	s->messages++;
+	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
+	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
+	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how));
+	buf_reset(text);
+	buf_addf(text, "%s %s", submit->id, submit->how);
+	return reply_say(SAY_ACCEPTED, session_keep_text(s));
+}
+
+static struct reply
+commit(struct session *s, const struct body *b, const struct file *f, time_t now)
+{
+	struct smtpd *d = s->d;
+	struct reply r;
+	struct envelope env = {
+		.arrived_s = now,
+		.sender = s->tx.sender,
+		.octets = f->octets + b->octets,
+		.wire_octets = f->octets + f->lines + body_wire_octets(b),
+		.head_octets = f->head_octets,
+		.client = client_field(s),
+		.body_8bit = b->eightbit,
+		.smtputf8 = s->tx.params.smtputf8,
+		.ret = "",
+		.envid = "",
+		.rcpts = d->rcpts.r,
+		.rcpt_count = d->rcpts.n,
+	};
+
+	if (submit_commit(&d->submit, &env, &r) == -1 || submit_sync(&d->submit, &r) == -1)
+		return r;
+	return accepted(s, &env);
+}
+
+static struct reply
+discarded(struct session *s)
+{
+	s->messages++;
+	log_event(EV_SMTPD_RECEIVED, LS("client", s->client), LS("service", s->conn->service), LS("helo", s->helo),
+	    LS("sender", s->tx.sender), LN("rcpts", 0), LS("how", "discarded"));
+	return reply_say(SAY_DISCARDED, NULL);
+}
+
+struct reply
+receive_message(struct session *s)
+{
+	struct smtpd *d = s->d;
+	bool wanted = d->rcpts.n > 0;
+	struct file f = { .fd = wanted ? d->submit.msg_fd : -1, .block = d->block };
+	time_t now = time(NULL);
+	struct body body;
+	enum said said;
+
+	body_init(&body, d->conf.message_size_limit, d->conf.received_limit,
+	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
+	write_trace(s, &f, now);
+	if (!read_body(s, &body, &f)) {
+		bool slow = errno == ETIMEDOUT;
+
+		submit_abort(&d->submit);
+		return slow ? reply_say(SAY_TIMEOUT, NULL) : (struct reply){ .code = 0 };
+	}
+	said = verdict(&body, &f);
+	if (said == SAY_OK && wanted)
+		return commit(s, &body, &f, now);
+	submit_abort(&d->submit);
+	return said == SAY_OK ? discarded(s) : reply_say(said, NULL);
+}

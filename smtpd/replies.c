@@ -1,0 +1,70 @@
+/*
+ * replies: everything smtpd says by itself, each with its code and enhanced code, once
+ * (RFC 5321, 4.2; RFC 3463; RFC 5248 and its registry). What router and queued say is
+ * passed on as they worded it.
+ */
+#include "smtpd/replies.h"
+
+// clang-format off
+static const struct reply replies[SAY_COUNT] = {
+	[SAY_GREETING]            = { 220, "",      "" },
+	[SAY_HELLO]               = { 250, "",      "" },
+	[SAY_BYE]                 = { 221, "2.0.0", "Good bye" },
+	[SAY_HELP]                = { 214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT" },
+	[SAY_OK]                  = { 250, "2.0.0", "OK" },
+	[SAY_VRFY]                = { 252, "2.5.0", "Not verified; send the message and see" },
+	[SAY_SENDER_OK]           = { 250, "2.1.0", "Sender OK" },
+	[SAY_RCPT_OK]             = { 250, "2.1.5", "Recipient OK" },
+	[SAY_GO_AHEAD]            = { 354, "",      "Go ahead; end with a dot on a line of its own" },
+	[SAY_ACCEPTED]            = { 250, "2.0.0", "" },
+	[SAY_DISCARDED]           = { 250, "2.0.0", "Accepted" },
+
+	[SAY_UNKNOWN]             = { 500, "5.5.2", "Unknown command" },
+	[SAY_TOO_LONG]            = { 500, "5.5.2", "Line too long" },
+	[SAY_BARE_COMMAND]        = { 500, "5.5.2", "A line ends with CRLF and holds no CR, LF or NUL" },
+	[SAY_NOT_HERE]            = { 502, "5.5.1", "Command not implemented" },
+	[SAY_HELLO_FIRST]         = { 503, "5.5.1", "Say EHLO or HELO first" },
+	[SAY_MAIL_FIRST]          = { 503, "5.5.1", "Say MAIL first" },
+	[SAY_RCPT_FIRST]          = { 503, "5.5.1", "Say RCPT first" },
+	[SAY_MAIL_TWICE]          = { 503, "5.5.1", "A transaction is open: say RSET first" },
+	[SAY_NO_VALID_RCPT]       = { 554, "5.5.1", "No valid recipients" },
+	[SAY_NO_ARGUMENT]         = { 501, "5.5.4", "This command takes no argument" },
+	[SAY_NEEDS_ARGUMENT]      = { 501, "5.5.4", "This command takes an argument" },
+	[SAY_NEEDS_NAME]          = { 501, "5.5.4", "Say your host's name, of at most 255 octets" },
+	[SAY_MAIL_SYNTAX]         = { 501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]" },
+	[SAY_RCPT_SYNTAX]         = { 501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]" },
+	[SAY_SENDER_SYNTAX]       = { 501, "5.1.7", "This is no sender address" },
+	[SAY_RCPT_ADDRESS_SYNTAX] = { 501, "5.1.3", "This is no recipient address" },
+	[SAY_PARAMETER_SYNTAX]    = { 501, "5.5.4", "A parameter is NAME or NAME=VALUE" },
+	[SAY_PARAMETER_VALUE]     = { 501, "5.5.4", "This parameter does not take this value" },
+	[SAY_PARAMETER_TWICE]     = { 501, "5.5.4", "A parameter is given once" },
+	[SAY_PARAMETER_UNKNOWN]   = { 555, "5.5.4", "Unknown parameter" },
+	[SAY_SENDER_UTF8]         = { 553, "5.6.7", "This sender address takes SMTPUTF8 and valid UTF-8" },
+	[SAY_RCPT_UTF8]           = { 553, "5.6.7", "This recipient address takes SMTPUTF8 and valid UTF-8" },
+
+	[SAY_REFUSED]             = { 550, "5.7.1", "Refused by this site" },
+	[SAY_AUTH_FIRST]          = { 530, "5.7.0", "Authentication required" },
+	[SAY_TOO_LARGE]           = { 552, "5.3.4", "Message too large" },
+	[SAY_TOO_MANY_RCPTS]      = { 452, "4.5.3", "Too many recipients: send the rest in another transaction" },
+	[SAY_TOO_MANY_ERRORS]     = { 421, "4.7.0", "Too many errors" },
+	[SAY_BARE_CR]             = { 554, "5.6.0", "A CR without LF stood in the message; nothing was stored" },
+	[SAY_BARE_LF]             = { 554, "5.6.0", "An LF without CR stood in the message; nothing was stored" },
+	[SAY_LOOP]                = { 554, "5.4.6", "Too many Received fields: a mail loop" },
+
+	[SAY_BUSY]                = { 421, "4.7.0", "Too many connections: come again later" },
+	[SAY_STOPPING]            = { 421, "4.3.2", "Shutting down: come again later" },
+	[SAY_TIMEOUT]             = { 421, "4.4.2", "Waited too long" },
+	[SAY_WRITE_FAILED]        = { 451, "4.3.0", "The message could not be stored: try again later" },
+	[SAY_DISK_FULL]           = { 452, "4.3.1", "No space to store the message: try again later" },
+};
+// clang-format on
+
+struct reply
+reply_say(enum said said, const char *text)
+{
+	struct reply r = replies[said];
+
+	if (text != NULL)
+		r.text = text;
+	return r;
+}

@@ -1,0 +1,217 @@
+/*
+ * session: one SMTP client (RFC 5321), from greeting to good bye.
+ *
+ * Knows when to read, when to answer and when to end; what a command means is
+ * in commands.c, what follows DATA in receive.c. Replies are collected and go
+ * out when the input runs dry (RFC 2920).
+ */
+#include "smtpd/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/log.h"
+#include "lib/sys/file.h"
+#include "lib/sys/proc.h"
+
+deadline_ms
+session_deadline(const struct session *s)
+{
+	return deadline_earlier(deadline_in((int64_t)s->d->conf.smtpd_timeout * 1000), s->end);
+}
+
+const char *
+session_keep_text(struct session *s)
+{
+	return arena_dupn(s->d->arena, buf_str(&s->d->text), s->d->text.len);
+}
+
+void
+session_reset(struct session *s)
+{
+	rcpts_reset(&s->d->rcpts);
+	arena_reset(s->d->arena);
+	memset(&s->tx, 0, sizeof(s->tx));
+}
+
+static void
+log_reject(struct session *s, const struct reply *r)
+{
+	buf_reset(&s->d->text);
+	buf_addf(&s->d->text, "%d %s %s", r->code, r->enhanced, r->text);
+	log_event(EV_SMTPD_REJECT, LS("client", s->client), LS("service", s->conn->service), LS("helo", s->helo),
+	    LS("command", s->verb), LS("sender", s->tx.sender == NULL ? "" : s->tx.sender),
+	    LS("rcpt", s->rcpt == NULL ? "" : s->rcpt), LSPAN("reply", buf_span(&s->d->text)));
+}
+
+/* 421 ends a session whatever it was the answer to (RFC 5321, 3.8). */
+static void
+answer(struct session *s, struct reply r)
+{
+	struct io *io = &s->d->io;
+
+	if (r.code >= 500 && ++s->errors > s->d->conf.smtpd_errors) {
+		r = reply_say(SAY_TOO_MANY_ERRORS, NULL);
+		s->why = "errors";
+	}
+	reply_format(&r, &io->out);
+	if (r.code >= 400)
+		log_reject(s, &r);
+	if (r.code == 421)
+		s->state = GONE;
+}
+
+static void
+end(struct session *s, enum said said, const char *why)
+{
+	s->why = why;
+	s->state = GONE;
+	if (said != SAY_COUNT) {
+		struct reply r = reply_say(said, NULL);
+
+		reply_format(&r, &s->d->io.out);
+	}
+}
+
+static bool
+between_transactions(const struct session *s)
+{
+	return (s->state & (START | READY)) != 0;
+}
+
+/* LINE_ERROR with EINTR: SIGTERM came. Between transactions that ends the session, in one
+ * the client may finish: the gate's grace is the limit. */
+static enum line
+read_line(struct session *s, struct span *line)
+{
+	deadline_ms until = session_deadline(s);
+	enum line got;
+
+	do {
+		if (proc_stopping && between_transactions(s) && io_unread(&s->d->io).len == 0)
+			return LINE_ERROR;
+		got = io_line(&s->d->io, LIMIT_SMTP_COMMAND - 2, until, line);
+	} while (got == LINE_ERROR && errno == EINTR);
+	return got;
+}
+
+static void
+step(struct session *s)
+{
+	struct span line;
+
+	s->verb = "";
+	s->rcpt = NULL;
+	switch (read_line(s, &line)) {
+	case LINE_OK:
+		answer(s, command_run(s, line));
+		return;
+	case LINE_LONG:
+		answer(s, reply_say(SAY_TOO_LONG, NULL));
+		return;
+	case LINE_BARE:
+		answer(s, reply_say(SAY_BARE_COMMAND, NULL));
+		return;
+	case LINE_TIMEOUT:
+		end(s, SAY_TIMEOUT, "timeout");
+		return;
+	case LINE_EOF:
+		end(s, SAY_COUNT, "eof");
+		return;
+	case LINE_ERROR:
+		if (proc_stopping)
+			end(s, SAY_STOPPING, "stopping");
+		else
+			end(s, SAY_COUNT, strerror(errno));
+		return;
+	}
+}
+
+static void
+take_message(struct session *s)
+{
+	struct reply r;
+
+	s->verb = "DATA";
+	r = receive_message(s);
+	s->state = r.code == 0 ? GONE : READY;
+	if (r.code != 0)
+		answer(s, r);
+	session_reset(s);
+}
+
+static void
+greet(struct session *s)
+{
+	struct smtpd *d = s->d;
+	struct reply r;
+
+	router_client(&d->router, &s->conn->peer, &s->access, d->arena);
+	if (s->access.reject != NULL) {
+		r = reply_say(SAY_REFUSED, s->access.reject[0] == '\0' ? NULL : s->access.reject);
+		r.code = 554; /* RFC 5321, 3.1 */
+		reply_format(&r, &d->io.out);
+		log_event(EV_SMTPD_REFUSED, LS("client", s->client), LN("code", r.code), LN("access", s->access.line));
+		s->why = "refused";
+		s->state = GONE;
+		return;
+	}
+	buf_reset(&d->text);
+	buf_addf(&d->text, "%s ESMTP Posthouse", d->conf.hostname);
+	r = reply_say(SAY_GREETING, buf_str(&d->text));
+	reply_format(&r, &d->io.out);
+}
+
+static void
+begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
+{
+	memset(s, 0, sizeof(*s));
+	s->d = d;
+	s->conn = conn;
+	s->state = START;
+	s->submission = strcmp(conn->service, "submission") == 0;
+	s->end = deadline_in((int64_t)d->conf.smtpd_session_timeout * 1000);
+	s->why = "quit";
+	s->verb = "";
+	buf_reset(&d->text);
+	ip_add_literal(&d->text, &conn->peer);
+	strlcpy(s->client, buf_str(&d->text), sizeof(s->client));
+	io_reuse(&d->io, conn->fd);
+	router_refresh(&d->router);
+	log_detail(EV_SMTPD_CONNECT, LS("client", s->client), LS("service", conn->service));
+}
+
+/* The common end, one message and QUIT, has its line already: smtpd.received. */
+static void
+finish(struct session *s)
+{
+	struct smtpd *d = s->d;
+
+	(void)!io_flush(&d->io, deadline_earlier(deadline_in(10000), session_deadline(s)));
+	log_write(strcmp(s->why, "quit") == 0 && s->messages > 0 ? LOG_DETAIL : LOG_NOTICE, EV_SMTPD_DISCONNECT,
+	    (const struct log_field[]){ LS("client", s->client), LS("service", s->conn->service), LS("why", s->why),
+	        LN("messages", s->messages), { NULL, LOG_END, { NULL, 0 }, 0 } });
+	file_close(d->io.fd);
+	io_reuse(&d->io, -1);
+	rcpts_reset(&d->rcpts);
+	arena_reset(d->arena);
+	buf_wipe(&d->text);
+	explicit_bzero(s, sizeof(*s));
+}
+
+void
+session_serve(struct smtpd *d, struct gate_conn *conn)
+{
+	struct session s;
+
+	begin(&s, d, conn);
+	greet(&s);
+	while (s.state != GONE) {
+		if (s.state == BODY)
+			take_message(&s);
+		else
+			step(&s);
+	}
+	finish(&s);
+}

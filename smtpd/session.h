@@ -1,0 +1,82 @@
+/*
+ * session: one SMTP client (RFC 5321), from greeting to good bye.
+ */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "lib/net/gate.h"
+#include "lib/store/conf.h"
+#include "lib/sys/io.h"
+#include "lib/wire/submit.h"
+#include "smtpd/params.h"
+#include "smtpd/rcpts.h"
+#include "smtpd/replies.h"
+#include "router/router.h"
+
+#define BLOCK_OCTETS 65536 /* of a message written at once */
+
+/* What a worker keeps from session to session; nothing of a client's stays in it. */
+struct smtpd {
+	struct instance instance;
+	struct conf conf;
+	struct router router;
+	struct submit submit;
+	struct io io;
+	struct arena *arena;  /* of one transaction */
+	struct buf text;      /* of one reply, one address: scratch */
+	struct rcpts rcpts;
+	char *block;          /* BLOCK_OCTETS */
+};
+
+enum {
+	START = 1, /* no HELO yet */
+	READY = 2,
+	MAIL = 4,  /* MAIL taken */
+	RCPT = 8,  /* and at least one RCPT */
+	BODY = 16, /* 354 said */
+	GONE = 32,
+	ANY = START | READY | MAIL | RCPT,
+	SAME = 0
+};
+
+struct transaction {
+	const char *sender;       /* canonical; "": null */
+	struct params params;
+	bool no_relay, no_local;  /* what access says of the sender */
+	uint64_t rcpts_tried, rcpts_taken;
+	const char *original;     /* of the first RCPT taken, canonical */
+};
+
+struct session {
+	struct smtpd *d;
+	const struct gate_conn *conn;
+	unsigned state;
+	bool submission;          /* RFC 6409: our own people only */
+	bool esmtp;
+	char client[64];          /* "[192.0.2.1]" */
+	char helo[LIMIT_DOMAIN + 1];
+	struct access access;     /* what access says of the client */
+	bool helo_no_relay, helo_no_local;
+	deadline_ms end;
+	uint64_t errors, messages;
+	const char *verb;         /* of the command being answered, for the log */
+	const char *rcpt;         /* its recipient, if any */
+	const char *why;          /* the session ended */
+	struct transaction tx;
+};
+
+/* The whole session. Takes conn->fd. */
+void session_serve(struct smtpd *, struct gate_conn *);
+
+/* For commands and receive: */
+void session_reset(struct session *); /* forget the transaction */
+deadline_ms session_deadline(const struct session *); /* of one command */
+/* d->text's content in the transaction's memory. */
+const char *session_keep_text(struct session *);
+
+/* commands.c: the answer to one line; moves the state. */
+struct reply command_run(struct session *, struct span line);
+/* receive.c: the message behind 354. Code 0: the client is gone (s->why). */
+struct reply receive_message(struct session *);
+
+#endif

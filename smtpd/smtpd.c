@@ -1,0 +1,206 @@
+/*
+ * smtpd: receive mail over SMTP (RFC 5321) and submission (RFC 6409).
+ *
+ * Startup: settings, listening sockets, privileges, sandbox. Sessions are in
+ * session.c, the parent that accepts in lib/net/gate.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/sys/listen.h"
+#include "lib/sys/proc.h"
+#include "smtpd/session.h"
+
+#define LISTENERS_MAX 32
+#define BACKLOG 1024
+
+struct sockets {
+	int fds[LISTENERS_MAX];
+	const char *names[LISTENERS_MAX + 1];
+	int n;
+};
+
+static NORETURN void
+usage(void)
+{
+	fprintf(stderr, "usage: smtpd [-C directory] [-s service]\n");
+	exit(EX_USAGE);
+}
+
+static void
+read_options(struct smtpd *d, const char **service, int argc, char *argv[])
+{
+	const char *dir = NULL;
+	int c;
+
+	*service = "smtp";
+	while ((c = getopt(argc, argv, "C:s:")) != -1) {
+		switch (c) {
+		case 'C':
+			dir = optarg;
+			break;
+		case 's':
+			*service = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (argc != optind || (strcmp(*service, "smtp") != 0 && strcmp(*service, "submission") != 0))
+		usage();
+	instance_open(&d->instance, dir);
+}
+
+static void
+listen_on(struct sockets *l, const char *name, const char *addresses)
+{
+	struct buf why = BUF_INIT(1024);
+	struct span rest = span_of(addresses[0] == '\0' ? "*" : addresses);
+	const char *port = strcmp(name, "smtp") == 0 ? ":25" : ":587";
+
+	if (strcmp(addresses, "none") == 0)
+		return;
+	while (rest.s != NULL) {
+		struct span one = span_trim(span_cut(&rest, ','));
+		char *address = mem_fmt("%.*s%s", (int)one.len, one.s, span_is(one, "*") ? port : "");
+		int n = listen_tcp(address, BACKLOG, l->fds + l->n, LISTENERS_MAX - l->n, &why);
+
+		if (n == -1)
+			fatal(EX_OSERR, "%s", buf_str(&why));
+		for (; n > 0; n--)
+			l->names[l->n++] = name;
+		free(address);
+	}
+	buf_free(&why);
+}
+
+/* From master or systemd; else our own. Under inetd there is only fd 0. */
+static void
+open_sockets(const struct smtpd *d, struct sockets *l, const char *service)
+{
+	const char *name;
+	int fd;
+
+	while (l->n < LISTENERS_MAX && (fd = listen_passed(l->n, &name)) != -1) {
+		l->fds[l->n] = fd;
+		l->names[l->n++] = name[0] == '\0' ? service : name;
+	}
+	if (l->n > 0)
+		return;
+	if (gate_inetd()) {
+		l->names[0] = service;
+		return;
+	}
+	listen_on(l, "smtp", d->conf.listen_smtp);
+	listen_on(l, "submission", d->conf.listen_submission);
+	if (l->n == 0)
+		fatal(EX_CONFIG, "cannot serve: listen_smtp and listen_submission are both none");
+}
+
+static void
+narrow(const struct smtpd *d, unsigned calls)
+{
+	struct sandbox box = { .mode = d->conf.sandbox, .calls = calls };
+
+	box.paths[0].path = d->instance.maps;
+	box.paths[0].rights = MAY_READ;
+	box.paths[1].path = d->instance.run;
+	box.paths[1].rights = MAY_READ;
+	sandbox_enter(&box);
+}
+
+static void
+enter_parent(void *arg)
+{
+	narrow(arg, CALL_FORK | CALL_UNIX);
+}
+
+/* Everything that sessions use again and again. */
+static void
+enter_worker(void *arg)
+{
+	struct smtpd *d = arg;
+	struct buf why = BUF_INIT(1024);
+
+	if (router_open(&d->router, &d->instance, &d->conf, &why) == -1)
+		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
+	buf_free(&why);
+	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
+	io_open(&d->io, -1);
+	d->arena = arena_new();
+	buf_init(&d->text, 64 * 1024);
+	d->block = mem_alloc(BLOCK_OCTETS, 1);
+	narrow(d, CALL_UNIX);
+}
+
+static void
+serve(void *arg, struct gate_conn *conn)
+{
+	session_serve(arg, conn);
+}
+
+static void
+refused(void *arg, const struct gate_conn *conn, const char *limit)
+{
+	struct buf client = BUF_INIT(64);
+
+	(void)arg;
+	ip_add_literal(&client, &conn->peer);
+	log_event(EV_SMTPD_REFUSED, LS("client", buf_str(&client)), LS("service", conn->service), LN("code", 421),
+	    LS("reason", limit));
+	buf_free(&client);
+}
+
+static char *
+busy_reply(void)
+{
+	struct reply r = reply_say(SAY_BUSY, NULL);
+	struct buf out = BUF_INIT(512);
+
+	reply_format(&r, &out);
+	return out.s;
+}
+
+static int
+run_gate(struct smtpd *d, const struct sockets *l)
+{
+	struct gate gate = {
+		.program = "smtpd",
+		.workers_max = (unsigned)d->conf.smtpd_workers,
+		.reuse = (unsigned)d->conf.smtpd_reuse,
+		.total = (unsigned)d->conf.smtpd_connections,
+		.per_address = (unsigned)d->conf.smtpd_connections_per_address,
+		.busy = busy_reply(),
+		.refused = refused,
+		.enter_parent = enter_parent,
+		.enter_worker = enter_worker,
+		.serve = serve,
+		.arg = d,
+	};
+
+	return gate_run(&gate, l->fds, l->names, l->n);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct smtpd d;
+	static struct sockets sockets;
+	const char *service;
+
+	log_open("smtpd");
+	read_options(&d, &service, argc, argv);
+	conf_load(&d.conf, &d.instance);
+	if (d.conf.log_detail)
+		log_level_set(LOG_DETAIL);
+	tzset(); /* /etc/localtime, while it may be read */
+	open_sockets(&d, &sockets, service);
+	proc_drop(USER_SMTPD);
+	return run_gate(&d, &sockets);
+}

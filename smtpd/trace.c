@@ -1,0 +1,64 @@
+/*
+ * trace: the fields that stand above a received message (RFC 5321, 4.4).
+ *
+ * Formats only. The HELO name is the one foreign text here that no parser has
+ * seen: what is not of a host name or address literal becomes %XX.
+ */
+#include "smtpd/trace.h"
+
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "lib/mail/date.h"
+
+void
+trace_head(const struct trace *t, struct buf *out)
+{
+	buf_adds(out, "Return-Path: <");
+	buf_adds(out, t->sender);
+	buf_adds(out, ">\n");
+	if (t->mailbox == NULL)
+		return;
+	if (t->original != NULL && strcmp(t->original, t->mailbox) != 0) {
+		buf_adds(out, "X-Original-To: ");
+		buf_adds(out, t->original);
+		buf_addc(out, '\n');
+	}
+	buf_adds(out, "Delivered-To: ");
+	buf_adds(out, t->mailbox);
+	buf_addc(out, '\n');
+}
+
+static void
+add_helo(struct buf *out, const char *helo)
+{
+	for (const char *p = helo; *p != '\0'; p++) {
+		if (ascii_alnum((unsigned char)*p) || strchr(".-_[]:", *p) != NULL)
+			buf_addc(out, *p);
+		else
+			buf_addf(out, "%%%02X", (unsigned)(unsigned char)*p);
+	}
+}
+
+void
+trace_received(const struct trace *t, struct buf *out)
+{
+	buf_adds(out, "Received: from ");
+	add_helo(out, t->helo);
+	buf_adds(out, " (");
+	ip_add_literal(out, t->peer);
+	buf_adds(out, ")\n\tby ");
+	buf_adds(out, t->host);
+	buf_adds(out, " with ");
+	buf_adds(out, t->with);
+	buf_adds(out, " id ");
+	buf_adds(out, t->id);
+	if (t->original != NULL) {
+		buf_adds(out, "\n\tfor <");
+		buf_adds(out, t->original);
+		buf_addc(out, '>');
+	}
+	buf_adds(out, "; ");
+	date_add(out, t->now);
+	buf_addc(out, '\n');
+}
