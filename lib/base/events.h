@@ -33,6 +33,8 @@
 #define EV_REMOTE_CONNECT "remote.connect"   /* host, address, error */
 #define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */
 #define EV_AUTH_FAILED "auth.failed"         /* login, service, client, reason */
+#define EV_POP3_REFUSED "pop3d.refused"      /* client, limit: over a limit of connections */
+#define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */
 #define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */
 #define EV_POP3_LOGOUT "pop3d.logout"        /* mailbox, client, why, retrieved, deleted, octets */
 #define EV_COLLECT_MESSAGE "collect.message" /* account, uid, id, class, rcpts, evidence */

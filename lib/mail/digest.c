@@ -1,9 +1,11 @@
 /*
- * digest: SHA-256. The only module of this layer that knows libcrypto.
+ * digest: SHA-256 and HMAC-SHA-256. The only module of this layer that knows libcrypto.
  */
 #include "lib/mail/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -60,4 +62,46 @@ digest_free(struct digest *d)
 		return;
 	EVP_MD_CTX_free(d->ctx);
 	free(d);
+}
+
+void
+digest_sha256(const void *s, size_t n, uint8_t out[DIGEST_OCTETS])
+{
+	must(EVP_Digest(s, n, out, NULL, EVP_sha256(), NULL));
+}
+
+void
+digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,
+    size_t n, uint8_t out[DIGEST_OCTETS])
+{
+	struct buf all = BUF_INIT(1024 * 1024);
+	uint64_t len;
+
+	for (size_t i = 0; i < n; i++) {
+		len = parts[i].len;
+		buf_add(&all, &len, sizeof(len));
+		buf_addspan(&all, parts[i]);
+	}
+	must(!buf_over(&all) && HMAC(EVP_sha256(), key, DIGEST_OCTETS,
+		(unsigned char *)all.s, all.len, out, NULL) != NULL);
+	buf_wipe(&all); /* the parts may be secret */
+	buf_free(&all);
+}
+
+bool
+digest_same(const void *a, const void *b, size_t n)
+{
+	return CRYPTO_memcmp(a, b, n) == 0;
+}
+
+void
+digest_hex(const uint8_t *s, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[s[i] >> 4];
+		out[2 * i + 1] = digits[s[i] & 15];
+	}
+	out[2 * n] = '\0';
 }

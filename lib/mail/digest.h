@@ -1,11 +1,14 @@
 /*
- * digest: SHA-256, over libcrypto.
+ * digest: SHA-256 and HMAC-SHA-256, over libcrypto.
  */
 #ifndef LIB_MAIL_DIGEST_H
 #define LIB_MAIL_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
 
 #define DIGEST_OCTETS 32
@@ -16,5 +19,15 @@ void digest_add(struct digest *, const void *, size_t);
 struct digest *digest_fork(const struct digest *) MUST_CHECK; /* as if what was added so far were added to it */
 void digest_end(struct digest *, unsigned char out[DIGEST_OCTETS]); /* frees it */
 void digest_free(struct digest *);
+
+void digest_sha256(const void *, size_t, uint8_t out[DIGEST_OCTETS]);
+/* HMAC of all parts together, each with its length in front, so that no two lists of
+ * parts are the same octets. */
+void digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,
+    size_t n, uint8_t out[DIGEST_OCTETS]);
+/* The same n octets? In a time that does not tell where they differ. */
+bool digest_same(const void *, const void *, size_t n) MUST_CHECK;
+/* Lower-case hexadecimal; out holds 2 * n + 1. */
+void digest_hex(const uint8_t *, size_t n, char *out);
 
 #endif

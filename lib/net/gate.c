@@ -532,8 +532,8 @@ gate_inetd(void)
 
 /* inetd puts the connection on 1 and 2 as well. A log line must not reach the
  * client: it goes to syslog, each line a datagram. */
-static void
-inetd_stderr(void)
+void
+gate_inetd_log(void)
 {
 	struct sockaddr_un log = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
 	struct stat in, err;
@@ -560,7 +560,7 @@ inetd_serve(struct gate *g, const char *service)
 	const char *no = NULL;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	inetd_stderr();
+	gate_inetd_log();
 	conn.fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
 	if (conn.fd == -1 || fcntl(conn.fd, F_SETFL, 0) == -1)
 		fatal(EX_OSERR, "cannot take the connection on fd 0: %s", strerror(errno));

@@ -47,6 +47,9 @@ struct gate {
 };
 /* inetd: is fd 0 a connected socket, and no LISTEN_FDS there? */
 bool gate_inetd(void);
+/* Under inetd: keep standard error, if it is the connection, out of the client's sight.
+ * gate_run does so; for programs that log or fork before. */
+void gate_inetd_log(void);
 /* Serve until SIGTERM. fds/names: listening sockets, at most 32. With inetd n is 0 and names[0] the
  * service: one session in this process. The exit code. */
 int gate_run(struct gate *, const int *fds, const char *const *names, int n);

@@ -20,7 +20,10 @@ enum sandbox_call { /* beyond reading and writing what is open */
 	CALL_EXEC = 2,
 	CALL_INET = 4,  /* socket(AF_INET, AF_INET6), connect, bind */
 	CALL_UNIX = 8,  /* socket(AF_UNIX), connect */
-	CALL_IDS = 16   /* setuid and its kin */
+	CALL_IDS = 16,  /* setuid and its kin */
+	/* Only paths are narrowed: the filter of an earlier call stays as it is. For processes
+	 * forked for one client: making a filter takes longer than serving some. */
+	CALLS_AS_BEFORE = 1 << 15
 };
 struct sandbox {
 	enum sandbox_mode mode;

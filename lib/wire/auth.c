@@ -27,6 +27,7 @@ auth_init(struct auth *a, const char *socket_path)
 {
 	wire_open(&a->wire, -1, CLIENT, auth_messages, AUTH_IDLE);
 	a->path = socket_path;
+	a->reason[0] = '\0';
 }
 
 void
@@ -62,8 +63,16 @@ ask(struct auth *a, const char *verb, const char *const *words, size_t n, struct
 }
 
 static enum auth_answer
-refusal(const struct wire_packet *p)
+later(struct auth *a)
 {
+	strlcpy(a->reason, "login not possible now, try again later", sizeof(a->reason));
+	return AUTH_LATER;
+}
+
+static enum auth_answer
+refusal(struct auth *a, const struct wire_packet *p)
+{
+	strlcpy(a->reason, p->word[0], sizeof(a->reason));
 	return wire_is(p, "NO") ? AUTH_NO : AUTH_LATER;
 }
 
@@ -75,12 +84,12 @@ auth_check(struct auth *a, const char *login, const char *password, const char *
 	struct wire_packet p;
 
 	if (ask(a, "CHECK", words, COUNT(words), &p) == -1)
-		return AUTH_LATER;
+		return later(a);
 	if (!wire_is(&p, "YES"))
-		return refusal(&p);
+		return refusal(a, &p);
 	if (strlcpy(mailbox, p.word[0], LIMIT_ADDRESS + 1) > LIMIT_ADDRESS ||
 	    strlcpy(ticket, p.word[1], 65) >= 65)
-		return AUTH_LATER;
+		return later(a);
 	return AUTH_YES;
 }
 
@@ -92,12 +101,12 @@ auth_redeem(struct auth *a, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
 	struct wire_packet p;
 
 	if (ask(a, "REDEEM", words, COUNT(words), &p) == -1)
-		return AUTH_LATER;
+		return later(a);
 	if (!wire_is(&p, "OWNER"))
-		return refusal(&p);
+		return refusal(a, &p);
 	if (strlcpy(mailbox, p.word[0], LIMIT_ADDRESS + 1) > LIMIT_ADDRESS)
-		return AUTH_LATER;
+		return later(a);
 	buf_reset(maildir);
 	buf_adds(maildir, p.word[1]);
-	return buf_over(maildir) ? AUTH_LATER : AUTH_YES;
+	return buf_over(maildir) ? later(a) : AUTH_YES;
 }

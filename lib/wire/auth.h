@@ -5,7 +5,9 @@
  * YES: the mailbox's address and a ticket, good once and for 30 seconds. REDEEM: a process that serves mailboxes
  * (uid phmail) trades a ticket for the mailbox and its maildir; so a login process that was taken over can
  * open no mailbox whose password it has not seen. NO: one text for unknown user and wrong password alike.
- * LATER: temporary trouble (RFC 3206 SYS/TEMP).
+ * LATER: temporary trouble (RFC 3206 SYS/TEMP). A failed CHECK is answered late, the more often the later;
+ * so a client asks about one peer at a time over one connection. OWNER's maildir is ROOT/./MAILDIR: the part
+ * behind /./ came from the users map and must not lead out of ROOT.
  */
 #ifndef LIB_WIRE_AUTH_H
 #define LIB_WIRE_AUTH_H
@@ -16,9 +18,10 @@ enum { AUTH_IDLE = 1, AUTH_DECIDING = 2, AUTH_REDEEMING = 4 };
 extern const struct wire_msg auth_messages[];
 
 enum auth_answer { AUTH_YES, AUTH_NO, AUTH_LATER };
-struct auth { /* the client's side; connects when needed */
+struct auth { /* the client's side, blocking; connects when needed */
 	struct wire wire;
 	const char *path;
+	char reason[128]; /* of the last NO or LATER, for people: "wrong name or password" */
 };
 void auth_init(struct auth *, const char *socket_path);
 enum auth_answer auth_check(struct auth *, const char *login, const char *password, const char *service,

@@ -1,0 +1,657 @@
+/*
+ * authd: who people are. The only reader of password hashes.
+ *
+ * An event loop that never computes a hash itself (verify.c does, elsewhere):
+ * dialogue with smtpd and pop3d (lib/wire/auth.h), cache, penalties, tickets. It
+ * sees no client of theirs, opens no mailbox, and holds passwords only while
+ * they are being checked.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "auth/cache.h"
+#include "auth/penalty.h"
+#include "auth/people.h"
+#include "auth/ticket.h"
+#include "auth/verify.h"
+#include "lib/base/log.h"
+#include "lib/sys/file.h"
+#include "lib/sys/listen.h"
+#include "lib/sys/proc.h"
+#include "lib/sys/sandbox.h"
+#include "lib/wire/auth.h"
+
+#define CLIENTS_MAX 4096
+#define WAIT_MS (10 * 1000) /* an attempt waits so long for earlier ones on the same account */
+#define WORD_MAX 255        /* octets of a service or client word */
+
+struct authd {
+	const char *dir;
+	struct instance inst;
+	struct conf conf;
+	int listen_fd;
+	struct event_base *base;
+	struct event *accepting, *again, *stop[3];
+	struct people people;
+	struct cache cache;
+	struct penalty penalty;
+	struct table tickets;
+	struct verify verify;
+	char *nobodys_hash; /* what unknown people are checked against */
+	size_t clients;
+	bool broken;
+	uid_t mail_uid, uids[5];
+};
+
+struct client {
+	struct authd *d;
+	struct wire wire;
+	struct event *readable;
+	struct request *request; /* under way; NULL when idle */
+	uid_t uid;
+};
+
+/* One CHECK. Outlives its client when that goes away: the delay still counts. */
+struct request {
+	struct authd *d;
+	struct client *client; /* NULL: gone */
+	enum { WAITING, CHECKING, HOLDING } state;
+	char *login, *password, *service, *address;
+	struct person person;
+	bool nobody;
+	uint8_t question[DIGEST_OCTETS];
+	struct pair *pair;
+	int64_t began_ms;
+	enum auth_answer answer;
+	const char *reason; /* of NO and LATER, for the client's peer */
+	const char *cause;  /* ... and for the log */
+	struct event *timer;
+	TAILQ_ENTRY(request) next;
+};
+
+static void client_close(struct client *);
+static void request_check(struct request *);
+
+/* --- answers -------------------------------------------------------------- */
+
+static void
+client_say(struct client *c, int sent)
+{
+	if (sent == -1)
+		client_close(c);
+}
+
+/* What was received held a password, perhaps: decoded words and the encoded packet
+ * they were decoded from (at most three octets for one) lie in the same place. */
+static void
+packet_wipe(struct client *c, const struct wire_packet *p)
+{
+	size_t n = 64;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += 3 * (strlen(p->word[i]) + 1);
+	if (c->wire.buf != NULL)
+		explicit_bzero(c->wire.buf, n < LIMIT_PACKET ? n : LIMIT_PACKET);
+}
+
+static void
+log_answer(const struct request *r)
+{
+	if (r->answer == AUTH_YES)
+		log_event(EV_AUTH_OK, LS("login", r->login),
+		    LS("mailbox", r->person.address), LS("service", r->service),
+		    LS("client", r->address));
+	else
+		log_event(EV_AUTH_FAILED, LS("login", r->login),
+		    LS("service", r->service), LS("client", r->address),
+		    LS("reason", r->cause));
+}
+
+static int
+say_yes(struct request *r)
+{
+	char ticket[TICKET_TEXT + 1];
+	int sent;
+
+	if (!ticket_issue(&r->d->tickets, r->person.address, ticket))
+		return wire_say(&r->client->wire, NEVER, "LATER", "too many logins at once");
+	sent = wire_say(&r->client->wire, NEVER, "YES", r->person.address, ticket);
+	explicit_bzero(ticket, sizeof(ticket));
+	return sent;
+}
+
+static void
+request_free(struct request *r)
+{
+	if (r->timer != NULL)
+		event_free(r->timer);
+	if (r->password != NULL)
+		explicit_bzero(r->password, strlen(r->password));
+	explicit_bzero(&r->person, sizeof(r->person));
+	explicit_bzero(r->question, sizeof(r->question));
+	free(r->password);
+	free(r->login);
+	free(r->service);
+	free(r->address);
+	free(r);
+}
+
+/* The next attempt on the same account from the same client. */
+static void
+pair_release(struct authd *d, struct pair *pair)
+{
+	struct request *next = TAILQ_FIRST(&pair->waiting);
+
+	pair->busy = false;
+	if (next != NULL) {
+		TAILQ_REMOVE(&pair->waiting, next, next);
+		request_check(next);
+	}
+	penalty_leave(&d->penalty, pair);
+}
+
+static void
+request_answer(struct request *r)
+{
+	struct authd *d = r->d;
+	struct client *c = r->client;
+	struct pair *pair = r->pair;
+	bool held_pair = pair != NULL && r->state != WAITING;
+
+	log_answer(r);
+	if (c != NULL) {
+		c->request = NULL;
+		if (r->answer == AUTH_YES)
+			client_say(c, say_yes(r));
+		else
+			client_say(c, wire_say(&c->wire, NEVER,
+			    r->answer == AUTH_NO ? "NO" : "LATER", r->reason));
+	}
+	request_free(r);
+	if (held_pair)
+		pair_release(d, pair);
+	else if (pair != NULL)
+		penalty_leave(&d->penalty, pair);
+}
+
+static void
+request_refuse(struct request *r, enum auth_answer a, const char *reason, const char *cause)
+{
+	r->answer = a;
+	r->reason = reason;
+	r->cause = cause;
+	request_answer(r);
+}
+
+static void
+request_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct request *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (r->state == WAITING) {
+		TAILQ_REMOVE(&r->pair->waiting, r, next);
+		request_refuse(r, AUTH_LATER, "too many attempts at once, try again later",
+		    "waited too long for earlier attempts");
+		return;
+	}
+	request_answer(r);
+}
+
+static void
+request_await(struct request *r, int64_t ms)
+{
+	const struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	event_add(r->timer, &tv);
+}
+
+/* Answer when began + delay has come. */
+static void
+request_hold(struct request *r, int64_t delay_ms)
+{
+	int64_t left = r->began_ms + delay_ms - clock_mono_ms();
+
+	r->state = HOLDING;
+	if (left <= 0)
+		request_answer(r);
+	else
+		request_await(r, left);
+}
+
+/* --- the check ------------------------------------------------------------ */
+
+static void
+request_right(struct request *r)
+{
+	int64_t delay = penalty_passed_ms(&r->d->penalty, r->address);
+
+	penalty_passed(&r->d->penalty, r->pair);
+	r->answer = AUTH_YES;
+	if (r->person.disabled) { /* told only to who knows the password */
+		r->answer = AUTH_NO;
+		r->reason = "account disabled";
+		r->cause = "disabled";
+	}
+	request_hold(r, delay);
+}
+
+static void
+request_wrong(struct request *r, bool repeated)
+{
+	penalty_failed(&r->d->penalty, r->pair, r->address, repeated);
+	r->answer = AUTH_NO;
+	r->reason = "wrong name or password";
+	r->cause = r->nobody ? "no such login" : "wrong password";
+	request_hold(r, penalty_failed_ms(&r->d->penalty, r->pair, r->address));
+}
+
+static void
+request_verified(void *arg, enum verified v)
+{
+	struct request *r = arg;
+
+	if (v == VERIFIED_NOT) {
+		request_refuse(r, AUTH_LATER, "login not possible now, try again later",
+		    "the check took too long");
+		return;
+	}
+	if (r->nobody)
+		v = VERIFIED_WRONG;
+	cache_tell(&r->d->cache, r->question, v == VERIFIED_RIGHT);
+	if (v == VERIFIED_RIGHT)
+		request_right(r);
+	else
+		request_wrong(r, false);
+}
+
+/* It is this request's turn on its pair. */
+static void
+request_check(struct request *r)
+{
+	struct authd *d = r->d;
+
+	event_del(r->timer);
+	r->pair->busy = true;
+	r->state = CHECKING;
+	r->began_ms = clock_mono_ms();
+	switch (cache_ask(&d->cache, r->question)) {
+	case VERDICT_RIGHT: /* found out while this one waited */
+		request_right(r);
+		return;
+	case VERDICT_WRONG:
+		request_wrong(r, true);
+		return;
+	case VERDICT_UNKNOWN:
+		break;
+	}
+	if (verify_start(&d->verify, r->person.hash, r->password,
+		request_verified, r) == -1)
+		request_refuse(r, AUTH_LATER, "too many logins at once, try again later",
+		    "the queue of checks is full");
+}
+
+/* Right by the cache: nothing to guess here, so no delay either. */
+static bool
+known_right(struct request *r)
+{
+	if (cache_ask(&r->d->cache, r->question) != VERDICT_RIGHT)
+		return false;
+	r->answer = AUTH_YES;
+	if (r->person.disabled) {
+		r->answer = AUTH_NO;
+		r->reason = "account disabled";
+		r->cause = "disabled";
+	}
+	request_answer(r);
+	return true;
+}
+
+static void
+request_begin(struct request *r)
+{
+	struct authd *d = r->d;
+
+	switch (people_find(&d->people, r->login, &r->person)) {
+	case PERSON_OK:
+		break;
+	case PERSON_NONE:
+		r->nobody = true;
+		strlcpy(r->person.hash, d->nobodys_hash, sizeof(r->person.hash));
+		break;
+	case PERSON_UNCLEAR:
+		request_refuse(r, AUTH_NO, "full address needed: log in as name@domain",
+		    "bare name, and no default_domain");
+		return;
+	case PERSON_BROKEN:
+		request_refuse(r, AUTH_LATER, "login not possible now, try again later",
+		    "maps cannot be read");
+		return;
+	}
+	cache_key(&d->cache, span_of(r->person.address), span_of(r->password),
+	    span_of(r->person.hash), r->question);
+	if (known_right(r))
+		return;
+	r->pair = penalty_enter(&d->penalty, r->address, r->person.address);
+	if (r->pair == NULL) {
+		request_refuse(r, AUTH_LATER, "too many attempts at once, try again later",
+		    "the table of penalties is full");
+		return;
+	}
+	if (!r->pair->busy) {
+		request_check(r);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&r->pair->waiting, r, next);
+	request_await(r, WAIT_MS);
+}
+
+/* --- the dialogue --------------------------------------------------------- */
+
+static bool
+words_fit(const struct wire_packet *p)
+{
+	return strlen(p->word[0]) <= LIMIT_ADDRESS && p->word[0][0] != '\0' &&
+	    strlen(p->word[1]) <= LIMIT_PASSWORD &&
+	    strlen(p->word[2]) <= WORD_MAX && strlen(p->word[3]) <= WORD_MAX;
+}
+
+static void
+cmd_check(struct client *c, const struct wire_packet *p)
+{
+	struct request *r;
+
+	if (!words_fit(p)) {
+		client_say(c, wire_say(&c->wire, NEVER, "NO", "wrong name or password"));
+		return;
+	}
+	r = mem_alloc(1, sizeof(*r));
+	r->d = c->d;
+	r->client = c;
+	r->state = WAITING;
+	r->login = mem_dup(p->word[0]);
+	r->password = mem_dup(p->word[1]);
+	r->service = mem_dup(p->word[2]);
+	r->address = mem_dup(p->word[3]);
+	r->timer = evtimer_new(c->d->base, request_timer, r);
+	c->request = r;
+	packet_wipe(c, p);
+	request_begin(r);
+}
+
+static void
+cmd_redeem(struct client *c, const struct wire_packet *p)
+{
+	char mailbox[LIMIT_ADDRESS + 1];
+	struct person person;
+	int sent;
+
+	if (c->uid != c->d->mail_uid && c->uid != geteuid()) {
+		log_event(EV_WARNING, LS("text", "REDEEM refused"), LN("uid", c->uid));
+		client_close(c);
+		return;
+	}
+	if (!ticket_redeem(&c->d->tickets, p->word[0], mailbox))
+		sent = wire_say(&c->wire, NEVER, "NO", "no such ticket");
+	else if (people_find(&c->d->people, mailbox, &person) != PERSON_OK)
+		sent = wire_say(&c->wire, NEVER, "LATER", "the mailbox has just gone");
+	else
+		sent = wire_say(&c->wire, NEVER, "OWNER", person.address, person.maildir);
+	client_say(c, sent);
+}
+
+static void
+client_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	struct wire_packet p;
+	int got = wire_recv(&c->wire, NEVER, &p);
+
+	(void)fd;
+	(void)what;
+	if (got == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got == -1)
+		log_event(EV_WARNING, LS("text", "a client broke the dialogue"),
+		    LN("uid", c->uid), LS("error", strerror(errno)));
+	if (got <= 0) {
+		client_close(c);
+		return;
+	}
+	if (wire_is(&p, "CHECK"))
+		cmd_check(c, &p);
+	else
+		cmd_redeem(c, &p);
+}
+
+static void
+client_close(struct client *c)
+{
+	struct request *r = c->request;
+
+	if (r != NULL) {
+		r->client = NULL;
+		if (r->state == WAITING && r->pair != NULL) {
+			TAILQ_REMOVE(&r->pair->waiting, r, next);
+			penalty_leave(&c->d->penalty, r->pair);
+			request_free(r);
+		}
+	}
+	event_free(c->readable);
+	wire_close(&c->wire);
+	c->d->clients--;
+	free(c);
+}
+
+static bool
+may_ask(const struct authd *d, uid_t uid)
+{
+	if (uid == 0 || uid == geteuid() || uid == d->mail_uid)
+		return true;
+	for (size_t i = 0; i < COUNT(d->uids); i++)
+		if (uid == d->uids[i])
+			return true;
+	return false;
+}
+
+static void
+client_open(struct authd *d, int fd)
+{
+	struct client *c;
+	uid_t uid;
+	pid_t pid;
+
+	if (d->clients >= CLIENTS_MAX || peer_uid(fd, &uid, &pid) == -1) {
+		file_close(fd);
+		return;
+	}
+	if (!may_ask(d, uid)) {
+		log_event(EV_WARNING, LS("text", "connection refused: not a uid of ours"),
+		    LN("uid", uid));
+		file_close(fd);
+		return;
+	}
+	c = mem_alloc(1, sizeof(*c));
+	c->d = d;
+	c->uid = uid;
+	c->readable = event_new(d->base, fd, EV_READ | EV_PERSIST, client_readable, c);
+	wire_open(&c->wire, fd, SERVER, auth_messages, AUTH_IDLE);
+	d->clients++;
+	if (c->readable == NULL || event_add(c->readable, NULL) == -1)
+		client_close(c);
+}
+
+static void
+accept_clients(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval pause = { 1, 0 };
+	struct authd *d = arg;
+	int got;
+
+	(void)what;
+	while ((got = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1)
+		client_open(d, got);
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		event_del(d->accepting); /* they wait in the backlog */
+		event_add(d->again, &pause);
+	}
+}
+
+static void
+accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct authd *d = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(d->accepting, NULL);
+}
+
+/* --- startup -------------------------------------------------------------- */
+
+static void
+read_options(struct authd *d, int argc, char *argv[])
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "C:")) != -1)
+		if (c == 'C')
+			d->dir = optarg;
+		else
+			optind = argc + 1;
+	if (optind != argc) {
+		fprintf(stderr, "usage: authd [-C dir]\n");
+		exit(EX_USAGE);
+	}
+	instance_open(&d->inst, d->dir);
+}
+
+static void
+open_socket(struct authd *d)
+{
+	struct buf why = BUF_INIT(1024);
+	char *path = instance_path(d->inst.run, "auth");
+	const char *name;
+
+	for (int i = 0; (d->listen_fd = listen_passed(i, &name)) != -1; i++)
+		if (name != NULL && strcmp(name, "auth") == 0)
+			break;
+	/* Anybody may connect; who they are decides what they may ask. */
+	if (d->listen_fd == -1)
+		d->listen_fd = listen_unix(path, 0666, &why);
+	if (d->listen_fd == -1)
+		fatal(EX_CANTCREAT, "%s", buf_str(&why));
+	if (fcntl(d->listen_fd, F_SETFL, O_NONBLOCK) == -1)
+		fatal(EX_OSERR, "cannot set up %s: %s", path, strerror(errno));
+	free(path);
+	buf_free(&why);
+}
+
+static void
+know_uids(struct authd *d)
+{
+	static const char *const users[] = { USER_SMTPD, USER_POP3, USER_COLLECT,
+		USER_QUEUE, USER_REMOTE };
+
+	d->mail_uid = proc_uid(USER_MAIL);
+	for (size_t i = 0; i < COUNT(d->uids); i++)
+		d->uids[i] = proc_uid(users[i]);
+}
+
+/* A hash that no password fits, of the kind that is made today. */
+static void
+make_nobody(struct authd *d)
+{
+	uint8_t bits[DIGEST_OCTETS];
+	char password[2 * DIGEST_OCTETS + 1];
+
+	arc4random_buf(bits, sizeof(bits));
+	digest_hex(bits, sizeof(bits), password);
+	d->nobodys_hash = hash_make(password);
+	if (d->nobodys_hash == NULL)
+		fatal(EX_OSERR, "cannot make a yescrypt hash: %s", strerror(errno));
+	explicit_bzero(password, sizeof(password));
+}
+
+static void
+enter_sandbox(struct authd *d)
+{
+	struct rlimit none = { 0, 0 };
+	struct sandbox box = {
+		.mode = d->conf.sandbox,
+		.paths = { { d->inst.maps, MAY_READ } },
+		.calls = CALL_FORK, /* the helpers' keeper: it narrows them further */
+	};
+
+	setrlimit(RLIMIT_CORE, &none);
+	sandbox_enter(&box);
+}
+
+static void
+stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct authd *d = arg;
+
+	(void)what;
+	if (fd == SIGCHLD) {
+		log_error(EV_FATAL, LS("text", "the keeper of the hashing helpers is gone"));
+		d->broken = true;
+	}
+	event_base_loopbreak(d->base);
+}
+
+static void
+open_events(struct authd *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
+
+	signal(SIGPIPE, SIG_IGN);
+	d->base = event_base_new();
+	if (d->base == NULL)
+		fatal(EX_OSERR, "cannot set up an event loop");
+	for (size_t i = 0; i < COUNT(signals); i++) {
+		d->stop[i] = evsignal_new(d->base, signals[i], stop, d);
+		event_add(d->stop[i], NULL);
+	}
+	d->accepting = event_new(d->base, d->listen_fd, EV_READ | EV_PERSIST,
+	    accept_clients, d);
+	d->again = evtimer_new(d->base, accept_again, d);
+	verify_open(&d->verify, d->base);
+	event_add(d->accepting, NULL);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct authd d = { 0 };
+
+	log_open("authd");
+	read_options(&d, argc, argv);
+	conf_load(&d.conf, &d.inst);
+	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
+	open_socket(&d);
+	know_uids(&d);
+	proc_drop(USER_AUTH);
+	people_open(&d.people, &d.inst, &d.conf);
+	cache_init(&d.cache, d.conf.auth_cache);
+	penalty_init(&d.penalty);
+	ticket_init(&d.tickets);
+	make_nobody(&d);
+	enter_sandbox(&d);
+	verify_fork(&d.verify, d.conf.sandbox);
+	open_events(&d);
+
+	event_base_dispatch(d.base);
+
+	verify_close(&d.verify);
+	return d.broken ? EX_SOFTWARE : 0;
+}

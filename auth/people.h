@@ -1,0 +1,41 @@
+/*
+ * people: from what somebody typed as a login name to a mailbox and its hash.
+ */
+#ifndef AUTH_PEOPLE_H
+#define AUTH_PEOPLE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "auth/hash.h"
+#include "lib/base/buf.h"
+#include "lib/base/limits.h"
+#include "router/router.h"
+
+struct people {
+	const struct conf *conf;
+	struct router router;      /* mailboxes: users, domains */
+	struct generation *passwd; /* and their hashes */
+	char only_domain[LIMIT_DOMAIN + 1]; /* bare names are in it; "" when that is not clear */
+};
+
+enum person_found {
+	PERSON_OK,
+	PERSON_NONE,    /* no such mailbox, or one that nobody logs in to */
+	PERSON_UNCLEAR, /* a bare name, and no domain to complete it with */
+	PERSON_BROKEN   /* the maps cannot be read now */
+};
+struct person {
+	char address[LIMIT_ADDRESS + 1]; /* the mailbox's own; the login itself with PERSON_NONE */
+	char hash[HASH_MAX];
+	char maildir[PATH_MAX]; /* ROOT/./MAILDIR */
+	bool disabled;
+};
+
+void people_open(struct people *, const struct instance *, const struct conf *);
+/* By the maps as they are now. login: user@domain (or an alias domain of it), or a
+ * bare user in the default domain. */
+enum person_found people_find(struct people *, const char *login, struct person *) MUST_CHECK;
+void people_close(struct people *);
+
+#endif

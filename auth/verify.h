@@ -1,0 +1,50 @@
+/*
+ * verify: slow hashes, in helper processes, so that nobody waits behind one who
+ * does not need one.
+ */
+#ifndef AUTH_VERIFY_H
+#define AUTH_VERIFY_H
+
+#include <event2/event.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "lib/base/mem.h"
+#include "lib/sys/sandbox.h"
+
+#define VERIFY_HELPERS 2
+#define VERIFY_QUEUE 512 /* checks that may wait for a helper */
+
+enum verified { VERIFIED_RIGHT, VERIFIED_WRONG, VERIFIED_NOT /* no helper had time for it */ };
+typedef void verify_done(void *arg, enum verified);
+
+struct verify_job {
+	char *hash, *password;
+	verify_done *done;
+	void *arg;
+	TAILQ_ENTRY(verify_job) next;
+};
+struct helper {
+	struct verify *of;
+	int fd;
+	uint32_t number; /* of the job under way; an answer with another one comes too late */
+	struct verify_job *job;
+	struct event *readable, *timer;
+};
+struct verify {
+	pid_t keeper;
+	struct helper helpers[VERIFY_HELPERS];
+	TAILQ_HEAD(, verify_job) waiting;
+	size_t count;
+};
+
+/* Starts the helpers, before clients come; they take what is open then. */
+void verify_fork(struct verify *, enum sandbox_mode);
+void verify_open(struct verify *, struct event_base *);
+/* done is called later, never from here. -1: too many wait already. */
+int verify_start(struct verify *, const char *hash, const char *password,
+    verify_done *, void *arg) MUST_CHECK;
+void verify_close(struct verify *); /* helpers are gone when it returns */
+
+#endif

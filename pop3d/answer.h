@@ -1,0 +1,27 @@
+/*
+ * answer: what both states of a POP3 session have in common: the next command, its
+ * errors, numbers, CAPA.
+ */
+#ifndef POP3D_ANSWER_H
+#define POP3D_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/sys/io.h"
+#include "pop3d/command.h"
+
+#define ERRORS_MAX 20 /* lines that are no command of ours before the connection ends */
+
+void answer_f(struct io *, const char *, ...) PRINTF_LIKE(2, 3);
+void answer_number(struct io *, uint64_t, char behind);
+/* The capabilities (RFC 2449). user: USER and PASS are taken here; inside: after login. */
+void answer_capa(struct io *, bool user, bool inside);
+/*
+ * Read one line, run its command with arg, or say what is wrong with it. NULL: go on;
+ * else why the session is over: the connection's end, the timeout, or too many errors.
+ */
+const char *answer_next(struct io *, const struct command *, void *arg, unsigned *errors,
+    int64_t timeout_ms) MUST_CHECK;
+
+#endif

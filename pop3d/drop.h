@@ -1,0 +1,51 @@
+/*
+ * drop: a maildrop (RFC 1939, 3): the messages of one maildir as they were when the session
+ * began, numbered from 0, with their sizes and unique-ids.
+ *
+ * One pass over new/ and cur/, no stat and no read: sizes come from the names (W=). Where a name has
+ * none, the file is counted when its size is first asked for. Other programs may move, flag and
+ * remove messages meanwhile: a name that is gone is looked for again by its unique part.
+ */
+#ifndef POP3D_DROP_H
+#define POP3D_DROP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/limits.h"
+
+struct drop_msg {
+	uint64_t octets;  /* on the wire */
+	uint32_t name;    /* offset in names */
+	uint32_t when;    /* the name's seconds */
+	uint8_t unique;   /* octets of the name's unique part */
+	bool in_new : 1, sized : 1, crlf : 1 /* line ends may be CRLF in the file already */;
+	bool deleted : 1, gone : 1, read : 1, clash : 1 /* another one has the same unique part */;
+};
+struct drop {
+	int sub[2];            /* cur/, new/: indexed by in_new */
+	struct timespec seen[2]; /* their mtimes before the last pass */
+	struct drop_msg *msgs; /* by time and name */
+	size_t n, cap;
+	struct buf names;      /* each with its NUL */
+};
+
+/* 0; -1 errno. dir_fd: the maildir; stays the caller's. */
+int drop_open(struct drop *, int dir_fd) MUST_CHECK;
+void drop_close(struct drop *);
+/* Octets on the wire; a message that has gone has 0. */
+uint64_t drop_size(struct drop *, size_t i);
+/* The unique-id: 1 to LIMIT_UIDL octets of 0x21-0x7e. */
+void drop_uid(const struct drop *, size_t i, char out[LIMIT_UIDL + 1]);
+/* A descriptor to read it; -1 errno (ENOENT: it has gone). */
+int drop_read(struct drop *, size_t i) MUST_CHECK;
+/*
+ * What a session did becomes true: messages marked deleted are removed; those read and still in
+ * new/ move to cur/ as seen. Durable when it returns. The number of deleted ones that are still
+ * there, with errno of the last.
+ */
+size_t drop_commit(struct drop *, size_t *removed);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * handover: one packet, "TICKET CLIENT LF octets", and one descriptor. Both ends in
+ * one place.
+ */
+#include "pop3d/handover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/sys/file.h"
+#include "lib/sys/packet.h"
+
+#define SEND_WAIT_MS 5000 /* the spawner only forks: it is never long behind */
+
+int
+handover_send(int to, int fd, const char *ticket, const char *client, struct span ahead)
+{
+	struct buf packet = BUF_INIT(LIMIT_PACKET);
+	int rv;
+
+	buf_addf(&packet, "%s %s\n", ticket, client);
+	buf_addspan(&packet, ahead);
+	rv = buf_over(&packet) ? -1 :
+	    packet_send(to, packet.s, packet.len, &fd, 1, deadline_in(SEND_WAIT_MS));
+	buf_wipe(&packet);
+	buf_free(&packet);
+	return rv;
+}
+
+static int
+word(struct span w, char *out, size_t room)
+{
+	if (w.len >= room)
+		return -1;
+	memcpy(out, w.s, w.len);
+	out[w.len] = '\0';
+	return 0;
+}
+
+int
+handover_take(int from, char *packet, struct handover *h)
+{
+	int fds[LIMIT_PACKET_FDS], nfds = 0;
+	ssize_t n = packet_recv(from, packet, fds, &nfds, NEVER);
+	struct span line;
+
+	if (n <= 0)
+		return (int)n;
+	h->ahead = (struct span){ packet, (size_t)n };
+	line = span_cut(&h->ahead, '\n');
+	if (nfds == 1 && h->ahead.s != NULL &&
+	    word(span_cut(&line, ' '), h->ticket, sizeof(h->ticket)) == 0 &&
+	    word(line, h->client, sizeof(h->client)) == 0) {
+		h->fd = fds[0];
+		return 1;
+	}
+	while (nfds > 0)
+		file_close(fds[--nfds]);
+	errno = EBADMSG;
+	return -1;
+}

@@ -1,0 +1,20 @@
+/*
+ * handover: a connection goes from a login process to the spawner of mailbox
+ * processes: the descriptor, the ticket, who the client is, and what was read ahead.
+ */
+#ifndef POP3D_HANDOVER_H
+#define POP3D_HANDOVER_H
+
+#include "lib/base/buf.h"
+
+struct handover {
+	int fd;
+	char ticket[65], client[64];
+	struct span ahead; /* in the packet */
+};
+int handover_send(int to, int fd, const char *ticket, const char *client, struct span ahead) MUST_CHECK;
+/* Does not wait. 1: one came; 0: nobody will send any more; -1 errno (EAGAIN: none now). packet:
+ * LIMIT_PACKET + 1 octets. */
+int handover_take(int from, char *packet, struct handover *) MUST_CHECK;
+
+#endif

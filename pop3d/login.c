@@ -1,0 +1,183 @@
+/*
+ * login: the AUTHORIZATION state. Sees passwords on their way to authd and the
+ * ticket on its way back; opens no mailbox. After a good login the connection
+ * goes, with what was read ahead, to a process that may (spawner.c).
+ */
+#include "pop3d/login.h"
+
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/sys/proc.h"
+#include "pop3d/answer.h"
+#include "pop3d/handover.h"
+
+#define FAILURES_MAX 3
+#define LOGIN_WAIT_MS (60 * 1000) /* between commands; the ten minutes of RFC 1939 begin with a login */
+
+struct visitor {
+	struct login *login;
+	struct io io;
+	char client[64];
+	bool plaintext; /* USER and PASS are taken from here */
+	char user[LIMIT_POP3_COMMAND + 1]; /* "": none yet */
+	unsigned failures, errors;
+	const char *why; /* it ended; NULL: it goes on */
+};
+
+static bool
+plaintext_allowed(const struct login *l, const struct ip *peer)
+{
+	struct access access = { 0 };
+	struct arena *arena;
+
+	switch (l->conf->plaintext_login) {
+	case PLAINTEXT_ALWAYS:
+		return true;
+	case PLAINTEXT_NEVER:
+		return false;
+	case PLAINTEXT_LOOPBACK:
+	case PLAINTEXT_TRUSTED:
+		break;
+	}
+	if (ip_loopback(peer))
+		return true;
+	if (l->router == NULL)
+		return false;
+	arena = arena_new();
+	router_refresh(l->router);
+	router_client(l->router, peer, &access, arena);
+	arena_free(arena);
+	return access.trusted;
+}
+
+static bool
+refuse_plaintext(struct visitor *v)
+{
+	if (v->plaintext)
+		return false;
+	io_puts(&v->io, "-ERR [SYS/PERM] passwords are not taken over an "
+	                "unencrypted connection from your address\r\n");
+	v->errors++; /* who goes on trying is sent away */
+	return true;
+}
+
+static void
+cmd_user(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+
+	if (refuse_plaintext(v))
+		return;
+	memcpy(v->user, given->text.s, given->text.len);
+	v->user[given->text.len] = '\0';
+	io_puts(&v->io, "+OK\r\n");
+}
+
+/* The connection goes on elsewhere: from here on it is not ours to speak on. */
+static void
+hand_over(struct visitor *v, const char *ticket)
+{
+	if (io_flush(&v->io, deadline_in(LOGIN_WAIT_MS)) == -1)
+		v->why = "connection lost";
+	else if (handover_send(v->login->spawner_fd, v->io.fd, ticket, v->client,
+		     io_unread(&v->io)) == -1) {
+		log_event(EV_WARNING, LS("text", "cannot hand a connection over"));
+		io_puts(&v->io, "-ERR [SYS/TEMP] mailbox not available now, try again later\r\n");
+		v->why = "no mailbox process";
+	} else
+		v->why = "handed over";
+}
+
+static void
+refused(struct visitor *v, enum auth_answer answer)
+{
+	answer_f(&v->io, "-ERR [%s] %s\r\n", answer == AUTH_NO ? "AUTH" : "SYS/TEMP",
+	    v->login->auth.reason);
+	v->user[0] = '\0';
+	if (answer == AUTH_NO && ++v->failures >= FAILURES_MAX)
+		v->why = "too many failed logins";
+}
+
+static void
+cmd_pass(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
+	char password[LIMIT_POP3_COMMAND + 1];
+	enum auth_answer answer;
+
+	if (refuse_plaintext(v))
+		return;
+	if (v->user[0] == '\0') {
+		io_puts(&v->io, "-ERR USER comes first\r\n");
+		return;
+	}
+	memcpy(password, given->text.s, given->text.len);
+	password[given->text.len] = '\0';
+	answer = auth_check(&v->login->auth, v->user, password, "pop3", v->client,
+	    mailbox, ticket);
+	explicit_bzero(password, sizeof(password));
+	if (answer == AUTH_YES)
+		hand_over(v, ticket);
+	else
+		refused(v, answer);
+	explicit_bzero(ticket, sizeof(ticket));
+}
+
+static void
+cmd_capa(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+
+	(void)given;
+	answer_capa(&v->io, v->plaintext, false);
+}
+
+static void
+cmd_quit(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+
+	(void)given;
+	io_puts(&v->io, "+OK\r\n");
+	v->why = "quit";
+}
+
+// clang-format off
+static const struct command commands[] = {
+	{ "USER", ARGS_TEXT, cmd_user },
+	{ "PASS", ARGS_TEXT, cmd_pass },
+	{ "CAPA", ARGS_NONE, cmd_capa },
+	{ "QUIT", ARGS_NONE, cmd_quit },
+	{ NULL,   ARGS_NONE, NULL },
+};
+// clang-format on
+
+void
+login_serve(struct login *l, const struct gate_conn *conn)
+{
+	struct visitor v = { .login = l };
+	struct buf client = BUF_INIT(sizeof(v.client) - 1);
+	int64_t wait_ms = (int64_t)l->conf->pop3d_timeout * 1000;
+
+	ip_add(&client, &conn->peer);
+	strlcpy(v.client, buf_str(&client), sizeof(v.client));
+	buf_free(&client);
+	io_open(&v.io, conn->fd);
+	v.plaintext = plaintext_allowed(l, &conn->peer);
+	answer_f(&v.io, "+OK %s POP3\r\n", l->conf->hostname);
+	while (v.why == NULL) {
+		const char *over = answer_next(&v.io, commands, &v, &v.errors,
+		    wait_ms < LOGIN_WAIT_MS ? wait_ms : LOGIN_WAIT_MS);
+
+		if (v.why == NULL)
+			v.why = over;
+	}
+	if (strcmp(v.why, "handed over") != 0) {
+		(void)!io_flush(&v.io, deadline_in(LOGIN_WAIT_MS));
+		log_detail(EV_POP3_DISCONNECT, LS("client", v.client), LS("why", v.why));
+	}
+	io_close(&v.io);
+	explicit_bzero(&v, sizeof(v));
+}
