@@ -389,6 +389,32 @@ conf_read(struct conf *c, const char *file, struct buf *why)
 	return r.failed ? -1 : 0;
 }
 
+unsigned
+conf_line(const char *file, const char *setting)
+{
+	struct buf text = BUF_INIT(FILE_MAX);
+	struct span rest, line;
+	unsigned n, found = 0;
+
+	if (file_slurp_at(AT_FDCWD, file, &text) == -1)
+		text.len = 0;
+	rest = buf_span(&text);
+	for (n = 1; rest.s != NULL && found == 0; n++) {
+		line = span_cut(&rest, '\n');
+		if (span_is(span_trim(span_cut(&line, '=')), setting) &&
+		    line.s != NULL)
+			found = n;
+	}
+	buf_free(&text);
+	return found;
+}
+
+const char *
+conf_name(size_t i)
+{
+	return i < COUNT(settings) ? settings[i].name : NULL;
+}
+
 void
 conf_load(struct conf *c, const struct instance *inst)
 {

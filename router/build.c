@@ -1,0 +1,498 @@
+/*
+ * build: one text map after another becomes a table.
+ *
+ * Knows the keys and values of each map by itself; what only several maps
+ * together can tell is for check.c. Streams: what is kept of an entry is 8
+ * octets (map.c), so that a million users compile in little memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/ascii.h"
+#include "lib/base/limits.h"
+#include "lib/mail/domain.h"
+#include "lib/mail/path.h"
+#include "lib/store/upstream.h"
+#include "lib/store/words.h"
+#include "lib/sys/file.h"
+#include "lib/sys/proc.h"
+#include "router/compile.h"
+#include "router/lookup.h"
+#include "router/maptext.h"
+#include "router/prefixes.h"
+
+struct build {
+	struct compile *c;
+	enum map_name map;
+	struct maptext *text;
+	struct map_writer *out;
+	struct arena *mem;   /* of one entry */
+	struct buf key, why; /* of one entry */
+	bool full;           /* the table cannot be written: said once */
+	/* domains */
+	unsigned long local_domains;
+	char *first_local;
+	/* access */
+	bool bits4[33], bits6[129];
+};
+
+/* --- entries ------------------------------------------------------------- */
+
+static void
+put(struct build *b, struct span key, const struct map_entry_text *e)
+{
+	unsigned first;
+	int rv;
+
+	if (b->full)
+		return;
+	rv = map_put(b->out, key, e->line, e->value, &first);
+	if (rv == 1)
+		maptext_error(b->text, "%.*s is in line %u already: keep one "
+		    "of them", (int)key.len, key.s, first);
+	else if (rv == -1 && errno == EMSGSIZE)
+		maptext_error(b->text, "the entry is too long");
+	else if (rv == -1) {
+		b->full = true;
+		report_error(b->c->report, b->c->files[b->map], 0, "cannot "
+		    "write the table: %s", strerror(errno));
+	} else
+		b->c->counts[b->map]++;
+}
+
+/* What a checker of a value said, if it said no. */
+static bool
+fine(struct build *b, int rv)
+{
+	if (rv == 0)
+		return true;
+	maptext_error(b->text, "%s", buf_str(&b->why));
+	return false;
+}
+
+/* NAME as the key of a domain, behind prefix. */
+static bool
+domain_into_key(struct build *b, const char *prefix, struct span name)
+{
+	struct buf address = BUF_INIT(2 * LIMIT_DOMAIN);
+	struct path p;
+	bool ok;
+
+	buf_adds(&address, "x@");
+	buf_addspan(&address, name);
+	ok = !buf_over(&address) && name.len > 0 && name.s[0] != '[' &&
+	    path_parse_address(address.s, address.len, &p) == 0 &&
+	    p.domain.len > 0;
+	if (ok) {
+		buf_adds(&b->key, prefix);
+		domain_key(p.domain, &b->key);
+	} else
+		maptext_error(b->text, "\"%.*s\" is no domain name",
+		    (int)name.len, name.s);
+	buf_free(&address);
+	return ok;
+}
+
+/* An address as key; a bare name is one of the default domain. */
+static bool
+address_into_key(struct build *b, const char *prefix, struct span text,
+    bool may_be_bare)
+{
+	struct path p;
+
+	if (path_parse_address(text.s, text.len, &p) == -1) {
+		maptext_error(b->text, "\"%.*s\" is no address: write "
+		    "NAME@DOMAIN", (int)text.len, text.s);
+		return false;
+	}
+	if (p.domain.len == 0 && !may_be_bare) {
+		maptext_error(b->text, "\"%.*s\" has no domain: write "
+		    "NAME@DOMAIN", (int)text.len, text.s);
+		return false;
+	}
+	if (p.domain.len == 0 && b->c->default_domain[0] == '\0') {
+		maptext_error(b->text, "\"%.*s\" has no domain and there is no "
+		    "default domain: write NAME@DOMAIN, or set default_domain "
+		    "in posthouse.conf", (int)text.len, text.s);
+		return false;
+	}
+	if (p.domain.len == 0)
+		p.domain = span_of(b->c->default_domain);
+	buf_adds(&b->key, prefix);
+	path_key(&p, &b->key);
+	return true;
+}
+
+/* Every address of a list in a value must be one. */
+static bool
+addresses_fine(struct build *b, const char *word, struct span list)
+{
+	struct span address;
+	struct path p;
+	bool ok = true;
+
+	while (entry_next_address(&list, &address)) {
+		if (address.len > 0 && path_parse_address(address.s,
+		    address.len, &p) == 0)
+			continue;
+		maptext_error(b->text, "%s\"%.*s\" is no address", word,
+		    (int)address.len, address.s);
+		ok = false;
+	}
+	return ok;
+}
+
+/* --- the maps ------------------------------------------------------------ */
+
+static void
+take_domain(struct build *b, const struct map_entry_text *e)
+{
+	struct domain_entry d;
+
+	if (!domain_into_key(b, "", e->key) ||
+	    !fine(b, entry_domain(e->value, b->mem, &d, &b->why)))
+		return;
+	if ((d.postmaster.len > 0 &&
+	    !addresses_fine(b, "postmaster=", d.postmaster)) ||
+	    (d.catch_all.len > 0 &&
+	    !addresses_fine(b, "catch-all=", d.catch_all)))
+		return;
+	if (d.kind == DOMAIN_LOCAL && ++b->local_domains == 1)
+		b->first_local = mem_dupn(b->key.s, b->key.len);
+	put(b, buf_span(&b->key), e);
+}
+
+static void
+take_user(struct build *b, const struct map_entry_text *e)
+{
+	struct user_entry u;
+
+	if (!address_into_key(b, "", e->key, true) ||
+	    !fine(b, entry_user(e->value, b->mem, &u, &b->why)) ||
+	    !addresses_fine(b, "copy-to=", u.copy_to) ||
+	    !addresses_fine(b, "forward=", u.forward))
+		return;
+	put(b, buf_span(&b->key), e);
+}
+
+static void
+take_alias(struct build *b, const struct map_entry_text *e)
+{
+	struct alias_entry a;
+	bool whole = e->key.len > 0 && e->key.s[0] == '@';
+
+	if (whole ? !domain_into_key(b, "@", (struct span){ e->key.s + 1,
+	    e->key.len - 1 }) : !address_into_key(b, "", e->key, true))
+		return;
+	if (!fine(b, entry_alias(e->value, &a, &b->why)) ||
+	    (a.kind == ALIAS_TO && !addresses_fine(b, "", a.text)))
+		return;
+	put(b, buf_span(&b->key), e);
+}
+
+/* Cut "from:" off a key, in any case. */
+static bool
+cut_prefix(struct span *key, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (key->len < n || !ascii_caseeq(key->s, prefix, n))
+		return false;
+	*key = (struct span){ key->s + n, key->len - n };
+	return true;
+}
+
+/* An address, @DOMAIN or <> behind a prefix: a sender. */
+static bool
+sender_into_key(struct build *b, const char *prefix, struct span sender)
+{
+	if (span_is(sender, "<>")) {
+		buf_adds(&b->key, prefix);
+		buf_adds(&b->key, "<>");
+		return true;
+	}
+	if (sender.len > 0 && sender.s[0] == '@') {
+		buf_adds(&b->key, prefix);
+		return domain_into_key(b, "@", (struct span){ sender.s + 1,
+			sender.len - 1 });
+	}
+	return address_into_key(b, prefix, sender, false);
+}
+
+static bool
+route_key(struct build *b, struct span key)
+{
+	if (span_is(key, "*")) {
+		buf_addc(&b->key, '*');
+		return true;
+	}
+	if (cut_prefix(&key, "from:"))
+		return sender_into_key(b, "from:", key);
+	if (key.len > 0 && key.s[0] == '.')
+		return domain_into_key(b, ".", (struct span){ key.s + 1,
+			key.len - 1 });
+	if (key.len > 0 && memchr(key.s, '@', key.len) != NULL) {
+		maptext_error(b->text, "routes go by domain: write DOMAIN, "
+		    ".DOMAIN, *, from:ADDRESS or from:@DOMAIN");
+		return false;
+	}
+	return domain_into_key(b, "", key);
+}
+
+static void
+take_route(struct build *b, const struct map_entry_text *e)
+{
+	struct route_entry r;
+
+	if (route_key(b, e->key) &&
+	    fine(b, entry_route(e->value, b->mem, &r, &b->why)))
+		put(b, buf_span(&b->key), e);
+}
+
+struct network {
+	struct build *b;
+	const struct map_entry_text *e;
+};
+
+static void
+put_prefix(void *arg, const struct ip_prefix *p)
+{
+	struct network *n = arg;
+	struct build *b = n->b;
+
+	buf_reset(&b->key);
+	access_key(&b->key, p);
+	(p->ip.v6 ? b->bits6 : b->bits4)[p->bits] = true;
+	put(b, buf_span(&b->key), n->e);
+}
+
+static void
+take_access(struct build *b, const struct map_entry_text *e)
+{
+	struct network n = { b, e };
+	struct access_entry a;
+	struct span key = e->key;
+
+	if (!fine(b, entry_access(e->value, b->mem, &a, &b->why)))
+		return;
+	if (cut_prefix(&key, "sender:")) {
+		if (!sender_into_key(b, "sender:", key))
+			return;
+	} else if (cut_prefix(&key, "helo:")) {
+		buf_adds(&b->key, "helo:");
+		buf_addspan(&b->key, key);
+		ascii_lowern(b->key.s, b->key.len);
+	} else {
+		(void)fine(b, prefixes_parse(key, put_prefix, &n, &b->why));
+		return;
+	}
+	if (a.trust)
+		maptext_error(b->text, "a sender and a HELO name are what a "
+		    "stranger claims: trust goes with addresses only");
+	else
+		put(b, buf_span(&b->key), e);
+}
+
+static void
+take_upstream(struct build *b, const struct map_entry_text *e)
+{
+	struct upstream u;
+
+	buf_addspan(&b->key, e->key);
+	if (fine(b, upstream_parse(e->value, b->mem, &u, &b->why)))
+		put(b, buf_span(&b->key), e);
+}
+
+static void
+take_passwd(struct build *b, const struct map_entry_text *e)
+{
+	struct span v = e->value;
+
+	if (!address_into_key(b, "", e->key, true))
+		return;
+	if (v.len == 0 || strchr("$_*!", v.s[0]) == NULL ||
+	    memchr(v.s, ' ', v.len) != NULL)
+		maptext_error(b->text, "this is no hash: set the password with "
+		    "posthouse user passwd %.*s", (int)e->key.len, e->key.s);
+	else
+		put(b, buf_span(&b->key), e);
+}
+
+static void
+take_secret(struct build *b, const struct map_entry_text *e)
+{
+	const struct span *password;
+	struct words words;
+
+	buf_addspan(&b->key, e->key);
+	if (!fine(b, words_parse(e->value, b->mem, &words, &b->why)))
+		return;
+	password = words_get(&words, "password");
+	if (password == NULL || words.n != 1)
+		maptext_error(b->text, "a secret has the form NAME "
+		    "password=\"...\"");
+	else if (password->len > LIMIT_PASSWORD)
+		maptext_error(b->text, "the password is longer than %d octets",
+		    LIMIT_PASSWORD);
+	else
+		put(b, buf_span(&b->key), e);
+}
+
+/* A map that this release knows by name only. */
+static void
+take_nothing(struct build *b, const struct map_entry_text *e)
+{
+	(void)e;
+	maptext_error(b->text, "this release has no use for %s yet: remove the "
+	    "entry", map_names[b->map]);
+}
+
+/* In an order in which each finds what it needs of those before. */
+static const struct {
+	enum map_name map;
+	void (*take)(struct build *, const struct map_entry_text *);
+	mode_t mode;
+	const char *owner; /* NULL: readable for all our programs */
+} maps[] = {
+	{ MAP_DOMAINS, take_domain, 0644, NULL },
+	{ MAP_USERS, take_user, 0644, NULL },
+	{ MAP_ALIASES, take_alias, 0644, NULL },
+	{ MAP_ROUTES, take_route, 0644, NULL },
+	{ MAP_ACCESS, take_access, 0644, NULL },
+	{ MAP_UPSTREAMS, take_upstream, 0644, NULL },
+	{ MAP_SECRETS, take_secret, 0400, USER_COLLECT },
+	{ MAP_PASSWD, take_passwd, 0400, USER_AUTH },
+	{ MAP_LISTS, take_nothing, 0644, NULL },
+	{ MAP_FILTERS, take_nothing, 0644, NULL },
+	{ MAP_ATTACHMENTS, take_nothing, 0644, NULL },
+};
+
+/* --- notes --------------------------------------------------------------- */
+
+static void
+put_note(struct build *b, const char *key, struct span value)
+{
+	unsigned first;
+
+	if (!b->full && map_put(b->out, span_of(key), 0, value, &first) == -1)
+		b->full = true; /* map_finish will say why */
+}
+
+/* The default domain is what the settings say, else the only local one. */
+static void
+note_domains(struct build *b)
+{
+	struct compile *c = b->c;
+	struct buf key = BUF_INIT(2 * LIMIT_DOMAIN);
+	const char *home = b->first_local == NULL ? "" : b->first_local;
+
+	if (c->conf.default_domain[0] != '\0')
+		domain_key(span_of(c->conf.default_domain), &key);
+	else if (b->local_domains == 1)
+		buf_adds(&key, home);
+	c->default_domain = mem_dup(buf_str(&key));
+	c->postmaster_domain = mem_dup(key.len > 0 ? buf_str(&key) : home);
+	if (key.len > 0)
+		put_note(b, NOTE_DEFAULT, buf_span(&key));
+	buf_reset(&key);
+	buf_addf(&key, "postmaster@%s", c->postmaster_domain);
+	if (c->postmaster_domain[0] != '\0')
+		put_note(b, NOTE_POSTMASTER, buf_span(&key));
+	buf_free(&key);
+	free(b->first_local);
+}
+
+static void
+note_bits(struct build *b, const char *key, const bool *there, size_t n)
+{
+	struct buf list = BUF_INIT(600);
+
+	while (n-- > 0)
+		if (there[n])
+			buf_addf(&list, "%s%zu", list.len > 0 ? "," : "", n);
+	if (list.len > 0)
+		put_note(b, key, buf_span(&list));
+	buf_free(&list);
+}
+
+/* --- all of it ----------------------------------------------------------- */
+
+static void
+take_entries(struct build *b,
+    void (*take)(struct build *, const struct map_entry_text *))
+{
+	struct map_entry_text e;
+
+	while (maptext_next(b->text, &e)) {
+		buf_reset(&b->key);
+		buf_reset(&b->why);
+		take(b, &e);
+		arena_reset(b->mem);
+	}
+	if (b->map == MAP_DOMAINS)
+		note_domains(b);
+	if (b->map == MAP_ACCESS) {
+		note_bits(b, NOTE_BITS4, b->bits4, COUNT(b->bits4));
+		note_bits(b, NOTE_BITS6, b->bits6, COUNT(b->bits6));
+	}
+}
+
+static void
+build_map(struct compile *c, size_t i)
+{
+	struct build b = { .c = c, .map = maps[i].map };
+	const char *file = c->files[b.map];
+	uid_t owner = (uid_t)-1;
+
+	buf_init(&b.key, LIMIT_MAP_LINE);
+	buf_init(&b.why, 4000);
+	if (maps[i].owner != NULL && proc_privileged())
+		owner = proc_uid(maps[i].owner);
+	b.text = maptext_open(file, c->dir_fd, c->report);
+	b.out = map_create(c->dir_fd, b.map, maps[i].mode, &b.why);
+	if (b.out == NULL)
+		report_error(c->report, file, 0, "%s", buf_str(&b.why));
+	b.mem = arena_new();
+	b.full = b.out == NULL;
+	if (b.text != NULL)
+		take_entries(&b, maps[i].take);
+	buf_reset(&b.why);
+	if (b.out != NULL && map_finish(b.out, owner, &b.why) == -1)
+		report_error(c->report, file, 0, "%s", buf_str(&b.why));
+	arena_free(b.mem);
+	maptext_close(b.text);
+	buf_wipe(&b.key);
+	buf_free(&b.key);
+	buf_free(&b.why);
+}
+
+void
+build_maps(struct compile *c)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(maps); i++)
+		build_map(c, i);
+}
+
+void
+build_conf(struct compile *c)
+{
+	struct buf why = BUF_INIT(1 << 20), text = BUF_INIT(1 << 20);
+
+	if (conf_read(&c->conf, c->conf_file, &why) == -1)
+		report_lines(c->report, buf_span(&why));
+	else if (file_slurp_at(AT_FDCWD, c->conf_file, &text) == -1 &&
+	    errno != ENOENT)
+		report_error(c->report, c->conf_file, 0, "cannot read: %s",
+		    strerror(errno));
+	else if (file_replace_at(c->dir_fd, "posthouse.conf", buf_str(&text),
+	    text.len, 0644) == -1)
+		report_error(c->report, c->conf_file, 0, "cannot copy: %s",
+		    strerror(errno));
+	buf_free(&why);
+	buf_free(&text);
+}
