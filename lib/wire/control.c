@@ -8,6 +8,7 @@
 #include "lib/base/ascii.h"
 
 #define CHANGED (CONTROL_CHANGING | CONTROL_SHOWING | CONTROL_LISTING)
+#define ASKED (CHANGED | CONTROL_COUNTING)
 
 // clang-format off
 const struct wire_msg control_messages[] = {
@@ -24,6 +25,7 @@ const struct wire_msg control_messages[] = {
 	{ SERVER, "FILES",   2,   CONTROL_SHOWING,  CONTROL_IDLE,     "state next" },
 	{ CLIENT, "STATUS",  0,   CONTROL_IDLE,     CONTROL_COUNTING, "" },
 	{ SERVER, "COUNTS",  0,   CONTROL_COUNTING, CONTROL_IDLE,     "+" },
+	{ SERVER, "DENIED",  0,   ASKED,            CONTROL_IDLE,     "" },
 	{ 0 },
 };
 // clang-format on

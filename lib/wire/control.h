@@ -9,7 +9,7 @@
  *
  * RETRY, HOLD, RELEASE, DELETE: the body has an ID a line; END says how many of them were done.
  * FLUSH is RETRY of everything that is not held. SHOW hands out the message (fd 0) and its envelope
- * (fd 1), to read. STATUS: the body of COUNTS has "name number" lines.
+ * (fd 1), to read; END: there is no such message. DENIED: who asks may not. STATUS: the body of COUNTS has "name number" lines.
  */
 #ifndef LIB_WIRE_CONTROL_H
 #define LIB_WIRE_CONTROL_H
@@ -25,7 +25,7 @@ enum control_word {
 	ITEM_SITE, ITEM_LAST, ITEM_WORDS
 };
 /* The states of a recipient: new (no attempt yet), active (an agent has it), deferred, held, done,
- * bounced, failed (the sender has yet to be told). */
+ * bounced. */
 struct control_item {
 	const char *word[ITEM_WORDS];
 };
