@@ -69,7 +69,7 @@ read_selection(struct span body, struct arena *arena, struct selection *sel)
 			i++;
 		if (i == COUNT(names) || text.s == NULL || sel->n == SELECTORS_MAX)
 			return -1;
-		sel->line[sel->n].by = i;
+		sel->line[sel->n].by = (unsigned)i;
 		sel->line[sel->n++].text = arena_dupn(arena, text.s, text.len);
 		sel->ids = sel->ids || i == BY_ID;
 	}
@@ -258,13 +258,13 @@ list(struct queued *q, struct wire *wire, const struct selection *sel)
 
 /* --- in the queue manager ------------------------------------------------ */
 
-static void
+static bool
 answer_count(struct admin *a, size_t n)
 {
 	char count[24];
 
 	snprintf(count, sizeof count, "%zu", n);
-	(void)wire_say(&a->wire, NEVER, "END", count);
+	return wire_say(&a->wire, NEVER, "END", count) == 0;
 }
 
 /* True: the child answers; the client is not listened to until it has. */
@@ -309,6 +309,7 @@ on_show(struct admin *a, struct wire_packet *p)
 	const char *const words[] = { r == NULL ? "" : (r->flags & HELD) != 0 ? "held" :
 		r->work != NULL ? "active" : "waiting", next };
 	int fds[2] = { -1, -1 };
+	bool good;
 
 	if (r != NULL) {
 		snprintf(next, sizeof next, "%u", r->place == NO_PLACE ? 0 : r->due);
@@ -316,12 +317,12 @@ on_show(struct admin *a, struct wire_packet *p)
 		fds[1] = files_open_envelope(&q->spool, r, O_RDONLY);
 	}
 	if (fds[0] != -1 && fds[1] != -1)
-		(void)wire_send(&a->wire, NEVER, fds, (struct span){ "", 0 }, "FILES", words, 2);
+		good = wire_send(&a->wire, NEVER, fds, (struct span){ "", 0 }, "FILES", words, 2) == 0;
 	else
-		answer_count(a, 0);
+		good = answer_count(a, 0);
 	file_close(fds[0]);
 	file_close(fds[1]);
-	return true;
+	return good;
 }
 
 static int
@@ -369,8 +370,7 @@ change(struct admin *a, struct wire_packet *p, int (*fn)(struct queued *, struct
 		if (r != NULL && fn(q, r, by) == 0)
 			n++;
 	}
-	answer_count(a, n);
-	return true;
+	return answer_count(a, n);
 }
 
 static bool
@@ -382,9 +382,10 @@ on_hold(struct admin *a, struct wire_packet *p)
 static bool
 on_release(struct admin *a, struct wire_packet *p)
 {
-	change(a, p, release);
+	bool good = change(a, p, release);
+
 	messages_due(a->q);
-	return true;
+	return good;
 }
 
 static bool
@@ -396,10 +397,12 @@ on_delete(struct admin *a, struct wire_packet *p)
 static bool
 on_retry(struct admin *a, struct wire_packet *p)
 {
+	bool good;
+
 	sites_up(&a->q->sites);
-	change(a, p, retry);
+	good = change(a, p, retry);
 	messages_due(a->q);
-	return true;
+	return good;
 }
 
 static bool
@@ -413,9 +416,8 @@ on_flush(struct admin *a, struct wire_packet *p)
 	/* All become equal, so the heap stays one. */
 	for (size_t i = 0; i < n; i++)
 		r->heap[i]->due = 0;
-	answer_count(a, n);
 	messages_due(a->q);
-	return true;
+	return answer_count(a, n);
 }
 
 static bool
@@ -423,18 +425,19 @@ on_status(struct admin *a, struct wire_packet *p)
 {
 	struct queued *q = a->q;
 	struct buf body = BUF_INIT(4096);
+	bool good;
 
 	(void)p;
 	buf_addf(&body, "messages %zu\nactive %zu\nwaiting %zu\nheld %zu\n", q->records.count, q->working,
 	    q->records.heap_count, q->records.held);
 	buf_addf(&body, "sites %zu\nsites_down %zu\nsubmitters %zu\nstarted %lld\n", q->sites.count,
 	    q->sites.down, q->submitter_count, (long long)q->started_s);
-	for (int kind = 0; kind < KIND_COUNT; kind++)
+	for (enum kind kind = 0; kind < KIND_COUNT; kind++)
 		buf_addf(&body, "agents_%s %zu\nidle_%s %zu\n", kind_names[kind],
 		    agents_count(q, kind, false), kind_names[kind], agents_count(q, kind, true));
-	(void)wire_send(&a->wire, NEVER, NULL, buf_span(&body), "COUNTS", NULL, 0);
+	good = wire_send(&a->wire, NEVER, NULL, buf_span(&body), "COUNTS", NULL, 0) == 0;
 	buf_free(&body);
-	return true;
+	return good;
 }
 
 static const struct {
@@ -472,7 +475,7 @@ on_packet(evutil_socket_t fd, short what, void *arg)
 	if (rv == -1 && errno == EAGAIN)
 		return;
 	if (rv == 1 && !a->may)
-		(void)wire_send(&a->wire, NEVER, NULL, (struct span){ "", 0 }, "DENIED", NULL, 0);
+		good = wire_send(&a->wire, NEVER, NULL, (struct span){ "", 0 }, "DENIED", NULL, 0) == 0;
 	else if (rv == 1)
 		for (size_t i = 0; i < COUNT(handlers); i++)
 			if (wire_is(&p, handlers[i].verb))

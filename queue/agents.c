@@ -292,7 +292,7 @@ agents_dispatch(struct queued *q)
 
 	while ((m = TAILQ_FIRST(&q->direct)) != NULL && (a = TAILQ_FIRST(&q->idle[KIND_LOCAL])) != NULL)
 		give_direct(q, a, m);
-	for (int kind = 0; kind < KIND_COUNT; kind++)
+	for (enum kind kind = 0; kind < KIND_COUNT; kind++)
 		while (!TAILQ_EMPTY(&q->idle[kind]) && (site = sites_next(&q->sites, kind)) != NULL)
 			give_part(q, choose(q, site), site);
 }
@@ -572,7 +572,7 @@ may_be(const struct queued *q, uid_t uid, enum kind kind)
 static bool
 on_hello(struct agent *a, struct wire_packet *p)
 {
-	for (int kind = 0; kind < KIND_COUNT; kind++) {
+	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
 		if (strcmp(p->word[0], kind_names[kind]) != 0)
 			continue;
 		if (!may_be(a->q, a->uid, kind))

@@ -306,6 +306,23 @@ wants_dsn(const struct env_rcpt *r)
 }
 
 static void
+cannot_write(const struct message *m)
+{
+	log_error(EV_WARNING, LS("text", "cannot write an envelope"), LS("id", m->env.id),
+	    LS("reason", strerror(errno)));
+}
+
+/* A recipient's end. What cannot be written down will be done twice, not lost. */
+void
+message_end_rcpt(int fd, struct message *m, size_t i, enum rcpt_status status)
+{
+	m->env.rcpts[i].status = status;
+	m->rcpt[i].state = SETTLED;
+	if (envelope_mark(fd, &m->env.rcpts[i]) == -1)
+		cannot_write(m);
+}
+
+static void
 note(int fd, struct message *m, size_t i)
 {
 	struct env_rcpt *r = &m->env.rcpts[i];
@@ -315,8 +332,7 @@ note(int fd, struct message *m, size_t i)
 	if (envelope_mark(fd, r) == -1 ||
 	    (m->rcpt[i].reply != NULL && strcmp(m->rcpt[i].reply, r->last) != 0 &&
 	        envelope_note(fd, i, now_s(), m->rcpt[i].reply) == -1))
-		log_error(EV_WARNING, LS("text", "cannot write an envelope"), LS("id", m->env.id),
-		    LS("reason", strerror(errno)));
+		cannot_write(m);
 	if (m->rcpt[i].reply != NULL)
 		r->last = m->rcpt[i].reply;
 	m->rcpt[i].tried = false;
@@ -465,9 +481,7 @@ bounce(struct queued *q, struct message *m, int fd)
 			p->rcpt[p->count++] = i;
 			continue;
 		}
-		m->env.rcpts[i].status = RCPT_BOUNCED;
-		m->rcpt[i].state = SETTLED;
-		(void)envelope_mark(fd, &m->env.rcpts[i]);
+		message_end_rcpt(fd, m, i, RCPT_BOUNCED);
 	}
 	if (p != NULL)
 		site_add(&q->sites, p);
@@ -491,11 +505,8 @@ bounced(struct queued *q, struct message *m)
 	int fd = files_open_envelope(&q->spool, m->record, O_RDWR);
 
 	for (size_t i = 0; fd != -1 && i < m->env.rcpt_count; i++)
-		if (m->rcpt[i].state == WAS_SENT) {
-			m->env.rcpts[i].status = RCPT_BOUNCED;
-			m->rcpt[i].state = SETTLED;
-			(void)envelope_mark(fd, &m->env.rcpts[i]);
-		}
+		if (m->rcpt[i].state == WAS_SENT)
+			message_end_rcpt(fd, m, i, RCPT_BOUNCED);
 	file_close(fd);
 	conclude(q, m);
 }

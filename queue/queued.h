@@ -167,6 +167,7 @@ void message_settle(struct message *, size_t rcpt, enum rcpt_state, const char *
 int message_hold(struct queued *, struct record *, const char *by);
 int message_release(struct queued *, struct record *);
 void message_delete(struct queued *, struct record *, const char *by);
+void message_end_rcpt(int env_fd, struct message *, size_t rcpt, enum rcpt_status);
 /* What is wrong with an envelope that parses; NULL: nothing. */
 const char *envelope_fault(const struct envelope *);
 size_t rcpts_in(const struct message *, enum rcpt_state);

@@ -338,13 +338,9 @@ message_queue(struct queued *q, struct message *m)
 	m->waits = false;
 	if (event_initialized(&m->timer))
 		event_del(&m->timer);
-	for (size_t i = 0; i < m->env.rcpt_count; i++) {
-		if (m->rcpt[i].state != WAS_SENT)
-			continue;
-		m->env.rcpts[i].status = RCPT_DONE;
-		m->rcpt[i].state = SETTLED;
-		(void)envelope_mark(m->env_fd, &m->env.rcpts[i]);
-	}
+	for (size_t i = 0; i < m->env.rcpt_count; i++)
+		if (m->rcpt[i].state == WAS_SENT)
+			message_end_rcpt(m->env_fd, m, i, RCPT_DONE);
 	if (files_link(&q->spool, m->msg_fd, m->env_fd, m->env.id) == -1) {
 		queue_failed(q, m, errno);
 		return;
