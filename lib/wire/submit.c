@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "lib/base/num.h"
@@ -17,7 +19,7 @@
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 
-#define FILES_WAIT_MS 30000
+#define SAY_WAIT_MS 30000
 #define LINKED_WAIT_MS 60000
 
 // clang-format off
@@ -88,6 +90,27 @@ refused(struct submit *s, const struct wire_packet *p, struct reply *reply)
 	return answer(s, reply, (int)code, p->word[1], p->word[2]);
 }
 
+/* The kernel keeps the time of the answers: no poll(2) in front of each. */
+static void
+limit_answers(int fd)
+{
+	const struct timeval wait = { LINKED_WAIT_MS / 1000, 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+}
+
+/* As wire_recv(). A signal does not end the wait: who has said COMMIT must hear the answer. */
+static int
+await_answer(struct submit *s, struct wire_packet *p)
+{
+	int n;
+
+	do
+		n = wire_recv(&s->wire, NEVER, p);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
 static int
 ask_for_files(struct submit *s)
 {
@@ -96,9 +119,10 @@ ask_for_files(struct submit *s)
 
 		if (fd == -1)
 			return -1;
+		limit_answers(fd);
 		wire_open(&s->wire, fd, CLIENT, submit_messages, SUBMIT_IDLE);
 	}
-	return wire_say(&s->wire, deadline_in(FILES_WAIT_MS), "OPEN", s->service);
+	return wire_say(&s->wire, deadline_in(SAY_WAIT_MS), "OPEN", s->service);
 }
 
 int
@@ -112,7 +136,7 @@ submit_open(struct submit *s, struct reply *reply)
 		submit_abort(s);
 	for (;;) {
 		if (ask_for_files(s) == 0 &&
-		    wire_recv(&s->wire, deadline_in(FILES_WAIT_MS), &p) == 1)
+		    await_answer(s, &p) == 1)
 			break;
 		if (!kept)
 			return lost(s, reply, "The queue does not answer");
@@ -160,7 +184,7 @@ submit_commit(struct submit *s, struct envelope *env, struct reply *reply)
 	snprintf(octets, sizeof octets, "%llu", (unsigned long long)env->octets);
 	snprintf(rcpts, sizeof rcpts, "%zu", env->rcpt_count);
 	if (wire_say(&s->wire, deadline_in(LINKED_WAIT_MS), "COMMIT", octets, rcpts) == -1 ||
-	    wire_recv(&s->wire, deadline_in(LINKED_WAIT_MS), &p) != 1)
+	    await_answer(s, &p) != 1)
 		return lost(s, reply, "The queue does not answer");
 	if (wire_is(&p, "REFUSED"))
 		return refused(s, &p, reply);
@@ -172,7 +196,7 @@ submit_commit(struct submit *s, struct envelope *env, struct reply *reply)
 static void
 tell(struct submit *s, const char *verb, const char *id)
 {
-	if (s->wire.fd != -1 && wire_say(&s->wire, deadline_in(FILES_WAIT_MS), verb, id) == -1)
+	if (s->wire.fd != -1 && wire_say(&s->wire, deadline_in(SAY_WAIT_MS), verb, id) == -1)
 		wire_close(&s->wire);
 }
 
@@ -233,7 +257,7 @@ submit_abort(struct submit *s)
 {
 	close_files(s);
 	if (s->wire.fd != -1 && s->wire.state == SUBMIT_FILLING &&
-	    wire_send(&s->wire, deadline_in(FILES_WAIT_MS), NULL, (struct span){ "", 0 }, "ABORT",
+	    wire_send(&s->wire, deadline_in(SAY_WAIT_MS), NULL, (struct span){ "", 0 }, "ABORT",
 	        NULL, 0) == -1)
 		wire_close(&s->wire);
 }

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""SIGTERM, inetd, handed-over sockets."""
+import fcntl, os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from posthouse import *
+
+house = House(conf='hostname = mx.example.org')
+house.start()
+
+
+def gate():
+    """smtpd's parent: the one whose children are smtpd too."""
+    pids = house.pids('smtpd')
+    return [p for p in pids if not any(p in children(q) for q in pids)][0]
+
+
+idle, reading, early = house.smtp(), house.smtp(), house.smtp()
+idle.hello()
+early.reply()
+reading.hello()
+for c in 'MAIL FROM:<bob@client.example>', 'RCPT TO:<ann@example.org>', 'DATA':
+    reading.cmd(c)
+reading.send('Subject: x\r\n\r\nfirst half, ')
+os.kill(gate(), signal.SIGTERM)
+idle.talk('S: 421 4.3.2 *', 'between transactions: told at once')
+ok(idle.closed(), 'and closed')
+early.talk('S: 421 4.3.2 *', 'before HELO the same')
+reading.send('second half\r\n.\r\n')
+like('%d %s' % (lambda r: (r[0], r[1][0]))(reading.reply()), '^250 2.0.0 ', 'a message that is coming is taken')
+reading.talk('S: 421 4.3.2 *', 'then that client is told too')
+is_(house.wait_mail('ann@example.org', 1)[0].split(b'\n\n', 1)[1], b'first half, second half\n', 'it is there')
+ok(wait_until(lambda: house.pids('smtpd') and Smtp(house.smtp_port).reply()[0] == 220, 10), 'master starts another')
+
+# inetd: the connection on fd 0, 1 and 2.
+listener = socket.create_server(('127.0.0.1', 0))
+client = Smtp(0, sock=socket.create_connection(listener.getsockname()))
+server, _ = listener.accept()
+p = house.spawn('smtpd', stdin=server, stdout=server, stderr=server)
+server.close()
+client.talk('''
+    S: 220 mx.example.org ESMTP Posthouse
+    C: EHLO client.example
+    S: 250-mx.example.org
+    S: 250-PIPELINING
+    S: 250-SIZE *
+    S: 250-8BITMIME
+    S: 250-ENHANCEDSTATUSCODES
+    S: 250 SMTPUTF8
+    C: MAIL FROM:<bob@client.example>
+    S: 250 *
+    C: RCPT TO:<ann@example.org>
+    S: 250 *
+    C: DATA
+    S: 354 *
+    C: Subject: inetd
+    C:
+    C: .
+    S: 250 2.0.0 *
+    C: QUIT
+    S: 221 *
+''', 'under inetd')
+ok(client.closed(), 'nothing but SMTP was said, then it ended')
+is_(p.wait(10), 0, 'exit code 0')
+is_(len(house.wait_mail('ann@example.org', 2)), 2, 'delivered')
+
+# Sockets by LISTEN_FDS, one of them submission.
+a, b = socket.create_server(('127.0.0.1', 0)), socket.create_server(('127.0.0.1', 0))
+a20, b20 = (fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 20) for s in (a, b))
+p = subprocess.Popen(['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@" 3<&%d 4<&%d' % (a20, b20), 'sh',
+                      str(LIBEXEC / 'smtpd'), '-C', str(house.dir)], pass_fds=(a20, b20),
+                     env=dict(os.environ, LISTEN_FDS='2', LISTEN_FDNAMES='smtp:submission'),
+                     stderr=open(house.path('log', 'alone.log'), 'ab'))
+house.set_map('access', '# nobody\n')
+for s, want in (a, '250 2.1.0'), (b, '530 5.7.0'):
+    with Smtp(s.getsockname()[1]) as line:
+        line.hello()
+        like(line.cmd('MAIL FROM:<bob@client.example>'), '^' + want, 'a socket handed over, by its name: ' + want)
+is_(end(p), 0, 'SIGTERM: exit code 0')
+
+# Mistakes of the command line.
+for args in ['-x'], ['-s', 'nonsense'], ['rest']:
+    is_(house.program('smtpd', *args, check=False).returncode, 64, 'smtpd %s: EX_USAGE' % ' '.join(args))
+done()
