@@ -152,6 +152,24 @@ submit_open(struct submit *s, struct reply *reply)
 	return 0;
 }
 
+/* From the file's start, wherever an earlier envelope in it ended. */
+static int
+write_at_start(int fd, const char *s, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t some = pwrite(fd, s + done, n - done, (off_t)done);
+
+		if (some == -1 && errno == EINTR)
+			continue;
+		if (some <= 0) {
+			errno = some == 0 ? EIO : errno;
+			return -1;
+		}
+		done += (size_t)some;
+	}
+	return 0;
+}
+
 static int
 write_envelope(struct submit *s, struct envelope *env)
 {
@@ -163,7 +181,7 @@ write_envelope(struct submit *s, struct envelope *env)
 	if (buf_over(&text))
 		errno = EFBIG;
 	else
-		rv = file_write_all(s->env_fd, text.s, text.len);
+		rv = write_at_start(s->env_fd, text.s, text.len);
 	buf_free(&text);
 	return rv;
 }
