@@ -12,6 +12,10 @@
 #define EV_MASTER_STARTED "master.started"   /* service, pid */
 #define EV_MASTER_DIED "master.died"         /* service, pid, status, again_s */
 #define EV_MASTER_LISTEN "master.listen"     /* service, address, error when it failed */
+#define EV_MASTER_STOPPED "master.stopped"   /* service, pid, status: it was told to */
+#define EV_MASTER_RELOAD "master.reload"     /* result; error: the old settings stay */
+#define EV_MASTER_LEFTOVERS "master.leftovers" /* processes: of a master that was killed, ended */
+#define EV_MASTER_LOG_LOST "master.log_lost" /* lines: that could not be written to the log */
 
 #define EV_SMTPD_CONNECT "smtpd.connect"     /* client */
 #define EV_SMTPD_REFUSED "smtpd.refused"     /* client, code, reason */

@@ -1,0 +1,256 @@
+/*
+ * status: what runs, since when, with what memory, and what is queued.
+ *
+ * Reads master's record, /proc, and asks queued; starts and changes nothing.
+ */
+#include "master/status.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/num.h"
+#include "master/probe.h"
+#include "master/procs.h"
+#include "master/record.h"
+
+#define ASK_MS 2000
+#define EXIT_TROUBLE 1
+#define EXIT_STOPPED 3
+
+struct view {
+	pid_t pid;           /* of master; 0: it does not run */
+	struct record record;
+	struct process *processes;
+	size_t process_count;
+	struct buf counts;   /* "name number" lines */
+	struct buf counts_error;
+	bool trouble;
+};
+
+/* What waits when queued cannot be asked: its envelopes. */
+static void
+count_envelopes(struct view *v, const struct instance *inst)
+{
+	char *path = instance_path(inst->spool, "env");
+	const struct dirent *e;
+	DIR *dir = opendir(path);
+	unsigned n = 0;
+
+	free(path);
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		n += e->d_name[0] != '.';
+	if (dir != NULL)
+		closedir(dir);
+	buf_addf(&v->counts, "messages %u\n", n);
+}
+
+static bool
+service_well(const struct record_service *s)
+{
+	return strcmp(s->state, "running") == 0 || strcmp(s->state, "off") == 0;
+}
+
+static void
+look(struct view *v, const struct instance *inst)
+{
+	size_t i;
+
+	*v = (struct view){ .pid = record_master(inst),
+		.counts = BUF_INIT(65536), .counts_error = BUF_INIT(4096) };
+	if (record_read(inst, &v->record) == -1)
+		v->record = (struct record){ 0 };
+	v->processes = record_processes(&v->record, &v->process_count);
+	if (v->pid == 0 || probe_queue(inst, ASK_MS, &v->counts, &v->counts_error) ==
+	    -1) {
+		v->trouble = true;
+		buf_reset(&v->counts);
+		count_envelopes(v, inst);
+	}
+	for (i = 0; i < v->record.service_count; i++)
+		v->trouble |= !service_well(&v->record.services[i]);
+	for (i = 0; i < v->record.listener_count; i++)
+		v->trouble |= v->record.listeners[i].error[0] != '\0';
+}
+
+static void
+look_away(struct view *v)
+{
+	free(v->processes);
+	buf_free(&v->counts);
+	buf_free(&v->counts_error);
+}
+
+static const char *
+format_time(int64_t when_s, char out[32])
+{
+	time_t t = (time_t)when_s;
+	struct tm tm;
+
+	localtime_r(&t, &tm);
+	if (strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		out[0] = '\0';
+	return out;
+}
+
+/* --- for people --------------------------------------------------------- */
+
+static void
+print_service(const struct view *v, const struct record_service *s)
+{
+	uint64_t rss;
+	unsigned n = record_count(s, v->processes, v->process_count, &rss);
+	char since[32];
+
+	if (n == 0) {
+		printf("  %-10s %s\n", s->name, strcmp(s->state, "running") == 0 ?
+		    "gone" : s->state);
+		return;
+	}
+	printf("  %-10s %-8s since %s  pid %-7d %3u process%s %7.1f MiB%s",
+	    s->name, s->state, format_time(s->since_s, since), (int)s->pid, n,
+	    n == 1 ? "  " : "es", (double)rss / (1 << 20),
+	    s->starts > 1 ? "" : "\n");
+	if (s->starts > 1)
+		printf("  (started %u times)\n", s->starts);
+}
+
+static void
+print_counts(const struct view *v)
+{
+	struct span rest = buf_span(&v->counts), line, name;
+	const char *between = "";
+
+	printf("queue: ");
+	while (rest.s != NULL) {
+		line = span_cut(&rest, '\n');
+		if (line.len == 0)
+			continue;
+		name = span_cut(&line, ' ');
+		printf("%s%.*s %.*s", between, (int)name.len, name.s,
+		    line.s != NULL ? (int)line.len : 0, line.s != NULL ? line.s : "");
+		between = ", ";
+	}
+	if (v->counts_error.len > 0)
+		printf("%s(queued cannot be asked: %s)", between[0] != '\0' ? " " : "",
+		    buf_str(&v->counts_error));
+	putchar('\n');
+}
+
+static void
+print_view(const struct view *v)
+{
+	char since[32];
+	size_t i;
+
+	if (v->pid == 0)
+		puts("posthouse does not run");
+	else
+		printf("posthouse runs since %s (master, pid %d)\n",
+		    format_time(v->record.since_s, since), (int)v->pid);
+	if (v->pid == 0 && v->process_count > 0)
+		printf("  but %zu processes of a killed master do; posthouse stop "
+		       "ends them\n", v->process_count);
+	for (i = 0; v->pid != 0 && i < v->record.service_count; i++)
+		print_service(v, &v->record.services[i]);
+	for (i = 0; v->pid != 0 && i < v->record.listener_count; i++) {
+		const struct record_listener *l = &v->record.listeners[i];
+
+		printf("  %-10s %s%s\n", l->name,
+		    l->error[0] != '\0' ? l->error : "on ",
+		    l->error[0] != '\0' ? "" : l->address);
+	}
+	print_counts(v);
+}
+
+/* --- for programs ------------------------------------------------------- */
+
+static json_t *
+json_services(const struct view *v)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; v->pid != 0 && i < v->record.service_count; i++) {
+		const struct record_service *s = &v->record.services[i];
+		uint64_t rss;
+		unsigned n = record_count(s, v->processes, v->process_count, &rss);
+
+		json_array_append_new(list, json_pack(
+		    "{s:s, s:s, s:i, s:I, s:i, s:i, s:I}", "name", s->name,
+		    "state", s->state, "pid", (int)s->pid, "since",
+		    (json_int_t)s->since_s, "starts", (int)s->starts, "processes",
+		    (int)n, "rss_octets", (json_int_t)rss));
+	}
+	return list;
+}
+
+static json_t *
+json_listeners(const struct view *v)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; v->pid != 0 && i < v->record.listener_count; i++) {
+		const struct record_listener *l = &v->record.listeners[i];
+		json_t *one = json_pack("{s:s, s:s}", "name", l->name, "address",
+		    l->address);
+
+		if (l->error[0] != '\0')
+			json_object_set_new(one, "error", json_string(l->error));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+static json_t *
+json_counts(const struct view *v)
+{
+	struct span rest = buf_span(&v->counts), line, name;
+	json_t *counts = json_object();
+	uint64_t n;
+	char key[64];
+
+	while (rest.s != NULL) {
+		line = span_cut(&rest, '\n');
+		name = span_cut(&line, ' ');
+		if (line.s == NULL || num_parse(line, INT64_MAX, &n) == -1)
+			continue;
+		snprintf(key, sizeof(key), "%.*s", (int)name.len, name.s);
+		json_object_set_new(counts, key, json_integer((json_int_t)n));
+	}
+	return counts;
+}
+
+static void
+print_json(const struct view *v)
+{
+	json_t *all = json_pack("{s:b, s:b, s:i, s:I, s:o, s:o, s:o}", "running",
+	    v->pid != 0, "well", v->pid != 0 && !v->trouble, "pid", (int)v->pid,
+	    "since", (json_int_t)v->record.since_s, "services", json_services(v),
+	    "listeners", json_listeners(v), "queue", json_counts(v));
+
+	json_dumpf(all, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(all);
+}
+
+int
+status_show(const struct instance *inst, bool json)
+{
+	struct view v;
+	int rv;
+
+	look(&v, inst);
+	if (json)
+		print_json(&v);
+	else
+		print_view(&v);
+	rv = v.pid == 0 ? EXIT_STOPPED : v.trouble ? EXIT_TROUBLE : 0;
+	look_away(&v);
+	return rv;
+}
