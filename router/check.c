@@ -129,31 +129,35 @@ struct walk {
 static void follow_list(struct walk *, const struct step *, struct span list,
     struct span home, unsigned depth);
 
+/* The steps from the one that is key on, in the order mail takes. */
+static void
+add_way(struct buf *way, const struct step *s, const struct step *first)
+{
+	if (s != first)
+		add_way(way, s->before, first);
+	buf_addf(way, "%.*s → ", (int)s->key.len, s->key.s);
+}
+
 static void
 say_loop(struct walk *w, const struct step *from, struct span key, bool alias)
 {
 	struct buf way = BUF_INIT(1500);
-	const struct step *s;
+	const struct step *first;
 	bool copies = false;
-	struct span at = key;
 
-	for (s = from; s != NULL; s = s->before) {
-		copies |= s->copies;
-		buf_addf(&way, "%.*s <- ", (int)at.len, at.s);
-		at = s->key;
-		if (s->alias == alias && span_eq(s->key, key))
-			break;
-	}
-	buf_addf(&way, "%.*s", (int)at.len, at.s);
-	/* The start reports its own loop; others only lead into it. */
-	if (s != NULL && s->before == NULL) {
-		if (copies)
-			odd(w->k, "copies go in a circle, each mailbox gets "
-			    "one: %s", buf_str(&way));
-		else
-			wrong(w->k, "mail would go in a circle: %s; to keep a "
-			    "copy here use copy-to=", buf_str(&way));
-	}
+	for (first = from; first->alias != alias || !span_eq(first->key, key);
+	    first = first->before)
+		copies |= first->copies;
+	copies |= first->copies;
+	add_way(&way, from, first);
+	buf_addspan(&way, key);
+	/* The entry where a circle begins tells of it; others lead into it. */
+	if (first->before == NULL && copies)
+		odd(w->k, "copies go in a circle, each mailbox gets one: %s",
+		    buf_str(&way));
+	else if (first->before == NULL)
+		wrong(w->k, "mail would go in a circle: %s; to keep a copy "
+		    "here use copy-to=", buf_str(&way));
 	w->said = true;
 	buf_free(&way);
 }
@@ -239,19 +243,18 @@ follow_list(struct walk *w, const struct step *from, struct span list,
 {
 	struct span address;
 
-	if (depth > LIMIT_ALIAS_DEPTH && !w->said) {
-		wrong(w->k, "this leads on through more than %d aliases and "
-		    "forwards", LIMIT_ALIAS_DEPTH);
-		w->said = true;
-	}
 	while (!w->said && entry_next_address(&list, &address)) {
-		if (++w->visited > LIMIT_EXPANSION) {
+		w->said = true;
+		if (depth > LIMIT_ALIAS_DEPTH)
+			wrong(w->k, "this leads on through more than %d "
+			    "aliases and forwards", LIMIT_ALIAS_DEPTH);
+		else if (++w->visited > LIMIT_EXPANSION)
 			wrong(w->k, "this leads to more than %d addresses",
 			    LIMIT_EXPANSION);
-			w->said = true;
-			return;
+		else {
+			w->said = false;
+			follow(w, from, address, home, depth);
 		}
-		follow(w, from, address, home, depth);
 	}
 }
 

@@ -20,7 +20,7 @@ int find_domain(const struct router *, struct span key, struct arena *, struct d
 int find_user(const struct router *, struct span key, struct arena *, struct user_entry *,
     unsigned *line) MUST_CHECK;
 /* The domain that holds the mailboxes of this one: itself or what it is an alias of, in *home. As above; 0
- * for those not local. */
+ * for those not local; and *home is empty for a name of this host that no domain stands for. */
 int find_home(const struct router *, struct span key, struct arena *, struct span *home,
     struct domain_entry *, unsigned *line, struct buf *explain) MUST_CHECK;
 /* Is this one of the names of this host itself, so that its mailboxes are those of the default domain? */

@@ -123,10 +123,13 @@ at_home_now(struct search *s, struct span key) /* a C string too */
 	int found = find_home(s->r, s->domain, s->mem, &home, &domain, &line,
 	    NULL);
 
-	if (found == 0)
-		return 0;
 	if (found == -1)
 		return broken(s, "the map domains is broken");
+	if (found == 0 && home.len == 0)
+		return broken(s, "the domain is a name of this host, and there "
+		    "is no default domain");
+	if (found == 0)
+		return 0;
 	found = router_mailbox(s->r, key.s, s->mem, &box);
 	if (found == 1) {
 		explain_step(s->explain, "users", box.line, "%s is at home "

@@ -301,6 +301,8 @@ expand(struct expansion *x, struct span address, struct span home,
 	    x->explain);
 	if (found == -1)
 		x->fault = "the map domains is broken";
+	else if (found == 0 && base.len == 0)
+		problem(x, 550, "5.1.1", "No such user here");
 	else if (found == 0)
 		add_relay(x, &p, key);
 	else
@@ -398,10 +400,23 @@ relay(const struct router *r, const struct path *p, struct span key,
 	}
 }
 
+/* <postmaster>, or the postmaster of a name of this host. */
 static bool
-bare_postmaster(const struct path *p)
+plain_postmaster(const struct router *r, const struct path *p,
+    struct arena *mem)
 {
-	return p->domain.len == 0 && span_case_is(p->local, "postmaster");
+	struct domain_entry domain;
+	struct span key, home;
+	struct path again;
+	unsigned line;
+
+	if (!span_case_is(p->local, "postmaster"))
+		return false;
+	if (p->domain.len == 0)
+		return true;
+	return address_key(rehome(p->local, p->domain, mem), SPAN(""), mem,
+	    &again, &key) == 0 && find_home(r, key_domain(key), mem, &home,
+	    &domain, &line, NULL) == 0 && home.len == 0;
 }
 
 /* A recipient without a domain. False: out is the answer. */
@@ -461,7 +476,7 @@ router_rcpt(const struct router *r, const struct path *rcpt,
 	int found;
 
 	memset(out, 0, sizeof(*out));
-	if (bare_postmaster(&p)) {
+	if (plain_postmaster(r, &p, mem)) {
 		route_postmaster(r, mem, out, explain);
 		return;
 	}
@@ -474,7 +489,12 @@ router_rcpt(const struct router *r, const struct path *rcpt,
 	found = find_home(r, key_domain(key), mem, &home, &domain, &line, NULL);
 	if (found == -1)
 		defer(out, explain, "the map domains is broken");
-	else if (found == 0) {
+	else if (found == 0 && home.len == 0) {
+		explain_step(explain, "domains", 0, "%.*s is this host, and "
+		    "there is no default domain", (int)key_domain(key).len,
+		    key_domain(key).s);
+		reject(out, "5.1.1", "No such user here");
+	} else if (found == 0) {
 		bool ours = find_domain(r, key_domain(key), mem, &domain,
 		    &line) == 1 && domain.kind == DOMAIN_RELAY;
 

@@ -240,8 +240,10 @@ find_home(const struct router *r, struct span key, struct arena *mem,
 	*home = key;
 	if (found == 0 && is_this_host(r, key)) {
 		*home = router_default_domain(r, mem);
-		explain_step(explain, "host", 0, "%.*s is this host: %.*s",
-		    (int)key.len, key.s, (int)home->len, home->s);
+		explain_step(explain, "host", 0, "%.*s is this host, %s%.*s",
+		    (int)key.len, key.s, home->len == 0 ?
+		    "and there is no default domain" : "", (int)home->len,
+		    home->s);
 		found = home->len == 0 ? 0 :
 		    find_domain(r, *home, mem, out, line);
 	}
