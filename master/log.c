@@ -1,0 +1,107 @@
+/*
+ * log: posthouse log: the log of a day.
+ *
+ * Knows where the day files lie; what a line says is for grep(1) and for
+ * posthouse-log(7).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/base/num.h"
+#include "lib/store/instance.h"
+#include "lib/sys/file.h"
+
+#define DAYS_MAX 36500
+#define SOME 65536
+
+static const char usage[] =
+    "usage: posthouse [-C DIR] log [--day DAY]\n"
+    "  Shows today's log. DAY is YYYY-MM-DD, \"yesterday\", or how many days ago.\n"
+    "  posthouse-log(7) explains every event.\n";
+
+/* The day as its file is called; NULL: no such word. */
+static const char *
+day_name(const char *word, char *out, size_t size)
+{
+	time_t now = time(NULL);
+	uint64_t ago = 0;
+	struct tm tm;
+
+	if (strcmp(word, "yesterday") == 0) {
+		ago = 1;
+	} else if (strlen(word) == 10 && word[4] == '-' && word[7] == '-' &&
+	    strspn(word, "0123456789-") == 10) {
+		return word;
+	} else if (num_parse(span_of(word), DAYS_MAX, &ago) == -1) {
+		return NULL;
+	}
+	localtime_r(&now, &tm);
+	tm.tm_mday -= (int)ago;
+	tm.tm_hour = 12;
+	tm.tm_isdst = -1;
+	(void)mktime(&tm);
+	return strftime(out, size, "%Y-%m-%d", &tm) > 0 ? out : NULL;
+}
+
+static int
+show(const char *path)
+{
+	static char some[SOME];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1) {
+		if (errno == ENOENT)
+			fprintf(stderr, "log: nothing was written that day (%s)\n",
+			    path);
+		else
+			fprintf(stderr, "log: cannot read %s: %s\n", path,
+			    strerror(errno));
+		return EX_NOINPUT;
+	}
+	while ((n = read(fd, some, sizeof(some))) > 0)
+		if (file_write_all(STDOUT_FILENO, some, (size_t)n) == -1)
+			break;
+	file_close(fd);
+	return n == 0 ? 0 : EX_IOERR;
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "day", required_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *dir = NULL, *word = "0", *day;
+	struct instance inst;
+	char text[32];
+	int o;
+
+	log_open("log");
+	while ((o = getopt_long(argc, argv, "C:h", options, NULL)) != -1) {
+		if (o == 'C') {
+			dir = optarg;
+		} else if (o == 'd') {
+			word = optarg;
+		} else {
+			fputs(usage, o == 'h' ? stdout : stderr);
+			return o == 'h' ? 0 : EX_USAGE;
+		}
+	}
+	day = day_name(word, text, sizeof(text));
+	if (day == NULL || optind < argc) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	instance_open(&inst, dir);
+	return show(mem_fmt("%s/%s.log", inst.log, day));
+}
