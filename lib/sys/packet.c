@@ -14,13 +14,12 @@
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
-/* The kernel says how many came; room for one more tells "too many". */
-#define FDS_ROOM (LIMIT_PACKET_FDS + 1)
-
+/* Room for one more tells "too many". The kernel uses the padding, too. */
 union control {
-	char room[CMSG_SPACE(sizeof(int) * FDS_ROOM)];
+	char room[CMSG_SPACE(sizeof(int) * (LIMIT_PACKET_FDS + 1))];
 	struct cmsghdr align;
 };
+#define FDS_ROOM (sizeof(union control) / sizeof(int))
 
 /* 0: ready (or broken: the next call says how); -1 with errno. */
 static int
@@ -84,7 +83,7 @@ take_fds(struct msghdr *m, int *all)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		if (n > FDS_ROOM - count)
-			n = FDS_ROOM - count; /* control has no room for that */
+			n = FDS_ROOM - count; /* cannot be: control is smaller */
 		memcpy(all + count, CMSG_DATA(c), n * sizeof(int));
 		count += n;
 	}
