@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -150,19 +151,32 @@ child_end(struct child *c, bool again, int64_t grace_ms)
 	(void)kill(c->pid, SIGTERM);
 }
 
+/* "exit 69", "signal 9" */
+static void
+describe(int status, char *out, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(out, size, "signal %d", WTERMSIG(status));
+	else
+		snprintf(out, size, "exit %d", WEXITSTATUS(status));
+}
+
 void
 child_died(struct child *c, int status)
 {
 	int64_t lived = clock_mono_ms() - c->started_ms;
+	char how[32];
+
+	describe(status, how, sizeof(how));
 
 	if (c->asked) {
 		log_event(EV_MASTER_STOPPED, LS("service", c->def->name),
-		    LN("pid", c->pid), LN("status", status));
+		    LN("pid", c->pid), LS("status", how));
 	} else {
 		c->pause_s = lived >= LONG_LIFE_MS ? 0 : longer(c->pause_s);
 		c->again = true;
 		log_error(EV_MASTER_DIED, LS("service", c->def->name),
-		    LN("pid", c->pid), LN("status", status),
+		    LN("pid", c->pid), LS("status", how),
 		    LN("again_s", c->pause_s));
 	}
 	c->pid = 0;

@@ -29,6 +29,7 @@
 #define ANSWER_MS 3000
 #define STARTS_MAX 3        /* who was started so often at once will not come */
 #define LEFTOVERS_GRACE_MS 5000
+#define SETTLE_MS 50        /* a program that cannot run is seen to be gone by then */
 #define LOG_MAX (256 * 1024)
 
 struct house {
@@ -126,20 +127,19 @@ run_master(const struct house *h)
 		exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
 }
 
-/* The first thing that does not run or answer yet, into why. final: it never will. */
+/* Does every program run that should? The first that does not into why. final: it never will. */
 static bool
-all_well(const struct house *h, int wait_ms, struct buf *why, bool *final)
+all_run(const struct house *h, struct record *r, struct buf *why, bool *final)
 {
-	struct record r;
 	size_t i;
 
 	*final = record_master(&h->inst) == 0;
-	if (*final || record_read(&h->inst, &r) == -1) {
+	if (*final || record_read(&h->inst, r) == -1) {
 		buf_adds(why, "master does not run");
 		return false;
 	}
-	for (i = 0; i < r.service_count; i++) {
-		const struct record_service *s = &r.services[i];
+	for (i = 0; i < r->service_count; i++) {
+		const struct record_service *s = &r->services[i];
 
 		if (strcmp(s->state, "running") == 0 || strcmp(s->state, "off") == 0)
 			continue;
@@ -147,6 +147,18 @@ all_well(const struct house *h, int wait_ms, struct buf *why, bool *final)
 		*final = s->starts >= STARTS_MAX;
 		return false;
 	}
+	return true;
+}
+
+static bool
+all_well(const struct house *h, int wait_ms, struct buf *why, bool *final)
+{
+	const struct timespec settle = { 0, SETTLE_MS * 1000000L };
+	struct record r;
+	size_t i;
+
+	if (!all_run(h, &r, why, final))
+		return false;
 	for (i = 0; i < r.listener_count; i++) {
 		const struct record_listener *l = &r.listeners[i];
 
@@ -160,7 +172,8 @@ all_well(const struct house *h, int wait_ms, struct buf *why, bool *final)
 			return false;
 		buf_reset(why);
 	}
-	return true;
+	nanosleep(&settle, NULL);
+	return all_run(h, &r, why, final);
 }
 
 static int

@@ -458,7 +458,7 @@ leave(struct master *m)
 
 	read_logs(m);
 	log_event(EV_MASTER_STOPPED, LS("service", "master"), LN("pid", getpid()),
-	    LN("status", 0));
+	    LS("status", "exit 0"));
 	for (i = 0; i < m->child_count; i++)
 		source_drain(&m->children[i].log, &m->log);
 	source_drain(&m->own_log, &m->log);

@@ -122,18 +122,25 @@ print_service(const struct view *v, const struct record_service *s)
 static void
 print_counts(const struct view *v)
 {
+	/* What people ask for; --json has all of them. */
+	static const char *const names[] = { "messages", "active", "waiting",
+		"held", "sites_down" };
+	static const char *const words[] = { "messages", "being delivered",
+		"waiting", "held", "sites down" };
 	struct span rest = buf_span(&v->counts), line, name;
 	const char *between = "";
+	size_t i;
 
 	printf("queue: ");
 	while (rest.s != NULL) {
 		line = span_cut(&rest, '\n');
-		if (line.len == 0)
-			continue;
 		name = span_cut(&line, ' ');
-		printf("%s%.*s %.*s", between, (int)name.len, name.s,
-		    line.s != NULL ? (int)line.len : 0, line.s != NULL ? line.s : "");
-		between = ", ";
+		for (i = 0; i < COUNT(names) && line.s != NULL; i++) {
+			if (!span_is(name, names[i]))
+				continue;
+			printf("%s%.*s %s", between, (int)line.len, line.s, words[i]);
+			between = ", ";
+		}
 	}
 	if (v->counts_error.len > 0)
 		printf("%s(queued cannot be asked: %s)", between[0] != '\0' ? " " : "",
