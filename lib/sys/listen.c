@@ -167,6 +167,7 @@ split_address(const char *address, struct place *p)
 	const char *colon = strrchr(address, ':'), *host = address;
 	const char *port = colon != NULL ? colon + 1 : address;
 	size_t n = colon != NULL ? (size_t)(colon - address) : 0;
+	uint64_t number;
 
 	if (n > 1 && host[0] == '[' && host[n - 1] == ']')
 		host++, n -= 2;
@@ -176,6 +177,9 @@ split_address(const char *address, struct place *p)
 		n = 0;
 	if (n >= sizeof(p->host) || *port == '\0' ||
 	    strlen(port) >= sizeof(p->port))
+		return -1;
+	/* getaddrinfo(3) would take 65561 for 25 */
+	if (num_parse(span_of(port), UINT16_MAX, &number) == -1 && errno == ERANGE)
 		return -1;
 	memcpy(p->host, host, n);
 	p->host[n] = '\0';
