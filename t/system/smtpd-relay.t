@@ -20,7 +20,7 @@ def access(text):
 
 
 open_relay_tries = ['bob@else.example', 'bob%else.example@relay.example', '@example.org:bob@else.example',
-                    'else.example!bob@relay.example', 'bob@[192.0.2.1]', 'bob@[IPv6:2001:db8::1]', 'bob@localhost',
+                    'else.example!bob@relay.example', 'bob@[192.0.2.1]', 'bob@[IPv6:2001:db8::1]', 'bob@localhost.else.example',
                     'bob@example.org.else.example', 'bob@sub.example.org', '"bob@example.org"@else.example']
 script = 'S: 220 *\nC: HELO client.example\nS: 250 *\nC: MAIL FROM:<ann@example.org>\nS: 250 *\n'
 for address in open_relay_tries:
