@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """SIGTERM, inetd, handed-over sockets."""
-import fcntl, os, sys
+import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 
@@ -65,11 +65,16 @@ is_(len(house.wait_mail('ann@example.org', 2)), 2, 'delivered')
 
 # Sockets by LISTEN_FDS, one of them submission.
 a, b = socket.create_server(('127.0.0.1', 0)), socket.create_server(('127.0.0.1', 0))
-a20, b20 = (fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 20) for s in (a, b))
-p = subprocess.Popen(['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@" 3<&%d 4<&%d' % (a20, b20), 'sh',
-                      str(LIBEXEC / 'smtpd'), '-C', str(house.dir)], pass_fds=(a20, b20),
-                     env=dict(os.environ, LISTEN_FDS='2', LISTEN_FDNAMES='smtp:submission'),
-                     stderr=open(house.path('log', 'alone.log'), 'ab'))
+hand_over = '''
+import os, sys
+a, b = int(sys.argv[1]), int(sys.argv[2])
+os.dup2(os.dup(a), 33), os.dup2(os.dup(b), 34)
+os.dup2(33, 3), os.dup2(34, 4)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2', LISTEN_FDNAMES='smtp:submission')
+os.execv(sys.argv[3], sys.argv[3:])
+'''
+p = spawn([sys.executable, '-c', hand_over, a.fileno(), b.fileno(), LIBEXEC / 'smtpd', '-C', house.dir],
+          pass_fds=(a.fileno(), b.fileno()), stderr=open(house.path('log', 'alone.log'), 'ab'))
 house.set_map('access', '# nobody\n')
 for s, want in (a, '250 2.1.0'), (b, '530 5.7.0'):
     with Smtp(s.getsockname()[1]) as line:
