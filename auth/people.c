@@ -10,35 +10,6 @@
 
 #include "lib/base/log.h"
 
-static int
-count_local(void *arg, struct span key, const struct map_entry *e)
-{
-	struct people *p = arg;
-	struct span rest = span_trim(e->value);
-
-	if (!span_is(span_cut(&rest, ' '), "local") || key.len > LIMIT_DOMAIN)
-		return 0;
-	if (p->only_domain[0] != '\0') { /* a second one: not clear */
-		p->only_domain[0] = '\0';
-		return 1;
-	}
-	memcpy(p->only_domain, key.s, key.len);
-	p->only_domain[key.len] = '\0';
-	return 0;
-}
-
-/* The domain of bare names: as configured, or the only local one. */
-static void
-learn_domain(struct people *p)
-{
-	p->only_domain[0] = '\0';
-	if (p->conf->default_domain[0] != '\0')
-		strlcpy(p->only_domain, p->conf->default_domain,
-		    sizeof(p->only_domain));
-	else if (map_each(p->passwd, MAP_DOMAINS, count_local, p) == -1)
-		p->only_domain[0] = '\0';
-}
-
 void
 people_open(struct people *p, const struct instance *inst, const struct conf *conf)
 {
@@ -47,40 +18,37 @@ people_open(struct people *p, const struct instance *inst, const struct conf *co
 	p->conf = conf;
 	if (router_open(&p->router, inst, conf, &why) == -1)
 		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
-	p->passwd = generation_open(inst->maps, 1u << MAP_PASSWD | 1u << MAP_DOMAINS, &why);
+	p->passwd = generation_open(inst->maps, 1u << MAP_PASSWD, &why);
 	if (p->passwd == NULL)
 		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
-	learn_domain(p);
 	buf_free(&why);
 }
 
 static void
 people_refresh(struct people *p)
 {
-	char *before = mem_dup(generation_name(p->passwd));
-
 	router_refresh(&p->router);
-	if (generation_refresh(&p->passwd) &&
-	    strcmp(before, generation_name(p->passwd)) != 0)
-		learn_domain(p);
-	free(before);
+	(void)!generation_refresh(&p->passwd); /* on failure the old one serves on */
 }
 
 /* The login as a full address; a password typed into the name's field is no reason to
  * accept odd octets, so what is no address is nobody. */
 static enum person_found
-login_address(const struct people *p, const char *login, struct buf *out)
+login_address(const struct people *p, const char *login, struct arena *arena,
+    struct buf *out)
 {
 	struct buf full = BUF_INIT(LIMIT_ADDRESS);
-	struct path path;
 	enum person_found found = PERSON_NONE;
+	struct span domain = { "", 0 };
+	struct path path;
 
 	buf_adds(&full, login);
 	if (strchr(login, '@') == NULL) {
-		if (p->only_domain[0] == '\0')
-			found = PERSON_UNCLEAR;
+		domain = router_default_domain(&p->router, arena);
 		buf_addc(&full, '@');
-		buf_adds(&full, p->only_domain);
+		buf_addspan(&full, domain);
+		if (domain.len == 0)
+			found = PERSON_UNCLEAR;
 	}
 	if (found != PERSON_UNCLEAR && !buf_over(&full) &&
 	    path_parse_address(full.s, full.len, &path) == 0 &&
@@ -111,45 +79,43 @@ person_hash(const struct people *p, struct person *person)
 }
 
 static enum person_found
-person_mailbox(struct people *p, const char *address, struct person *person)
+person_mailbox(struct people *p, const char *address, struct arena *arena,
+    struct person *person)
 {
-	struct arena *arena = arena_new();
 	struct mailbox box = { 0 };
 	int found = router_mailbox(&p->router, address, arena, &box), n;
-	enum person_found rv = found == 0 ? PERSON_NONE : PERSON_BROKEN;
 
 	if (found != 1)
-		goto out;
+		return found == 0 ? PERSON_NONE : PERSON_BROKEN;
 	n = snprintf(person->maildir, sizeof(person->maildir), "%s/./%s",
 	    box.root, box.maildir);
 	if (n < 0 || (size_t)n >= sizeof(person->maildir) ||
 	    strlcpy(person->address, box.address, sizeof(person->address)) >=
 		sizeof(person->address))
-		goto out;
+		return PERSON_BROKEN;
 	person->disabled = box.disabled;
-	rv = PERSON_OK;
-out:
-	arena_free(arena);
-	return rv;
+	return PERSON_OK;
 }
 
 enum person_found
 people_find(struct people *p, const char *login, struct person *person)
 {
 	struct buf address = BUF_INIT(LIMIT_ADDRESS);
+	struct arena *arena = arena_new();
 	enum person_found found;
 
 	memset(person, 0, sizeof(*person));
 	strlcpy(person->address, login, sizeof(person->address));
 	people_refresh(p);
-	found = login_address(p, login, &address);
+	found = login_address(p, login, arena, &address);
 	if (found == PERSON_OK) {
 		strlcpy(person->address, buf_str(&address), sizeof(person->address));
-		found = person_mailbox(p, buf_str(&address), person);
+		found = person_mailbox(p, buf_str(&address), arena, person);
 	}
 	if (found == PERSON_OK)
 		found = person_hash(p, person);
 	buf_free(&address);
+	arena_free(arena);
 	return found;
 }
 

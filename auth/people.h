@@ -16,7 +16,6 @@ struct people {
 	const struct conf *conf;
 	struct router router;      /* mailboxes: users, domains */
 	struct generation *passwd; /* and their hashes */
-	char only_domain[LIMIT_DOMAIN + 1]; /* bare names are in it; "" when that is not clear */
 };
 
 enum person_found {

@@ -1,0 +1,34 @@
+/*
+ * boxes: everybody's mailbox as people who look after a house want to see it.
+ */
+#ifndef AUTH_BOXES_H
+#define AUTH_BOXES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/store/conf.h"
+#include "router/router.h"
+
+struct box {
+	char *address, *name, *maildir; /* maildir: the whole path */
+	bool disabled, readable;
+	uint64_t new_count, cur_count, octets;
+	int64_t oldest_s; /* when the oldest message came; 0: there is none */
+};
+struct boxes {
+	struct box *box;
+	size_t n, cap;
+};
+/* Everybody in the users map in force, in the map's order. As root: becomes the mailboxes'
+ * owner for good. Fatal when the maps cannot be read. */
+void boxes_read(struct boxes *, const struct instance *, const struct conf *);
+/* Only this one; false: there is none. */
+bool boxes_read_one(struct boxes *, const struct instance *, const struct conf *,
+    const char *address) MUST_CHECK;
+void boxes_free(struct boxes *);
+/* s as a JSON string, quotes included. */
+void boxes_json(FILE *, const char *s);
+
+#endif

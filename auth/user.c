@@ -1,0 +1,665 @@
+/*
+ * user: people come, change and go (posthouse user).
+ *
+ * Edits etc/users and etc/passwd as a person would, then has the maps compiled; when that
+ * fails, both files are as they were. Knows those two maps' words, and of domains who
+ * the postmaster is.
+ */
+#include <bsd/readpassphrase.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "auth/boxes.h"
+#include "auth/hash.h"
+#include "auth/purge.h"
+#include "auth/textmap.h"
+#include "lib/base/log.h"
+#include "lib/store/words.h"
+#include "lib/sys/file.h"
+#include "lib/sys/proc.h"
+
+#define COMPILE_S 600
+#define LOCK_TRIES 300 /* of a tenth of a second */
+
+static const char usage_text[] =
+    "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--stdin]\n"
+    "       posthouse [-C DIR] user passwd ADDRESS [--stdin]\n"
+    "       posthouse [-C DIR] user disable | enable ADDRESS\n"
+    "       posthouse [-C DIR] user delete ADDRESS [--purge]\n"
+    "       posthouse [-C DIR] user list [--json]\n"
+    "       posthouse [-C DIR] user show ADDRESS [--json]\n\n"
+    "  ADDRESS     name@domain, or a bare name in the default domain\n"
+    "  --name N    the person's name\n"
+    "  --stdin     the password is the first line of standard input, not asked for\n"
+    "  --purge     delete the mail too; else it is kept\n";
+
+struct user {
+	const char *dir, *name, *given;
+	bool from_stdin, purge, json;
+	struct instance inst;
+	struct conf conf;
+	int etc_fd;
+	struct textmap domains, users, passwd;
+	char domain[LIMIT_DOMAIN + 1];      /* the default one; "" */
+	char address[LIMIT_ADDRESS + 1];    /* canonical */
+	struct textmap_entry in_users, in_passwd;
+	bool has_user, has_passwd;
+};
+
+static void NORETURN
+usage(int code)
+{
+	(void)fputs(usage_text, code == 0 ? stdout : stderr);
+	exit(code);
+}
+
+/* What a person gets to read when it does not go on. */
+static void NORETURN PRINTF_LIKE(2, 3)
+refuse(int code, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)fputs("posthouse user: ", stderr);
+	(void)vfprintf(stderr, format, ap);
+	(void)fputc('\n', stderr);
+	va_end(ap);
+	exit(code);
+}
+
+/* --- addresses ------------------------------------------------------------ */
+
+/* The key form; a bare name gets the default domain. False: it is no address. */
+static bool
+canonical(const struct user *u, struct span s, char out[LIMIT_ADDRESS + 1])
+{
+	struct buf full = BUF_INIT(LIMIT_ADDRESS), key = BUF_INIT(LIMIT_ADDRESS);
+	struct path path;
+	bool good;
+
+	buf_addspan(&full, s);
+	if (memchr(s.s, '@', s.len) == NULL && u->domain[0] != '\0')
+		buf_addf(&full, "@%s", u->domain);
+	good = !buf_over(&full) && full.len > 0 &&
+	    path_parse_address(full.s, full.len, &path) == 0 && path.domain.len > 0;
+	if (good)
+		path_key(&path, &key);
+	good = good && !buf_over(&key);
+	if (good)
+		strlcpy(out, buf_str(&key), LIMIT_ADDRESS + 1);
+	buf_free(&full);
+	buf_free(&key);
+	return good;
+}
+
+static bool
+same_address(void *arg, struct span key)
+{
+	const struct user *u = arg;
+	char other[LIMIT_ADDRESS + 1];
+
+	return canonical(u, key, other) && strcmp(other, u->address) == 0;
+}
+
+/* A value's first plain word: "local", "alias-of" has a value. */
+static bool
+is_local(struct span value)
+{
+	struct span rest = value;
+
+	return span_is(span_cut(&rest, ' '), "local");
+}
+
+/* As configured, or the only local one. */
+static void
+know_domain(struct user *u)
+{
+	struct textmap_entry e;
+	size_t at = 0;
+	unsigned n = 0;
+
+	strlcpy(u->domain, u->conf.default_domain, sizeof(u->domain));
+	if (u->domain[0] != '\0')
+		return;
+	while (textmap_next(&u->domains, &at, &e))
+		if (is_local(buf_span(&e.value)) && e.key.len <= LIMIT_DOMAIN && n++ == 0) {
+			memcpy(u->domain, e.key.s, e.key.len);
+			u->domain[e.key.len] = '\0';
+		}
+	if (n != 1)
+		u->domain[0] = '\0';
+}
+
+static void
+know_address(struct user *u)
+{
+	if (canonical(u, span_of(u->given), u->address))
+		return;
+	if (strchr(u->given, '@') == NULL && u->domain[0] == '\0')
+		refuse(EX_DATAERR, "%s: give the full address: there is no default_domain",
+		    u->given);
+	refuse(EX_DATAERR, "%s: not an address", u->given);
+}
+
+/* --- the maps ------------------------------------------------------------- */
+
+static void
+open_maps(struct user *u)
+{
+	if (textmap_open(&u->domains, u->etc_fd, "domains", 0644) == -1 ||
+	    textmap_open(&u->users, u->etc_fd, "users", 0644) == -1 ||
+	    textmap_open(&u->passwd, u->etc_fd, "passwd", 0600) == -1)
+		refuse(errno == EACCES ? EX_NOPERM : EX_NOINPUT,
+		    "cannot read the maps in %s: %s", u->inst.etc, strerror(errno));
+	know_domain(u);
+	know_address(u);
+	u->has_user = textmap_find(&u->users, same_address, u, &u->in_users);
+	u->has_passwd = textmap_find(&u->passwd, same_address, u, &u->in_passwd);
+}
+
+static void
+close_maps(struct user *u)
+{
+	if (u->has_user)
+		buf_free(&u->in_users.value);
+	if (u->has_passwd)
+		buf_free(&u->in_passwd.value);
+	textmap_close(&u->domains);
+	textmap_close(&u->users);
+	textmap_close(&u->passwd);
+}
+
+/* One at a time; and the maps as they are now, not as they were before a question. */
+static void
+lock_maps(struct user *u)
+{
+	for (int i = 0; flock(u->etc_fd, LOCK_EX | LOCK_NB) == -1; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
+			refuse(EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc,
+			    errno == EWOULDBLOCK ? "another one is at work" : strerror(errno));
+		usleep(100000);
+	}
+	close_maps(u);
+	open_maps(u);
+}
+
+static bool
+compile(const struct user *u)
+{
+	char *path = instance_path(instance_libexec(), "compile");
+	char option[] = "-C";
+	char *argv[] = { path, u->inst.root == NULL ? NULL : option, u->inst.root, NULL };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int status = null == -1 ? -1 : proc_run(argv, null, COMPILE_S);
+
+	if (status == -1)
+		(void)fprintf(stderr, "posthouse user: cannot run %s: %s\n", path,
+		    strerror(errno));
+	file_close(null);
+	free(path);
+	return status == 0;
+}
+
+static void NORETURN
+write_failed(const struct user *u)
+{
+	int why = errno;
+
+	refuse(why == EACCES || why == EPERM ? EX_NOPERM : EX_CANTCREAT,
+	    "cannot write %s: %s", u->inst.etc, strerror(why));
+}
+
+/* Both maps are written and in force, or nothing has changed. */
+static void
+publish(struct user *u)
+{
+	if (textmap_write(&u->passwd, u->etc_fd) == -1)
+		write_failed(u);
+	if (textmap_write(&u->users, u->etc_fd) == -1) {
+		int why = errno;
+
+		(void)!textmap_restore(&u->passwd, u->etc_fd);
+		errno = why;
+		write_failed(u);
+	}
+	if (compile(u))
+		return;
+	if (textmap_restore(&u->users, u->etc_fd) == -1 ||
+	    textmap_restore(&u->passwd, u->etc_fd) == -1)
+		refuse(EX_IOERR, "cannot put %s back as it was: %s", u->inst.etc,
+		    strerror(errno));
+	refuse(EX_DATAERR, "nothing has changed");
+}
+
+/* --- passwords ------------------------------------------------------------ */
+
+static void
+ask_password(char out[LIMIT_PASSWORD + 1])
+{
+	char again[LIMIT_PASSWORD + 1];
+	bool differ;
+
+	if (readpassphrase("Password: ", out, LIMIT_PASSWORD + 1, RPP_REQUIRE_TTY) == NULL ||
+	    readpassphrase("Again: ", again, sizeof(again), RPP_REQUIRE_TTY) == NULL)
+		refuse(EX_NOINPUT, "no terminal to ask for the password: use --stdin");
+	differ = strcmp(out, again) != 0;
+	explicit_bzero(again, sizeof(again));
+	if (differ)
+		refuse(EX_DATAERR, "passwords differ");
+}
+
+static void
+read_password(char out[LIMIT_PASSWORD + 1])
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getchar()) != EOF && c != '\n') {
+		if (n == LIMIT_PASSWORD || c == '\0')
+			refuse(EX_DATAERR, "the password is longer than %d octets, or holds a NUL",
+			    LIMIT_PASSWORD);
+		out[n++] = (char)c;
+	}
+	if (n > 0 && out[n - 1] == '\r')
+		n--;
+	out[n] = '\0';
+}
+
+/* The hash of what was typed, with a line break nowhere in it. */
+static char *
+new_hash(const struct user *u)
+{
+	char password[LIMIT_PASSWORD + 1], *hash;
+
+	if (u->from_stdin)
+		read_password(password);
+	else
+		ask_password(password);
+	if (password[0] == '\0')
+		refuse(EX_DATAERR, "the password is empty");
+	hash = hash_make(password);
+	explicit_bzero(password, sizeof(password));
+	if (hash == NULL)
+		refuse(EX_OSERR, "cannot make a hash: %s", strerror(errno));
+	return hash;
+}
+
+static void
+set_hash(struct user *u, const char *hash)
+{
+	char *line = mem_fmt("%s %s", u->address, hash);
+
+	if (u->has_passwd)
+		textmap_replace(&u->passwd, &u->in_passwd, line);
+	else
+		textmap_append(&u->passwd, line);
+	free(line);
+}
+
+/* --- verbs ---------------------------------------------------------------- */
+
+static void
+must_exist(const struct user *u)
+{
+	if (!u->has_user)
+		refuse(EX_NOUSER, "%s: no such user in etc/users", u->address);
+}
+
+static void
+must_be_new(const struct user *u)
+{
+	if (u->has_user)
+		refuse(EX_CANTCREAT, "%s is there already, in etc/users line %u",
+		    u->address, u->in_users.line);
+}
+
+static bool
+same_domain(void *arg, struct span key)
+{
+	const char *domain = arg;
+
+	return span_case_is(key, domain);
+}
+
+/* Better said before than by compile about a line that is gone again. */
+static void
+must_be_ours(struct user *u)
+{
+	struct textmap_entry e;
+	char *domain = strrchr(u->address, '@') + 1;
+	struct span value;
+
+	if (!textmap_find(&u->domains, same_domain, domain, &e))
+		refuse(EX_DATAERR, "%s: %s is not in etc/domains: add \"%s local\" there first",
+		    u->address, domain, domain);
+	value = buf_span(&e.value);
+	if (!is_local(value))
+		refuse(EX_DATAERR, "%s: people have no mailboxes in %s, it is \"%.*s\" in etc/domains",
+		    u->address, domain, (int)value.len, value.s);
+	buf_free(&e.value);
+}
+
+/* "..." as words_parse() reads it. */
+static void
+add_quoted(struct buf *out, const char *s)
+{
+	buf_addc(out, '"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *s);
+	}
+	buf_addc(out, '"');
+}
+
+static void
+verb_add(struct user *u)
+{
+	struct buf line = BUF_INIT(4096);
+	char *hash;
+
+	open_maps(u);
+	must_be_new(u);
+	must_be_ours(u);
+	hash = new_hash(u);
+	lock_maps(u);
+	must_be_new(u);
+	buf_adds(&line, u->address);
+	if (u->name != NULL) {
+		buf_adds(&line, " name=");
+		add_quoted(&line, u->name);
+	}
+	textmap_append(&u->users, buf_str(&line));
+	set_hash(u, hash);
+	publish(u);
+	printf("%s added\n", u->address);
+	free(hash);
+	buf_free(&line);
+}
+
+static void
+verb_passwd(struct user *u)
+{
+	char *hash;
+
+	open_maps(u);
+	must_exist(u);
+	hash = new_hash(u);
+	lock_maps(u);
+	must_exist(u);
+	set_hash(u, hash);
+	publish(u);
+	printf("%s has a new password\n", u->address);
+	free(hash);
+}
+
+static bool
+has_word(const struct buf *value, const char *word)
+{
+	struct arena *arena = arena_new();
+	struct buf why = BUF_INIT(200);
+	struct words words = { 0 };
+	bool found = false;
+
+	if (words_parse(buf_span(value), arena, &words, &why) == 0)
+		for (size_t i = 0; i < words.n; i++)
+			found = found || (words.w[i].name.len == 0 &&
+			    span_is(words.w[i].value, word));
+	buf_free(&why);
+	arena_free(arena);
+	return found;
+}
+
+static void
+verb_disable(struct user *u)
+{
+	open_maps(u);
+	lock_maps(u);
+	must_exist(u);
+	if (has_word(&u->in_users.value, "disabled")) {
+		printf("%s is disabled already\n", u->address);
+		return;
+	}
+	textmap_add_word(&u->users, &u->in_users, "disabled");
+	publish(u);
+	printf("%s disabled: no login, no new mail\n", u->address);
+}
+
+static void
+verb_enable(struct user *u)
+{
+	open_maps(u);
+	lock_maps(u);
+	must_exist(u);
+	if (!has_word(&u->in_users.value, "disabled")) {
+		printf("%s is not disabled\n", u->address);
+		return;
+	}
+	textmap_drop_word(&u->users, &u->in_users, "disabled");
+	publish(u);
+	printf("%s enabled\n", u->address);
+}
+
+/* Complaints about a domain must reach somebody (RFC 5321, 4.5.1). */
+static void
+must_not_be_postmaster(const struct user *u)
+{
+	struct arena *arena = arena_new();
+	struct textmap_entry e;
+	size_t at = 0;
+
+	while (textmap_next(&u->domains, &at, &e)) {
+		struct buf why = BUF_INIT(200);
+		struct words words = { 0 };
+		const struct span *who = NULL;
+		char address[LIMIT_ADDRESS + 1];
+
+		if (words_parse(buf_span(&e.value), arena, &words, &why) == 0)
+			who = words_get(&words, "postmaster");
+		if (who != NULL && canonical(u, *who, address) &&
+		    strcmp(address, u->address) == 0)
+			refuse(EX_NOPERM, "%s is the postmaster of %.*s: name another one in etc/domains first",
+			    u->address, (int)e.key.len, e.key.s);
+		buf_free(&why);
+	}
+	arena_free(arena);
+}
+
+static void
+verb_delete(struct user *u)
+{
+	struct purge purge = { -1, -1 };
+	struct textmap_entry e;
+
+	open_maps(u);
+	lock_maps(u);
+	must_exist(u);
+	must_not_be_postmaster(u);
+	if (u->purge) /* where it is can be asked only now */
+		purge_begin(&purge, &u->inst, u->address);
+	textmap_remove(&u->users, &u->in_users);
+	if (u->has_passwd)
+		textmap_remove(&u->passwd, &u->in_passwd);
+	if (textmap_find(&u->users, same_address, u, &e))
+		refuse(EX_DATAERR, "%s stands in etc/users twice: line %u too", u->address, e.line);
+	publish(u);
+	if (u->purge && !purge_finish(&purge))
+		refuse(EX_IOERR, "%s deleted, but not all of the mail", u->address);
+	printf(u->purge ? "%s deleted, with all mail\n" :
+	    "%s deleted; the mail is kept\n", u->address);
+}
+
+static void
+list_text(const struct boxes *boxes)
+{
+	int name = (int)strlen("NAME"), address = (int)strlen("ADDRESS");
+
+	for (size_t i = 0; i < boxes->n; i++) {
+		if ((int)strlen(boxes->box[i].name) > name)
+			name = (int)strlen(boxes->box[i].name);
+		if ((int)strlen(boxes->box[i].address) > address)
+			address = (int)strlen(boxes->box[i].address);
+	}
+	printf("%-*s  %-*s  %8s\n", name, "NAME", address, "ADDRESS", "MESSAGES");
+	for (size_t i = 0; i < boxes->n; i++) {
+		const struct box *b = &boxes->box[i];
+
+		printf("%-*s  %-*s  ", name, b->name[0] == '\0' ? "-" : b->name, address,
+		    b->address);
+		if (b->readable)
+			printf("%8llu", (unsigned long long)(b->new_count + b->cur_count));
+		else
+			printf("%8s", "?");
+		printf("%s\n", b->disabled ? "  disabled" : "");
+	}
+}
+
+static void
+box_json(const struct box *b)
+{
+	printf("{\"address\": ");
+	boxes_json(stdout, b->address);
+	printf(", \"name\": ");
+	boxes_json(stdout, b->name);
+	printf(", \"disabled\": %s, \"messages\": %llu, \"new\": %llu, \"octets\": %llu, \"maildir\": ",
+	    b->disabled ? "true" : "false",
+	    (unsigned long long)(b->new_count + b->cur_count),
+	    (unsigned long long)b->new_count, (unsigned long long)b->octets);
+	boxes_json(stdout, b->maildir);
+	printf("}");
+}
+
+static void
+verb_list(struct user *u)
+{
+	struct boxes boxes;
+
+	conf_load(&u->conf, &u->inst);
+	boxes_read(&boxes, &u->inst, &u->conf);
+	if (!u->json) {
+		list_text(&boxes);
+		return;
+	}
+	printf("[");
+	for (size_t i = 0; i < boxes.n; i++) {
+		printf("%s\n  ", i == 0 ? "" : ",");
+		box_json(&boxes.box[i]);
+	}
+	printf("%s]\n", boxes.n == 0 ? "" : "\n");
+	boxes_free(&boxes);
+}
+
+static void
+verb_show(struct user *u)
+{
+	struct boxes boxes;
+	const struct box *b;
+
+	conf_load(&u->conf, &u->inst);
+	if (!boxes_read_one(&boxes, &u->inst, &u->conf, u->given))
+		refuse(EX_NOUSER, "%s: no such user", u->given);
+	b = boxes.box;
+	if (u->json) {
+		box_json(b);
+		printf("\n");
+		return;
+	}
+	printf("address   %s\nname      %s\nmaildir   %s\nlogin     %s\n", b->address,
+	    b->name[0] == '\0' ? "-" : b->name, b->maildir,
+	    b->disabled ? "disabled" : "enabled");
+	if (b->readable)
+		printf("messages  %llu, %llu of them new, %llu octets\n",
+		    (unsigned long long)(b->new_count + b->cur_count),
+		    (unsigned long long)b->new_count, (unsigned long long)b->octets);
+	else
+		printf("messages  (the mailbox cannot be read)\n");
+	boxes_free(&boxes);
+}
+
+/* --- the command line ----------------------------------------------------- */
+
+// clang-format off
+static const struct verb {
+	const char *verb;
+	bool takes_address, edits;
+	void (*run)(struct user *);
+} verbs[] = {
+	{ "add",     true,  true,  verb_add },
+	{ "passwd",  true,  true,  verb_passwd },
+	{ "list",    false, false, verb_list },
+	{ "show",    true,  false, verb_show },
+	{ "disable", true,  true,  verb_disable },
+	{ "enable",  true,  true,  verb_enable },
+	{ "delete",  true,  true,  verb_delete },
+};
+// clang-format on
+
+static const struct verb *
+read_options(struct user *u, int argc, char *argv[])
+{
+	static const struct option names[] = {
+		{ "name", required_argument, NULL, 'n' },
+		{ "stdin", no_argument, NULL, 's' },
+		{ "purge", no_argument, NULL, 'p' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "C:", names, NULL)) != -1)
+		switch (c) {
+		case 'C': u->dir = optarg; break;
+		case 'n': u->name = optarg; break;
+		case 's': u->from_stdin = true; break;
+		case 'p': u->purge = true; break;
+		case 'j': u->json = true; break;
+		default: usage(c == 'h' ? 0 : EX_USAGE);
+		}
+	for (size_t i = 0; optind < argc && i < COUNT(verbs); i++)
+		if (strcmp(verbs[i].verb, argv[optind]) == 0) {
+			if (optind + 1 + verbs[i].takes_address != argc)
+				usage(EX_USAGE);
+			u->given = argv[optind + 1];
+			return &verbs[i];
+		}
+	usage(EX_USAGE);
+}
+
+/* The settings as they stand in etc/, which is what will be compiled. */
+static void
+open_etc(struct user *u)
+{
+	struct buf why = BUF_INIT(65536);
+	char *file = instance_path(u->inst.etc, "posthouse.conf");
+
+	u->etc_fd = open(u->inst.etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (u->etc_fd == -1)
+		refuse(EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
+	if (conf_read(&u->conf, file, &why) == -1)
+		refuse(EX_CONFIG, "%s", buf_str(&why));
+	free(file);
+	buf_free(&why);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct user u = { .etc_fd = -1 };
+	const struct verb *verb;
+
+	log_open("user");
+	verb = read_options(&u, argc, argv);
+	instance_open(&u.inst, u.dir);
+	if (verb->edits)
+		open_etc(&u);
+	verb->run(&u);
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
