@@ -127,42 +127,40 @@ address_into_key(struct build *b, const char *prefix, struct span text,
 }
 
 /* Every address of a list in a value must be one. */
-static bool
-addresses_fine(struct build *b, const char *word, struct span list)
+static void
+check_addresses(struct build *b, const char *word, struct span list)
 {
 	struct span address;
 	struct path p;
-	bool ok = true;
 
-	while (entry_next_address(&list, &address)) {
-		if (address.len > 0 && path_parse_address(address.s,
-		    address.len, &p) == 0)
-			continue;
-		maptext_error(b->text, "%s\"%.*s\" is no address", word,
-		    (int)address.len, address.s);
-		ok = false;
-	}
-	return ok;
+	while (entry_next_address(&list, &address))
+		if (address.len == 0 || path_parse_address(address.s,
+		    address.len, &p) == -1)
+			maptext_error(b->text, "%s\"%.*s\" is no address",
+			    word, (int)address.len, address.s);
 }
 
 /* --- the maps ------------------------------------------------------------ */
+
+/* An entry whose value is wrong is put too: nothing will be published, and
+ * check.c shall not say that it is missing. */
 
 static void
 take_domain(struct build *b, const struct map_entry_text *e)
 {
 	struct domain_entry d;
 
-	if (!domain_into_key(b, "", e->key) ||
-	    !fine(b, entry_domain(e->value, b->mem, &d, &b->why)))
+	if (!domain_into_key(b, "", e->key))
 		return;
-	if ((d.postmaster.len > 0 &&
-	    !addresses_fine(b, "postmaster=", d.postmaster)) ||
-	    (d.catch_all.len > 0 &&
-	    !addresses_fine(b, "catch-all=", d.catch_all)))
+	put(b, buf_span(&b->key), e);
+	if (!fine(b, entry_domain(e->value, b->mem, &d, &b->why)))
 		return;
+	if (d.postmaster.len > 0)
+		check_addresses(b, "postmaster=", d.postmaster);
+	if (d.catch_all.len > 0)
+		check_addresses(b, "catch-all=", d.catch_all);
 	if (d.kind == DOMAIN_LOCAL && ++b->local_domains == 1)
 		b->first_local = mem_dupn(b->key.s, b->key.len);
-	put(b, buf_span(&b->key), e);
 }
 
 static void
@@ -170,12 +168,13 @@ take_user(struct build *b, const struct map_entry_text *e)
 {
 	struct user_entry u;
 
-	if (!address_into_key(b, "", e->key, true) ||
-	    !fine(b, entry_user(e->value, b->mem, &u, &b->why)) ||
-	    !addresses_fine(b, "copy-to=", u.copy_to) ||
-	    !addresses_fine(b, "forward=", u.forward))
+	if (!address_into_key(b, "", e->key, true))
 		return;
 	put(b, buf_span(&b->key), e);
+	if (!fine(b, entry_user(e->value, b->mem, &u, &b->why)))
+		return;
+	check_addresses(b, "copy-to=", u.copy_to);
+	check_addresses(b, "forward=", u.forward);
 }
 
 static void
@@ -187,10 +186,9 @@ take_alias(struct build *b, const struct map_entry_text *e)
 	if (whole ? !domain_into_key(b, "@", (struct span){ e->key.s + 1,
 	    e->key.len - 1 }) : !address_into_key(b, "", e->key, true))
 		return;
-	if (!fine(b, entry_alias(e->value, &a, &b->why)) ||
-	    (a.kind == ALIAS_TO && !addresses_fine(b, "", a.text)))
-		return;
 	put(b, buf_span(&b->key), e);
+	if (fine(b, entry_alias(e->value, &a, &b->why)) && a.kind == ALIAS_TO)
+		check_addresses(b, "", a.text);
 }
 
 /* Cut "from:" off a key, in any case. */
@@ -302,8 +300,8 @@ take_upstream(struct build *b, const struct map_entry_text *e)
 	struct upstream u;
 
 	buf_addspan(&b->key, e->key);
-	if (fine(b, upstream_parse(e->value, b->mem, &u, &b->why)))
-		put(b, buf_span(&b->key), e);
+	put(b, buf_span(&b->key), e);
+	(void)fine(b, upstream_parse(e->value, b->mem, &u, &b->why));
 }
 
 static void
@@ -328,6 +326,7 @@ take_secret(struct build *b, const struct map_entry_text *e)
 	struct words words;
 
 	buf_addspan(&b->key, e->key);
+	put(b, buf_span(&b->key), e);
 	if (!fine(b, words_parse(e->value, b->mem, &words, &b->why)))
 		return;
 	password = words_get(&words, "password");
@@ -337,8 +336,6 @@ take_secret(struct build *b, const struct map_entry_text *e)
 	else if (password->len > LIMIT_PASSWORD)
 		maptext_error(b->text, "the password is longer than %d octets",
 		    LIMIT_PASSWORD);
-	else
-		put(b, buf_span(&b->key), e);
 }
 
 /* A map that this release knows by name only. */

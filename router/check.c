@@ -280,14 +280,14 @@ check_alias_of(struct check *k, struct span of)
 
 	domain_key(of, &key);
 	found = find_domain(&k->r, buf_span(&key), k->mem, &d, &line);
-	if (found != 1)
+	if (found == 0)
 		wrong(k, "alias-of=%.*s: there is no such domain; add \"%.*s "
 		    "local\"", (int)of.len, of.s, (int)of.len, of.s);
-	else if (d.kind == DOMAIN_ALIAS)
+	else if (found == 1 && d.kind == DOMAIN_ALIAS)
 		wrong(k, "alias-of=%.*s: that is an alias itself (line %u); "
 		    "name the local domain both stand for", (int)of.len, of.s,
 		    line);
-	else if (d.kind == DOMAIN_RELAY)
+	else if (found == 1 && d.kind == DOMAIN_RELAY)
 		wrong(k, "alias-of=%.*s: that domain is relayed (line %u) and "
 		    "has no mailboxes here", (int)of.len, of.s, line);
 	buf_free(&key);
@@ -349,7 +349,9 @@ check_key_domain(struct check *k, struct span key, bool may_be_alias)
 	unsigned line;
 	int found = find_domain(&k->r, domain, k->mem, &d, &line);
 
-	if (found != 1)
+	if (found == -1)
+		return false; /* its entry is wrong, which was said */
+	if (found == 0)
 		wrong(k, "%.*s: the domain %.*s is not in domains; add \"%.*s "
 		    "local\" there", (int)key.len, key.s, (int)domain.len,
 		    domain.s, (int)domain.len, domain.s);
@@ -611,9 +613,11 @@ check_conf(struct check *k)
 	struct domain_entry d;
 	unsigned line;
 
-	if (conf->default_domain[0] != '\0' &&
-	    (find_domain(&k->r, span_of(k->c->default_domain), k->mem, &d,
-	    &line) != 1 || d.kind != DOMAIN_LOCAL))
+	int found = find_domain(&k->r, span_of(k->c->default_domain), k->mem,
+	    &d, &line);
+
+	if (conf->default_domain[0] != '\0' && (found == 0 ||
+	    (found == 1 && d.kind != DOMAIN_LOCAL)))
 		conf_wrong(k, "default_domain", "%s is no local domain: add "
 		    "\"%s local\" to domains", conf->default_domain,
 		    conf->default_domain);
