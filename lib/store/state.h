@@ -1,0 +1,67 @@
+/*
+ * state: what the collector must remember: state/collect/collect.db, an SQLite file (DESIGN section 6). The only
+ * module that knows SQLite.
+ *
+ * A message goes through two stages. Noted: the queue has it, but it may not be on disk yet; the note survives
+ * the death of this process, but after a reboot it is not believed. Settled: it is on disk, and so is
+ * the note of it. Only what is settled may be deleted upstream.
+ *
+ * Functions that fail say why in the log (program.warning) and return -1.
+ */
+#ifndef LIB_STORE_STATE_H
+#define LIB_STORE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+
+#define STATE_DIGEST_OCTETS 32
+#define STATE_DIGEST_DAYS 90
+
+struct state;
+/* dir/collect.db, made if it is missing (dir must be there). Several processes may have it open. */
+struct state *state_open(const char *dir, struct buf *why) MUST_CHECK;
+void state_close(struct state *);
+/* The process that works on an account calls this first: notes of this boot are made true by sync(2) and
+ * settled, others forgotten. */
+int state_recover(struct state *, const char *account) MUST_CHECK;
+
+enum state_uid {
+	STATE_UID_NEW,
+	STATE_UID_TAKEN, /* it is here; what is still upstream needs deleting or keeping, not fetching */
+	STATE_UID_LEFT   /* reported and left there before (too large) */
+};
+/* octets: as the upstream lists it. A UID whose message has another size now was given to another message: it is
+ * new. *since_s: when it was taken. -1: error. */
+int state_uid(struct state *, const char *account, struct span uid, uint64_t octets, enum state_uid *out,
+    int64_t *since_s) MUST_CHECK;
+/* 1: this user has got this message from this account; 0: not; -1: error. */
+int state_seen(struct state *, const char *account, const char *user,
+    const unsigned char digest[STATE_DIGEST_OCTETS]) MUST_CHECK;
+/* The queue has the user's copy. */
+int state_note_digest(struct state *, const char *account, const char *user,
+    const unsigned char digest[STATE_DIGEST_OCTETS]) MUST_CHECK;
+/* Everything that is to be done with the message of this UID is noted. */
+int state_note_uid(struct state *, const char *account, struct span uid, uint64_t octets) MUST_CHECK;
+/* Take both kinds of notes back: the disk refused. */
+int state_forget(struct state *, const char *account, const char *user,
+    const unsigned char digest[STATE_DIGEST_OCTETS], struct span uid) MUST_CHECK;
+/* All notes of the account become settled, durably. */
+int state_settle(struct state *, const char *account) MUST_CHECK;
+int state_left(struct state *, const char *account, struct span uid, uint64_t octets) MUST_CHECK;
+/* The upstream has confirmed the deletion: what comes under this UID again is new. */
+int state_deleted(struct state *, const char *account, struct span uid) MUST_CHECK;
+/* Forget digests older than STATE_DIGEST_DAYS. */
+int state_expire(struct state *, const char *account) MUST_CHECK;
+
+struct state_run {
+	int64_t started_s, ended_s;
+	uint64_t messages, octets, left; /* taken; left there (too large, over max_messages) */
+	char error[256];                 /* "" when all went well */
+};
+int state_run_save(struct state *, const char *account, const struct state_run *) MUST_CHECK;
+/* 1: there was one; 0: never; -1. */
+int state_run_last(struct state *, const char *account, struct state_run *) MUST_CHECK;
+
+#endif
