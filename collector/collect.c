@@ -1,0 +1,96 @@
+/*
+ * collect: fetch mail from upstream accounts, sort it, put it into the queue.
+ *
+ * posthouse collect [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <errno.h>
+
+#include "collector/run.h"
+#include "lib/base/log.h"
+#include "lib/sys/proc.h"
+
+struct collect {
+	struct house house;
+	const char *dir, *explain, *account;
+	bool status;
+	char **names;
+	size_t count;
+};
+
+static const char usage[] =
+    "usage: collect [-C DIR] [ACCOUNT ...]\n"
+    "       collect [-C DIR] --status [ACCOUNT ...]\n"
+    "       collect [-C DIR] --explain FILE --account NAME\n";
+
+static void
+read_options(struct collect *c, int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "explain", required_argument, NULL, 'e' },
+		{ "account", required_argument, NULL, 'a' },
+		{ "status", no_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "C:h", options, NULL)) != -1)
+		switch (o) {
+		case 'C':
+			c->dir = optarg;
+			break;
+		case 'e':
+			c->explain = optarg;
+			break;
+		case 'a':
+			c->account = optarg;
+			break;
+		case 's':
+			c->status = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(EX_USAGE);
+		}
+	c->names = argv + optind;
+	c->count = (size_t)(argc - optind);
+	if ((c->explain != NULL) != (c->account != NULL)) {
+		fputs(usage, stderr);
+		exit(EX_USAGE);
+	}
+}
+
+/* In an instance of our own, setup may not have made it. */
+static void
+make_state_dir(struct collect *c)
+{
+	if (mkdir(c->house.state_dir, 0700) == -1 && errno != EEXIST && errno != EACCES && errno != EROFS)
+		fatal(EX_CANTCREAT, "cannot make %s: %s", c->house.state_dir, strerror(errno));
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct collect c = { 0 };
+
+	log_open("collect");
+	read_options(&c, argc, argv);
+	house_open(&c.house, c.dir);
+	proc_signals();
+	if (c.explain != NULL)
+		return run_explain(&c.house, c.explain, c.account);
+	proc_drop(USER_COLLECT);
+	make_state_dir(&c);
+	if (c.status)
+		return run_status(&c.house, c.names, c.count);
+	return run_accounts(&c.house, c.names, c.count);
+}
