@@ -189,7 +189,10 @@ account_open(struct account *a, struct house *h, const char *name, struct span v
 	if (a->up.users.n == 0) {
 		struct everybody all = { .a = a, .default_domain = router_default_domain(&h->router, a->arena) };
 
-		(void)map_each(h->maps, MAP_USERS, add_if_ours, &all);
+		if (map_each(h->maps, MAP_USERS, add_if_ours, &all) == -1) {
+			buf_adds(why, "cannot read the map users");
+			goto fail;
+		}
 	}
 	if (a->up.fallback == NULL)
 		a->up.fallback = a->up.users.n > 0 ? a->up.users.v[0] : "postmaster";

@@ -3,13 +3,13 @@
  *
  * posthouse collect [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME.
  */
+#include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <errno.h>
 
 #include "collector/run.h"
 #include "lib/base/log.h"
@@ -80,7 +80,7 @@ make_state_dir(struct collect *c)
 int
 main(int argc, char *argv[])
 {
-	struct collect c = { 0 };
+	static struct collect c; /* until the process ends */
 
 	log_open("collect");
 	read_options(&c, argc, argv);

@@ -19,6 +19,7 @@
 
 #include "collector/fetch_pop3.h"
 #include "lib/base/ascii.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
@@ -505,13 +506,15 @@ run_explain(struct house *h, const char *file, const char *name)
 	struct sort_result result;
 	struct account a;
 	struct crew c;
-	int rv = choose(&c, h, (char *const[]){ mem_dup(name) }, 1);
+	const struct job *j;
+	int rv = choose(&c, h, NULL, 0);
 
-	if (rv != 0)
-		return rv;
+	j = find_job(&c, name);
+	if (rv != 0 || j == NULL)
+		fatal(EX_USAGE, "no account %s in upstreams", name);
 	if (file_slurp_at(AT_FDCWD, file, &message) == -1)
 		fatal(EX_NOINPUT, "cannot read %s: %s", file, strerror(errno));
-	if (account_open(&a, h, find_job(&c, name)->name, find_job(&c, name)->value, &why) == -1)
+	if (account_open(&a, h, j->name, j->value, &why) == -1)
 		fatal(EX_CONFIG, "cannot use %s of upstreams: %s", name, buf_str(&why));
 	sort_header_read(header_of(&message), arena, &header);
 	sort_message(a.sort, &header, arena, &result, &explain);
