@@ -51,6 +51,7 @@ struct session {
 	struct state_run *run;
 	struct dialogue d;
 	struct take take;
+	char server[400];    /* for Received */
 	struct buf why;
 	struct arena *arena;
 	bool capa, pipelining, stls, auth_failed;
@@ -126,6 +127,18 @@ start_tls(struct session *s)
 	return dialogue_starttls(&s->d, &peer, patience(s), &s->why);
 }
 
+static void
+name_server(struct session *s)
+{
+	struct buf b = BUF_INIT(sizeof(s->server) - 1);
+
+	buf_addf(&b, "%s (", s->account->up.host);
+	ip_add_literal(&b, &s->d.peer);
+	buf_addc(&b, ')');
+	strlcpy(s->server, buf_str(&b), sizeof(s->server));
+	buf_free(&b);
+}
+
 static int
 connect_any(struct session *s)
 {
@@ -147,6 +160,8 @@ connect_any(struct session *s)
 			rv = start_tls(s);
 	}
 	dns_close(dns);
+	if (rv == 0)
+		name_server(s);
 	return rv;
 }
 
@@ -663,15 +678,13 @@ fetch_pop3(struct house *h, struct account *a, struct state *state, struct state
 {
 	struct session s = { .house = h, .account = a, .state = state, .run = run, .arena = arena_new(),
 		.tell = progress, .tell_arg = arg };
-	char server[512];
 	int rv = 0;
 
 	buf_init(&s.why, 1024);
 	dialogue_init(&s.d);
 	s.d.total = deadline_in(SESSION_MS);
 	s.size_max = a->up.max_size != 0 ? a->up.max_size : h->conf.message_size_limit;
-	snprintf(server, sizeof(server), "%s", a->up.host);
-	take_init(&s.take, h, a, state, server);
+	take_init(&s.take, h, a, state, s.server);
 	for (size_t i = 0; i < COUNT(steps) && rv == 0; i++)
 		rv = steps[i](&s);
 	if (rv == -1)

@@ -345,7 +345,7 @@ by_received_for(struct sorter *s)
 		    (s->a->trusted_count > 0 && (t.by.s == NULL || !sort_trusts(s->a, trace_word(t.by)))))
 			continue;
 		word = trace_word(t.rcpt);
-		v = judge_text(s, word, false, "Received: for");
+		v = judge_text(s, word, false, "Received for");
 		if (v == NAMES_USER)
 			return decide(s, SORT_RECEIVED_FOR, SPAN("Received"));
 		if (v == NAMES_UNKNOWN)
