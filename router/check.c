@@ -21,6 +21,7 @@ struct check {
 	struct arena *mem;  /* of one entry */
 	enum map_name map;  /* of the entry */
 	unsigned line;
+	const char *clash;       /* setting whose ports were complained of */
 	unsigned inside, around; /* lines of access whose overlap was told */
 };
 
@@ -488,6 +489,9 @@ check_upstream(void *arg, struct span key, const struct map_entry *e)
 			    secret.s, (int)secret.len, secret.s);
 		for (i = 0; i < u.users.n; i++)
 			check_upstream_user(k, "users=", u.users.v[i]);
+		for (i = 0; u.fallback != NULL && i < u.users.n; i++)
+			if (strcmp(u.fallback, u.users.v[i]) == 0)
+				u.fallback = NULL; /* told already */
 		if (u.fallback != NULL)
 			check_upstream_user(k, "fallback=", u.fallback);
 	}
@@ -553,6 +557,19 @@ listener_parse(struct span text, struct listener *out)
 
 #define LISTENERS 64
 
+/* Told once for two services, of the one that is set in the file. */
+static void
+clash(struct check *k, const struct listener *one, const char *other)
+{
+	bool set = conf_line(k->c->conf_file, one->setting) > 0;
+
+	if (k->clash != one->setting)
+		conf_wrong(k, set ? one->setting : other, "port %llu is taken "
+		    "by %s already: change one of them",
+		    (unsigned long long)one->port, set ? other : one->setting);
+	k->clash = one->setting;
+}
+
 static void
 add_listener(struct check *k, struct listener *all, size_t *n,
     const struct listener *one)
@@ -562,9 +579,7 @@ add_listener(struct check *k, struct listener *all, size_t *n,
 	for (i = 0; i < *n && one->port != 0; i++)
 		if (all[i].port == one->port && (all[i].host.len == 0 ||
 		    one->host.len == 0 || span_eq(all[i].host, one->host))) {
-			conf_wrong(k, one->setting, "port %llu is taken by %s "
-			    "already: change one of them",
-			    (unsigned long long)one->port, all[i].setting);
+			clash(k, one, all[i].setting);
 			return;
 		}
 	if (*n < LISTENERS)
