@@ -89,8 +89,8 @@ def skip(name, reason):
 
 def is_(got, want, name):
     if not ok(got == want, name):
-        diag('got:      %r' % (_short(got),))
-        diag('expected: %r' % (_short(want),))
+        diag('got:      ' + _short(repr(got)))
+        diag('expected: ' + _short(repr(want)))
         if isinstance(got, bytes) and isinstance(want, bytes):
             at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
             diag('%d and %d octets; first difference at %d: %r / %r' % (
