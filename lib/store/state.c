@@ -108,7 +108,7 @@ state_open(const char *dir, struct buf *why)
 	if (fine) {
 		sqlite3_busy_timeout(s->db, BUSY_MS);
 		sqlite3_extended_result_codes(s->db, 1);
-		fine = execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;") == 0 &&
+		fine = execute(s, "PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;") == 0 &&
 		    execute(s, schema) == 0;
 	}
 	for (size_t i = 0; fine && i < Q_COUNT; i++)
