@@ -29,6 +29,7 @@ struct submitter {
 	struct event *ev;
 	uid_t uid;
 	bool ours;
+	bool out_of_reach; /* a stranger's: the files were copied, it holds them to read only */
 	char service[32];
 	char id[LIMIT_ID];
 	int msg_fd, env_fd;
@@ -133,6 +134,7 @@ on_open(struct submitter *s, struct wire_packet *p)
 		return;
 	}
 	spool_id(s->id);
+	s->out_of_reach = false;
 	say(s, "FILES", (const int[]){ s->msg_fd, s->env_fd }, words, 1);
 }
 
@@ -188,6 +190,73 @@ fault_of(const struct submitter *s, const struct message *m, const struct wire_p
 	return fault_of_rcpts(e);
 }
 
+/* Exactly n octets: whoever has the file may be writing to it at this moment. */
+static int
+copy_octets(int from, int to, uint64_t n)
+{
+	off_t at = 0;
+
+	while ((uint64_t)at < n) {
+		ssize_t got = copy_file_range(from, &at, to, NULL, n - (uint64_t)at, 0);
+
+		if (got == 0)
+			errno = EIO; /* it was made shorter */
+		if (got <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A file that *fd's other holders cannot write: a copy, which becomes *fd. A descriptor to read it. */
+static int
+take_away(struct queued *q, int *fd, uint64_t octets_max)
+{
+	int copy = unnamed(q), reader = -1;
+	char *name = mem_fmt("/proc/self/fd/%d", copy);
+	struct stat st;
+
+	if (copy == -1 || fstat(*fd, &st) == -1)
+		goto out;
+	errno = EFBIG;
+	if ((uint64_t)st.st_size > octets_max ||
+	    copy_octets(*fd, copy, (uint64_t)st.st_size) == -1)
+		goto out;
+	reader = open(name, O_RDONLY | O_CLOEXEC);
+out:
+	free(name);
+	if (reader == -1) {
+		file_close(copy);
+		return -1;
+	}
+	file_close(*fd);
+	*fd = copy;
+	return reader;
+}
+
+/* A stranger's first COMMIT: see lib/wire/submit.h. */
+static void
+put_out_of_reach(struct submitter *s)
+{
+	int fds[2] = { -1, -1 };
+
+	fds[0] = take_away(s->q, &s->msg_fd, s->q->conf.message_size_limit);
+	if (fds[0] != -1)
+		fds[1] = take_away(s->q, &s->env_fd, LIMIT_ENVELOPE);
+	if (fds[1] != -1) {
+		s->out_of_reach = true;
+		say(s, "COPY", fds, NULL, 0);
+	} else if (errno == EFBIG) {
+		refuse(s, "552", "5.3.4", "The message is too big");
+	} else if (errno == ENOSPC || errno == EDQUOT) {
+		refuse(s, "452", "4.3.1", "No space for the message");
+	} else {
+		log_error(EV_WARNING, LS("text", "cannot copy a message"), LS("reason", strerror(errno)));
+		refuse(s, "451", "4.3.0", "The queue cannot copy the message");
+	}
+	file_close(fds[0]);
+	file_close(fds[1]);
+}
+
 static bool
 all_local(const struct envelope *e)
 {
@@ -238,10 +307,15 @@ static void
 on_commit(struct submitter *s, struct wire_packet *p)
 {
 	struct queued *q = s->q;
-	struct message *m = message_new(q);
 	struct buf why = BUF_INIT(512);
+	struct message *m;
 	const char *fault;
 
+	if (!s->ours && !s->out_of_reach) {
+		put_out_of_reach(s);
+		return;
+	}
+	m = message_new(q);
 	m->msg_fd = s->msg_fd;
 	s->msg_fd = -1;
 	if (envelope_read(s->env_fd, m->arena, &m->env, &why) == -1)

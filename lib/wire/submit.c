@@ -29,6 +29,7 @@ const struct wire_msg submit_messages[] = {
 	{ SERVER, "FILES",   2,   SUBMIT_OPENING,  SUBMIT_FILLING,  "id" },
 	{ CLIENT, "COMMIT",  0,   SUBMIT_FILLING,  SUBMIT_DECIDING, "octets rcpts" },
 	{ CLIENT, "ABORT",   0,   SUBMIT_FILLING,  SUBMIT_IDLE,     "" },
+	{ SERVER, "COPY",    2,   SUBMIT_DECIDING, SUBMIT_FILLING,  "" },
 	{ SERVER, "LINKED",  0,   SUBMIT_DECIDING, SUBMIT_IDLE,     "id how sync" },
 	{ SERVER, "REFUSED", 0,   SUBMIT_OPENING | SUBMIT_DECIDING, SUBMIT_IDLE, "code enhanced text" },
 	{ CLIENT, "SYNCED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
@@ -186,26 +187,51 @@ write_envelope(struct submit *s, struct envelope *env)
 	return rv;
 }
 
-int
-submit_commit(struct submit *s, struct envelope *env, struct reply *reply)
+static int
+cannot_write(struct submit *s, struct reply *reply)
+{
+	bool full = errno == ENOSPC || errno == EDQUOT;
+
+	submit_abort(s);
+	return full ? answer(s, reply, 452, "4.3.1", "No space for the message") :
+	              answer(s, reply, 451, "4.3.0", "Cannot write the message");
+}
+
+static int
+ask_to_commit(struct submit *s, const struct envelope *env, struct reply *reply, struct wire_packet *p)
 {
 	char octets[24], rcpts[24];
-	struct wire_packet p;
 
-	if (write_envelope(s, env) == -1 || file_writeout(s->msg_fd) == -1) {
-		bool full = errno == ENOSPC || errno == EDQUOT;
-
-		submit_abort(s);
-		return full ? answer(s, reply, 452, "4.3.1", "No space for the message") :
-		              answer(s, reply, 451, "4.3.0", "Cannot write the message");
-	}
+	if (file_writeout(s->msg_fd) == -1)
+		return cannot_write(s, reply);
 	snprintf(octets, sizeof octets, "%llu", (unsigned long long)env->octets);
 	snprintf(rcpts, sizeof rcpts, "%zu", env->rcpt_count);
 	if (wire_say(&s->wire, deadline_in(LINKED_WAIT_MS), "COMMIT", octets, rcpts) == -1 ||
-	    await_answer(s, &p) != 1)
+	    await_answer(s, p) != 1)
 		return lost(s, reply, "The queue does not answer");
-	if (wire_is(&p, "REFUSED"))
-		return refused(s, &p, reply);
+	return wire_is(p, "REFUSED") ? refused(s, p, reply) : 0;
+}
+
+int
+submit_commit(struct submit *s, struct envelope *env, struct reply *reply)
+{
+	struct wire_packet p;
+
+	if (write_envelope(s, env) == -1)
+		return cannot_write(s, reply);
+	if (ask_to_commit(s, env, reply, &p) == -1)
+		return -1;
+	if (wire_is(&p, "COPY")) {
+		close_files(s);
+		s->msg_fd = wire_fd(&p, 0);
+		s->env_fd = wire_fd(&p, 1);
+		if (ask_to_commit(s, env, reply, &p) == -1)
+			return -1;
+		if (wire_is(&p, "COPY")) {
+			wire_drop(&p);
+			return lost(s, reply, "The queue answers in riddles");
+		}
+	}
 	strlcpy(s->how, p.word[1], sizeof s->how);
 	return 0;
 }

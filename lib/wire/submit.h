@@ -11,6 +11,10 @@
  * Several messages may await SYNCED at once: it names the ID, so a client may sync in batches, and may be
  * in the middle of another transaction.
  *
+ * A client that is no program of ours (sendmail, run by anybody) could write into a message that is in somebody's
+ * mailbox, as long as it holds the descriptors. So its first COMMIT is answered by COPY: both files again, copied
+ * by queued, to read and to sync; it says COMMIT once more.
+ *
  * With sync "names", queued has synced the directories itself before LINKED (file systems
  * where a name does not follow its file); the client's fsync is then still due for the file.
  * REFUSED ends the transaction; code and text are an SMTP reply ("452", "4.3.1 ...").

@@ -264,6 +264,30 @@ if (LIBEXEC / 'queue').exists():
 is_(house.run([BIN / 'sendmail', '-C', house.dir, '-q']).stdout, '', '-q: nothing to be done')
 is_(house.run([BIN / 'sendmail', '-C', house.dir, '-bi'], check=False).returncode, 0, '-bi: compiles the maps')
 
+STRANGER = '''
+import fcntl, os, socket, sys, time
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(sys.argv[1])
+s.sendall(b'OPEN stranger')
+head, fds, _, _ = socket.recv_fds(s, 65536, 4)
+ident = head.split()[1]
+text = b'Return-Path: <>\\n\\ntrue\\n'
+os.write(fds[0], text)
+env = b'posthouse-envelope 1\\nid %s\\narrived %d\\nsender %%\\noctets %d %d\\nhead 17\\nclient x\\nbody 7BIT\\nrcpts 1\\n' \\
+      b'T 0000 local ann@example.org %% -\\n' % (ident, time.time(), len(text), len(text) + 3)
+os.write(fds[1], env)
+s.sendall(b'COMMIT %d 1' % len(text))
+answer, copies, _, _ = socket.recv_fds(s, 65536, 4)
+print(answer.decode().strip(), *['read-only' if fcntl.fcntl(f, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY else 'writable'
+                                 for f in copies])
+s.sendall(b'COMMIT %d 1' % len(text))
+print(s.recv(65536).split()[0].decode())
+os.pwrite(fds[0], b'X' * 40, 0)
+os.pwrite(fds[1], b'X' * 40, 0)
+print('written')
+'''
+
 # --- as somebody else -----------------------------------------------------------------
 
 if ROOT:
@@ -277,6 +301,11 @@ if ROOT:
         p = subprocess.run(argv, input=b'hi\n', preexec_fn=lose_rights, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         is_((p.returncode, p.stderr), (0, b''), 'an ordinary user may send')
         like(fresh('ann')[0], r'\(by uid 65534\)', 'the uid is told')
+        # Who keeps the descriptors it was given writes into nobody's mailbox.
+        p = subprocess.run([sys.executable, '-c', STRANGER, str(house.path('run', 'submit'))],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        is_(p.stdout, 'COPY read-only read-only\nLINKED\nwritten\n', 'a stranger gets copies, to read')
+        is_(fresh('ann'), [b'Return-Path: <>\n\ntrue\n'], 'what it writes afterwards does not reach the mailbox')
     else:
         skip('an ordinary user may send', 'the build directory is closed to others')
 
