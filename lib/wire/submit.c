@@ -247,7 +247,11 @@ tell(struct submit *s, const char *verb, const char *id)
 static int
 sync_failed(struct submit *s, const char *id, struct reply *reply)
 {
+	bool full = errno == ENOSPC || errno == EDQUOT;
+
 	tell(s, "FAILED", id);
+	if (full)
+		return answer(s, reply, 452, "4.3.1", "No space to store the message");
 	return answer(s, reply, 451, "4.3.0", "The disk did not take the message");
 }
 
