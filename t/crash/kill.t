@@ -57,6 +57,7 @@ def one(rig, program, call, n, cut):
     if not cut and not rig.sent[-1].acknowledged:
         wrong.append('no service afterwards: %s' % rig.sent[-1].reply)
     wrong += ['left in the spool: %s' % n for n in rig.left_behind()] if settled else []
+    wrong += ['set aside without a power cut: %s' % n for n in rig.bad()] if not cut else []
     if not ok(not wrong, 'kill %s%s' % (name, '' if killed else ' (not reached)')):
         diag('\n'.join(wrong[:10]))
     rig.house.stop()

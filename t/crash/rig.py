@@ -160,10 +160,14 @@ class Rig:
         return wrong
 
     def left_behind(self):
-        """Names in the spool that belong to no queued message."""
+        """Names in the spool that belong to no queued message. What was being accepted when the
+        power went may stand in bad/, set aside and reported: it was never acknowledged."""
         envelopes = set(os.listdir(self.house.path('spool', 'env')))
         return [d + '/' + n for d in ('new', 'cur', 'tmp') for n in os.listdir(self.house.path('spool', d))
-                if n not in envelopes] + ['bad/' + n for n in os.listdir(self.house.path('spool', 'bad'))]
+                if n not in envelopes]
+
+    def bad(self):
+        return ['bad/' + n for n in os.listdir(self.house.path('spool', 'bad'))]
 
     def forget(self):
         """Empty mailboxes for the next case."""
@@ -172,3 +176,5 @@ class Rig:
         for address, house in [(ANN, self.house), (BOB, self.house)] + ([(FAR, self.far)] if self.far else []):
             for path in house.mail_files(address):
                 path.unlink()
+        for name in self.bad():
+            self.house.path('spool', name).unlink()
