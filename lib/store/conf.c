@@ -410,9 +410,12 @@ conf_line(const char *file, const char *setting)
 }
 
 const char *
-conf_name(size_t i)
+conf_name(size_t i, const char **standard)
 {
-	return i < COUNT(settings) ? settings[i].name : NULL;
+	if (i >= COUNT(settings))
+		return NULL;
+	*standard = settings[i].standard;
+	return settings[i].name;
 }
 
 void

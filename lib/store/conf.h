@@ -73,8 +73,8 @@ struct conf {
 int conf_read(struct conf *, const char *file, struct buf *why) MUST_CHECK;
 /* The line that sets this; 0: none does. */
 unsigned conf_line(const char *file, const char *setting);
-/* The names there are, for the test that compares them with the manual. NULL: no more. */
-const char *conf_name(size_t i);
+/* The names there are with their defaults, for the test that compares them with the manual. NULL: no more. */
+const char *conf_name(size_t i, const char **standard);
 /* What every program does: the current generation's copy, fatal(EX_CONFIG) if there is none. */
 void conf_load(struct conf *, const struct instance *);
 void conf_free(struct conf *);
