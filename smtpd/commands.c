@@ -343,6 +343,8 @@ command_run(struct session *s, struct span line)
 		arg = SPAN("");
 	if ((c->taken_in & s->state) == 0)
 		return say(s->state == START ? SAY_HELLO_FIRST : c->otherwise);
+	if (c->leads_to == SAME || c->leads_to == READY)
+		s->idle++;
 	r = c->run(s, arg);
 	if (r.code < 400 && c->leads_to != SAME)
 		s->state = c->leads_to;

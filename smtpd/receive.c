@@ -173,6 +173,7 @@ accepted(struct session *s, const struct envelope *env)
 	struct buf *text = &s->d->text;
 
 	s->messages++;
+	s->idle = 0;
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
 	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how));
@@ -210,6 +211,7 @@ static struct reply
 discarded(struct session *s)
 {
 	s->messages++;
+	s->idle = 0;
 	log_event(EV_SMTPD_RECEIVED, LS("client", s->client), LS("service", s->conn->service), LS("helo", s->helo),
 	    LS("sender", s->tx.sender), LN("rcpts", 0), LS("how", "discarded"));
 	return reply_say(SAY_DISCARDED, NULL);

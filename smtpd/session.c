@@ -45,13 +45,15 @@ log_reject(struct session *s, const struct reply *r)
 	    LS("rcpt", s->rcpt == NULL ? "" : s->rcpt), LSPAN("reply", buf_span(&s->d->text)));
 }
 
+#define IDLE_COMMANDS 100 /* NOOP, RSET and the like between messages; each more is an error */
+
 /* 421 ends a session whatever it was the answer to (RFC 5321, 3.8). */
 static void
 answer(struct session *s, struct reply r)
 {
 	struct io *io = &s->d->io;
 
-	if (r.code >= 500 && ++s->errors > s->d->conf.smtpd_errors) {
+	if ((r.code >= 500 || s->idle > IDLE_COMMANDS) && ++s->errors > s->d->conf.smtpd_errors) {
 		r = reply_say(SAY_TOO_MANY_ERRORS, NULL);
 		s->why = "errors";
 	}

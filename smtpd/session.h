@@ -59,6 +59,7 @@ struct session {
 	bool helo_no_relay, helo_no_local;
 	deadline_ms end;
 	uint64_t errors, messages;
+	uint64_t idle;            /* commands since the last message that lead to none */
 	const char *verb;         /* of the command being answered, for the log */
 	const char *rcpt;         /* its recipient, if any */
 	const char *why;          /* the session ended */

@@ -343,4 +343,8 @@ with house.smtp() as s:
     like(s.cmd('FROB'), '^421 4.7.0', 'the sixth ends the session')
     ok(s.closed(), 'and the connection')
 ok(house.wait_event('smtpd.disconnect', why='errors'), 'the log says why')
+with house.smtp() as s:
+    s.reply()
+    codes = [s.cmd('NOOP')[:3] for i in range(106)]
+    is_(codes, ['250'] * 105 + ['421'], 'so is idle talk beyond 100 commands')
 done()
