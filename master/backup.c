@@ -309,7 +309,7 @@ open_target(struct backup *b)
 	if (mkdir(b->target, 0755) == -1)
 		fatal(EX_CANTCREAT, "cannot make %s: %s", b->target, strerror(errno));
 	b->target_fd = open(b->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (b->target_fd == -1)
+	if (b->target_fd == -1 || fchmod(b->target_fd, 0755) == -1) /* every service's uid passes through */
 		fatal(EX_CANTCREAT, "cannot open %s: %s", b->target, strerror(errno));
 }
 

@@ -27,6 +27,7 @@ static const struct verb {
 	{ "restart",  "house",    true,  "stop and start" },
 	{ "reload",   "house",    true,  "have the running programs read posthouse.conf again" },
 	{ "status",   "house",    true,  "what runs, since when, with what memory; what is queued" },
+	{ "backup",   "backup",   false, "copy everything, while it runs, to a new directory" },
 	{ "log",      "log",      false, "show the log of a day" },
 	{ "compile",  "compile",  false, "check all maps and put them in force" },
 	{ "rollback", "rollback", false, "put the maps of the compile before in force" },

@@ -396,3 +396,28 @@ state_run_last(struct state *s, const char *account, struct state_run *out)
 	sqlite3_reset(st);
 	return 1;
 }
+
+int
+state_copy(const char *from, const char *to, struct buf *why)
+{
+	sqlite3 *in = NULL, *out = NULL;
+	sqlite3_backup *copy = NULL;
+	int rv = -1;
+
+	if (sqlite3_open_v2(from, &in, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
+		buf_adds(why, sqlite3_errmsg(in));
+		goto out;
+	}
+	(void)sqlite3_busy_timeout(in, BUSY_MS);
+	if (sqlite3_open_v2(to, &out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK)
+		copy = sqlite3_backup_init(out, "main", in, "main");
+	if (copy != NULL && sqlite3_backup_step(copy, -1) == SQLITE_DONE)
+		rv = 0;
+	(void)sqlite3_backup_finish(copy);
+	if (rv == -1)
+		buf_adds(why, sqlite3_errmsg(out));
+out:
+	sqlite3_close(in);
+	sqlite3_close(out);
+	return rv;
+}

@@ -55,6 +55,10 @@ int state_deleted(struct state *, const char *account, struct span uid) MUST_CHE
 /* Forget digests older than STATE_DIGEST_DAYS. */
 int state_expire(struct state *, const char *account) MUST_CHECK;
 
+/* A consistent copy of the database file from, which programs may be using, as the new file to. 0;
+ * -1 with why. */
+int state_copy(const char *from, const char *to, struct buf *why) MUST_CHECK;
+
 struct state_run {
 	int64_t started_s, ended_s;
 	uint64_t messages, octets, left; /* taken; left there (too large, over max_messages) */
