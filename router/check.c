@@ -4,6 +4,8 @@
  * Asks the tables that were just built, as the router will. Walks each table once; what
  * an address leads to is followed for each alias and each forward, within the router's bounds.
  */
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -537,22 +539,39 @@ struct listener {
 	uint64_t port;
 };
 
-/* "127.0.0.1:25", "[::1]:25", "*:25", "25" */
+/* A number or the name of a service. */
+static bool
+port_parse(struct span text, uint64_t *out)
+{
+	const struct servent *service;
+	char *name;
+
+	if (num_parse(text, 65535, out) == 0)
+		return true;
+	name = mem_dupn(text.s, text.len);
+	service = getservbyname(name, "tcp");
+	free(name);
+	if (service != NULL)
+		*out = ntohs((uint16_t)service->s_port);
+	return service != NULL;
+}
+
+/* "127.0.0.1:25", "[::1]:smtp", "*:25", "25": as lib/sys/listen.c reads it. */
 static bool
 listener_parse(struct span text, struct listener *out)
 {
 	size_t i = text.len;
-	struct span port;
 
-	while (i > 0 && ascii_digit((unsigned char)text.s[i - 1]))
+	while (i > 0 && text.s[i - 1] != ':')
 		i--;
-	port = (struct span){ text.s + i, text.len - i };
 	out->host = (struct span){ text.s, i > 0 ? i - 1 : 0 };
-	if (i > 0 && text.s[i - 1] != ':')
-		return false;
+	if (out->host.len > 0 && out->host.s[0] != '[' &&
+	    memchr(out->host.s, ':', out->host.len) != NULL)
+		return false; /* an IPv6 address takes brackets */
 	if (span_is(out->host, "*"))
 		out->host.len = 0;
-	return num_parse(port, 65535, &out->port) == 0;
+	return port_parse((struct span){ text.s + i, text.len - i },
+	    &out->port);
 }
 
 #define LISTENERS 64
@@ -614,9 +633,9 @@ check_listeners(struct check *k)
 			if (listener_parse(text, &one))
 				add_listener(k, all, &n, &one);
 			else
-				conf_wrong(k, one.setting, "\"%.*s\" has no "
-				    "port: write ADDRESS:PORT", (int)text.len,
-				    text.s);
+				conf_wrong(k, one.setting, "\"%.*s\" is not "
+				    "ADDRESS:PORT, [IPV6]:PORT, *:PORT or PORT",
+				    (int)text.len, text.s);
 		}
 	}
 }

@@ -135,6 +135,13 @@ WRONG = [
      '~posthouse.conf:2: listen_pop3: port 2525 is taken by listen_smtp already: change one of them'),
     (dict(posthouse_conf='listen_submission = *:110\n'),
      '~posthouse.conf:1: listen_submission: port 110 is taken', '...'),
+    (dict(posthouse_conf='listen_pop3 = 2001:db8::1:110\n'),
+     '~posthouse.conf:1: listen_pop3: "2001:db8::1:110" is not ADDRESS:PORT, [IPV6]:PORT, *:PORT or PORT'),
+    (dict(posthouse_conf='listen_smtp = 25,[::1]:99999, *:nothing\n'),
+     '~posthouse.conf:1: listen_smtp: "[::1]:99999" is not ADDRESS:PORT, [IPV6]:PORT, *:PORT or PORT',
+     '~posthouse.conf:1: listen_smtp: "*:nothing" is not ADDRESS:PORT, [IPV6]:PORT, *:PORT or PORT'),
+    (dict(posthouse_conf='listen_smtp = *:smtp\nlisten_pop3 = [::1]:25\n'),
+     '~posthouse.conf:2: listen_pop3: port 25 is taken by listen_smtp already: change one of them'),
     (dict(posthouse_conf='mail_root = mail\n'),
      '~posthouse.conf:1: mail_root: write the path from the root, with / in front'),
     # maps together
