@@ -89,17 +89,17 @@ main(int argc, char *argv[])
 	report_open(&report, STDERR_FILENO, o.limit);
 	rv = compile_maps(&inst, o.check, &report, &name, counts);
 	report_close(&report);
-	if (rv == -1) {
-		(void)fprintf(stderr, o.check ? "the maps are not fit for use\n" :
-		    "nothing has changed: the old maps stay in force\n");
-		return EX_DATAERR;
+	if (rv == -1)
+		(void)fputs(o.check ? "the maps are not fit for use\n" :
+		    "nothing has changed: the old maps stay in force\n", stderr);
+	else {
+		(void)printf(o.check ? "the maps are fit for use: " :
+		    "generation %s is in force: ", name);
+		print_counts(counts);
 	}
-	if (o.check)
-		(void)printf("the maps are fit for use: ");
-	else
-		(void)printf("generation %s is in force: ", name);
-	print_counts(counts);
 	free(name);
 	instance_close(&inst);
+	if (rv == -1)
+		return EX_DATAERR;
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
