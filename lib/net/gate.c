@@ -46,7 +46,8 @@
 struct caller {
 	LIST_ENTRY(caller) next;
 	uint8_t key[9];
-	unsigned count;
+	unsigned count;   /* connections */
+	unsigned serving; /* of these with a worker */
 };
 LIST_HEAD(callers, caller);
 
@@ -130,6 +131,13 @@ caller_add(struct house *h, const struct ip *ip)
 	c->count++;
 	h->connections++;
 	return c;
+}
+
+/* One address never has all workers: a quarter stays for others. */
+static bool
+caller_has_share(const struct house *h, const struct caller *c)
+{
+	return c->serving >= h->gate->workers_max - h->gate->workers_max / 4;
 }
 
 static void
@@ -232,6 +240,14 @@ worker_fork(struct house *h, unsigned slot, int conn_fd)
 
 /* --- handing connections on ------------------------------------------------ */
 
+static void
+worker_done(struct house *h, struct worker *w)
+{
+	w->caller->serving--;
+	caller_leave(h, w->caller);
+	w->caller = NULL;
+}
+
 /* Which connections are done with, by the workers' counters. */
 static void
 workers_look(struct house *h)
@@ -241,8 +257,7 @@ workers_look(struct house *h)
 
 		if (w->caller == NULL || atomic_load(&h->board->served[i]) != w->given)
 			continue;
-		caller_leave(h, w->caller);
-		w->caller = NULL;
+		worker_done(h, w);
 	}
 }
 
@@ -280,22 +295,29 @@ conn_give(struct house *h, const struct gate_conn *conn, struct caller *caller)
 		}
 		w->given++;
 		w->caller = caller;
+		caller->serving++;
 		file_close(conn->fd);
 		return true;
 	}
 	return false;
 }
 
+/* First come, first served, but for those who have their share. */
 static void
 queue_serve(struct house *h)
 {
-	struct waiting *w;
+	struct waiting *w = STAILQ_FIRST(&h->queue), *next;
 
-	while ((w = STAILQ_FIRST(&h->queue)) != NULL && conn_give(h, &w->conn, w->caller)) {
-		STAILQ_REMOVE_HEAD(&h->queue, next);
+	for (; w != NULL; w = next) {
+		next = STAILQ_NEXT(w, next);
+		if (caller_has_share(h, w->caller))
+			continue;
+		if (!conn_give(h, &w->conn, w->caller))
+			break;
+		STAILQ_REMOVE(&h->queue, w, waiting, next);
 		free(w);
 	}
-	if (w == NULL && atomic_load(&h->board->wanted))
+	if (STAILQ_EMPTY(&h->queue) && atomic_load(&h->board->wanted))
 		atomic_store(&h->board->wanted, false);
 }
 
@@ -341,7 +363,7 @@ conn_arrived(struct house *h, const struct gate_conn *conn)
 	if (no != NULL) {
 		caller_leave(h, caller);
 		conn_refuse(conn->fd, no);
-	} else if (!STAILQ_EMPTY(&h->queue) || !conn_give(h, conn, caller)) {
+	} else if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, caller) || !conn_give(h, conn, caller)) {
 		queue_add(h, conn, caller);
 	}
 }
@@ -360,7 +382,7 @@ worker_gone(struct house *h, struct worker *w)
 	if (WIFSIGNALED(status) && !h->stopping)
 		log_error(EV_WARNING, LS("text", "a worker died"), LN("worker", w->pid), LN("signal", WTERMSIG(status)));
 	if (w->caller != NULL)
-		caller_leave(h, w->caller);
+		worker_done(h, w);
 	memset(w, 0, sizeof(*w));
 	h->alive--;
 	if (h->stopping && h->alive == 0)

@@ -5,7 +5,8 @@
  * to an idle worker process, forking more up to workers_max. It
  * never parses the protocol. A worker serves one connection at a time, at most
  * reuse of them; one that dies is replaced when it is needed. Connections wait in the
- * parent while all workers are busy. Limits count an IPv6 client by its /64.
+ * parent while all workers are busy, and while one client address has three
+ * quarters of them. Limits count an IPv6 client by its /64.
  * Sockets come from LISTEN_FDS (named by service), from inetd on fd 0, or from
  * the addresses given.
  */

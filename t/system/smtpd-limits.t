@@ -67,6 +67,23 @@ with house.smtp() as s:
         h.close()
     is_(s.reply()[0], 220, 'until one leaves')
 
+# One address does not get all workers.
+house.conf('smtpd_workers = 4')
+house.restart()
+held = [house.smtp() for i in range(5)]
+for s in held[:3]:
+    s.reply()
+ok(held[3].quiet(0.1), 'of four workers one address has three, its fourth connection waits')
+with Smtp(0, sock=socket.create_connection(('127.0.0.1', house.smtp_port), 15, ('127.0.0.2', 0))) as s:
+    is_(s.reply()[0], 220, 'and another address is served at once')
+ok(held[3].quiet(0.1), 'that one waits still')
+held[0].close()
+is_(held[3].reply()[0], 220, 'until one of its own leaves')
+for s in held:
+    s.close()
+house.conf('smtpd_workers = 3')
+house.restart()
+
 # Workers are used again and replaced: twice as many sessions as all of them may serve.
 pids = set()
 for i in range(40):
