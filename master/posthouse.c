@@ -31,6 +31,7 @@ static const struct verb {
 	{ "log",      "log",      false, "show the log of a day" },
 	{ "compile",  "compile",  false, "check all maps and put them in force" },
 	{ "rollback", "rollback", false, "put the maps of the compile before in force" },
+	{ "conf",     "conf",     false, "the settings in force, defaults included" },
 	{ "route",    "route",    false, "who gets mail to an address, and why" },
 	{ "queue",    "queue",    false, "list, show, retry, hold, release, delete messages" },
 	{ "user",     "user",     false, "add, change, list, disable people" },

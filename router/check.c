@@ -416,6 +416,22 @@ check_alias(void *arg, struct span key, const struct map_entry *e)
 	return 0;
 }
 
+static int
+check_route(void *arg, struct span key, const struct map_entry *e)
+{
+	struct check *k = arg;
+	struct domain_entry d;
+	struct span home;
+	unsigned line;
+
+	k->line = e->line;
+	if (find_home(&k->r, key, k->mem, &home, &d, &line, NULL) == 1)
+		odd(k, "%.*s is local (domains:%u), so no mail takes this "
+		    "route", (int)key.len, key.s, line);
+	arena_reset(k->mem);
+	return 0;
+}
+
 /* The longest prefix wins, so one inside another is worth a word when they
  * say different things. */
 static void
@@ -640,6 +656,50 @@ check_listeners(struct check *k)
 	}
 }
 
+/* What others are told must be a name: it stands in EHLO and Received. */
+static void
+check_host_name(struct check *k, const char *setting, const char *name)
+{
+	struct span key;
+	struct path p;
+
+	if (address_key(SPAN("x"), span_of(name), k->mem, &p, &key) == 0 &&
+	    path_parse_address(key.s, key.len, &p) == 0)
+		return;
+	conf_wrong(k, setting, "\"%s\" is no host name", name);
+}
+
+/* "192.0.2.53", "192.0.2.53:5353", "[::1]:53" */
+static void
+check_resolver(struct check *k)
+{
+	struct span rest = span_of(k->c->conf.resolver), one, host;
+	struct ip ip;
+	uint64_t port;
+
+	if (rest.len == 0)
+		return;
+	while (rest.s != NULL) {
+		one = span_trim(span_cut(&rest, ','));
+		host = one;
+		if (ip_parse(one, &ip) == 0)
+			continue;
+		if (one.len > 0 && one.s[0] == '[') {
+			one = (struct span){ one.s + 1, one.len - 1 };
+			host = span_cut(&one, ']');
+			if (one.s != NULL && one.len > 0 && one.s[0] == ':')
+				one = (struct span){ one.s + 1, one.len - 1 };
+			else if (one.s != NULL && one.len == 0)
+				one = SPAN("53");
+		} else
+			host = span_cut(&one, ':');
+		if (ip_parse(host, &ip) == -1 || one.s == NULL ||
+		    num_parse(one, 65535, &port) == -1)
+			conf_wrong(k, "resolver", "write ADDRESS, ADDRESS:PORT "
+			    "or [IPV6]:PORT, with commas between");
+	}
+}
+
 static void
 check_conf(struct check *k)
 {
@@ -655,6 +715,9 @@ check_conf(struct check *k)
 		conf_wrong(k, "default_domain", "%s is no local domain: add "
 		    "\"%s local\" to domains", conf->default_domain,
 		    conf->default_domain);
+	check_host_name(k, "hostname", conf->hostname);
+	check_host_name(k, "helo_name", conf->helo_name);
+	check_resolver(k);
 	if (conf->mail_root[0] != '\0' && conf->mail_root[0] != '/')
 		conf_wrong(k, "mail_root", "write the path from the root, with "
 		    "/ in front");
@@ -672,6 +735,7 @@ static const struct {
 	{ MAP_DOMAINS, check_domain },
 	{ MAP_USERS, check_user },
 	{ MAP_ALIASES, check_alias },
+	{ MAP_ROUTES, check_route },
 	{ MAP_ACCESS, check_access },
 	{ MAP_UPSTREAMS, check_upstream },
 	{ MAP_PASSWD, check_passwd },

@@ -141,6 +141,11 @@ compile_maps(const struct instance *inst, bool check_only,
 
 	if (name != NULL)
 		*name = NULL;
+	if (access(inst->etc, R_OK | X_OK) == -1) {
+		report_error(report, inst->etc, 0, "cannot read: %s; posthouse "
+		    "setup makes an instance", strerror(errno));
+		return -1;
+	}
 	if (check_only)
 		return check_only_in(inst, report, counts);
 	if (mkdir(inst->maps, 0755) == -1 && errno != EEXIST)

@@ -144,6 +144,10 @@ WRONG = [
      '~posthouse.conf:2: listen_pop3: port 25 is taken by listen_smtp already: change one of them'),
     (dict(posthouse_conf='mail_root = mail\n'),
      '~posthouse.conf:1: mail_root: write the path from the root, with / in front'),
+    (dict(posthouse_conf='hostname = a b\n'), '~posthouse.conf:1: hostname: "a b" is no host name',
+     '~posthouse.conf: helo_name: "a b" is no host name'),
+    (dict(posthouse_conf='resolver = 192.0.2.53, ns.example, [::1]:5353\n'),
+     '~posthouse.conf:1: resolver: write ADDRESS, ADDRESS:PORT or [IPV6]:PORT, with commas between'),
     # maps together
     (dict(domains='example.org local postmaster=zoe\n'),
      '~domains:1: postmaster=zoe: there is no user or alias zoe@example.org; add it to users, or name somebody '
@@ -215,6 +219,8 @@ for name, change, want in [
     ('a network inside another', dict(access='192.0.2.0/24 trust\n192.0.2.10-192.0.2.20 reject\n'),
      ['~access:2: warning: 192.0.2.10/31 lies inside 192.0.2.0/24 of line 1, which says otherwise: this one counts',
       '1 warning']),
+    ('a route that nothing takes', dict(routes='b.example mx\n'),
+     ['~routes:1: warning: b.example is local (domains:1), so no mail takes this route', '1 warning']),
     ('an alias that names itself', dict(users='ann\nbob@example.org\n',
                                         aliases='ann ann, bob@example.org\n'), []),
 ]:
@@ -279,6 +285,39 @@ while p.poll() is None:
     here = current()
     seen.add((here, len(os.listdir(house.path('maps', here)))))
 is_({n for _, n in seen}, {12}, 'there is a whole generation at every moment')
+
+# Killed at any moment: what is in force is whole, and the next compile goes well.
+write(users='ann\nbob@example.org\n' + ''.join('user%d@example.org\n' % n for n in range(20000)))
+start = time.monotonic()
+house.program('compile')
+whole = time.monotonic() - start
+for n in range(20):
+    p = spawn([LIBEXEC / 'compile', '-C', house.dir], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(whole * (n + 1) / 20)
+    p.kill()
+    p.communicate()
+    files = os.listdir(house.path('maps', current()))
+    if len(files) != 12 or house.program('route', 'user19999', check=False).returncode != 0:
+        ok(False, 'killed at moment %d: %s has %s' % (n, current(), files))
+        break
+else:
+    ok(True, 'killed at 20 moments: what is in force is whole')
+is_(compile().returncode, 0, '... and the next compile goes well')
+is_([n for n in os.listdir(house.path('maps')) if n.endswith('.tmp')], [], '... and sweeps')
+
+p = subprocess.run([LIBEXEC / 'compile', '-C', house.path('none')], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+is_((p.returncode, house.path('none').exists()), (65, False), 'where there is no instance nothing is made')
+
+# --- settings in force -------------------------------------------------------
+
+write(posthouse_conf='hostname = mx.example.org\nrelay = none\nqueue_lifetime = 36h\n')
+compile()
+p = house.program('conf')
+like(p.stdout, r'^relay = none$', 'conf prints what is set')
+like(p.stdout, r'^message_size_limit = 50M$', '... and what is not')
+is_(house.program('conf', 'queue_lifetime', 'mail_root').stdout, '36h\n%s\n' % house.path('mail'),
+    '... or some of it')
+is_(house.program('conf', 'wibble', check=False).returncode, 64, '... but not what does not exist')
 
 # --- size -------------------------------------------------------------------
 
