@@ -36,7 +36,7 @@ struct local {
 	struct router router;
 	struct boxes boxes;
 	struct agent agent;
-	const char *roots[ROOTS_MAX];
+	char *roots[ROOTS_MAX];
 	size_t root_count;
 	bool any_root; /* more than that: every directory is allowed */
 };
@@ -56,6 +56,14 @@ read_options(struct local *l, int argc, char *argv[])
 		exit(EX_USAGE);
 	}
 	instance_open(&l->inst, l->dir);
+}
+
+static void
+close_settings(struct local *l)
+{
+	free(l->socket);
+	conf_free(&l->conf);
+	instance_close(&l->inst);
 }
 
 static void
@@ -249,6 +257,19 @@ serve_job(struct local *l, struct job *j)
 	return served;
 }
 
+static void
+close_worker(struct local *l)
+{
+	size_t i;
+
+	agent_close(&l->agent);
+	boxes_close(&l->boxes);
+	router_close(&l->router);
+	for (i = 0; i < l->root_count; i++)
+		free(l->roots[i]);
+	close_settings(l);
+}
+
 static int
 work(void *arg, int slot)
 {
@@ -267,9 +288,7 @@ work(void *arg, int slot)
 			break;
 		agent_report(&l->agent, &job, "-", "-");
 	}
-	agent_close(&l->agent);
-	boxes_close(&l->boxes);
-	router_close(&l->router);
+	close_worker(l);
 	return 0;
 }
 
@@ -285,5 +304,7 @@ main(int argc, char *argv[])
 	proc_signals();
 
 	proc_pool((int)l.conf.local_agents, GRACE_MS, work, &l);
+
+	close_settings(&l);
 	return 0;
 }

@@ -60,6 +60,14 @@ read_options(struct remote *r, int argc, char *argv[])
 }
 
 static void
+close_settings(struct remote *r)
+{
+	free(r->socket);
+	conf_free(&r->conf);
+	instance_close(&r->inst);
+}
+
+static void
 read_settings(struct remote *r)
 {
 	const struct conf *c = &r->conf;
@@ -355,6 +363,7 @@ work(void *arg, int slot)
 	smtp_free(&r->smtp);
 	agent_close(&r->agent);
 	dns_close(r->dns);
+	close_settings(r);
 	return 0;
 }
 
@@ -370,5 +379,7 @@ main(int argc, char *argv[])
 	proc_signals();
 
 	proc_pool((int)r.conf.remote_agents, GRACE_MS, work, &r);
+
+	close_settings(&r);
 	return 0;
 }

@@ -144,14 +144,17 @@ step(struct dns *d, deadline_ms until)
 {
 	ares_socket_t socks[ARES_GETSOCK_MAXNUM];
 	struct pollfd fds[ARES_GETSOCK_MAXNUM];
-	int mask = ares_getsock(d->channel, socks, ARES_GETSOCK_MAXNUM);
+	/* not ARES_GETSOCK_WRITABLE(), which shifts a bit into the sign */
+	unsigned mask = (unsigned)ares_getsock(d->channel, socks,
+	    ARES_GETSOCK_MAXNUM);
 	struct timeval max = { 1, 0 }, tv, *t;
 	nfds_t n = 0;
 	int wait_ms, left = deadline_left(until);
 
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		short want = (short)((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) |
-		    (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0));
+		bool in = (mask >> i & 1) != 0;
+		bool out = (mask >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0;
+		short want = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0));
 
 		if (want != 0)
 			fds[n++] = (struct pollfd){ socks[i], want, 0 };
