@@ -147,16 +147,26 @@ route(struct queued *q, struct message *m, size_t i)
 static void
 stop(struct queued *q, struct message *m)
 {
-	struct record *r = m->record;
 	char by[sizeof m->by];
 
 	strlcpy(by, m->by, sizeof by);
-	if (m->delete_it) {
+	if (m->delete_it)
 		message_drop(q, m, by);
-		return;
-	}
-	message_free(q, m);
-	(void)message_hold(q, r, by);
+	else
+		message_free(q, m);
+}
+
+/* What waits for an agent waits no longer. */
+static void
+take_back(struct queued *q, struct message *m)
+{
+	struct part *p;
+
+	SLIST_FOREACH(p, &m->parts, sibling)
+		site_take_back(&q->sites, p);
+	for (size_t i = 0; i < m->env.rcpt_count; i++)
+		if (m->rcpt[i].state == WAITING)
+			m->rcpt[i].state = WAS_DEFERRED;
 }
 
 void
@@ -352,7 +362,7 @@ write_down(const struct queued *q, struct message *m, int fd)
 			r->status = RCPT_DONE;
 			p->state = SETTLED;
 			p->reply = NULL;
-		} else if (p->state == WAS_DEFERRED && is_expired(q, m)) {
+		} else if (p->state == WAS_DEFERRED && !m->hold_it && is_expired(q, m)) {
 			p->state = WAS_EXPIRED;
 			p->expired = true;
 		}
@@ -392,8 +402,6 @@ message_remove(struct queued *q, struct record *r, const char *why)
 void
 message_drop(struct queued *q, struct message *m, const char *why)
 {
-	struct part *p;
-
 	if (m->jobs == 0 && !m->naming) {
 		message_remove(q, m->record, why);
 		return;
@@ -401,11 +409,7 @@ message_drop(struct queued *q, struct message *m, const char *why)
 	m->delete_it = true;
 	if (why != m->by)
 		strlcpy(m->by, why, sizeof m->by);
-	SLIST_FOREACH(p, &m->parts, sibling)
-		site_take_back(&q->sites, p);
-	for (size_t i = 0; i < m->env.rcpt_count; i++)
-		if (m->rcpt[i].state == WAITING)
-			m->rcpt[i].state = WAS_DEFERRED;
+	take_back(q, m);
 	if (m->phase == LINKED)
 		m->phase = TRYING;
 }
@@ -417,6 +421,10 @@ defer(struct queued *q, struct message *m, int fd)
 	unsigned attempts = 1;
 	int64_t next;
 
+	if ((r->flags & HELD) != 0) {
+		message_free(q, m);
+		return;
+	}
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
 		if (m->env.rcpts[i].status == RCPT_TODO && m->env.rcpts[i].attempts > attempts)
 			attempts = m->env.rcpts[i].attempts;
@@ -437,7 +445,6 @@ conclude(struct queued *q, struct message *m)
 {
 	struct record *r = m->record;
 	char by[sizeof m->by];
-	bool hold = m->hold_it;
 	int fd;
 
 	strlcpy(by, m->by, sizeof by);
@@ -452,8 +459,6 @@ conclude(struct queued *q, struct message *m)
 	fd = files_open_envelope(&q->spool, r, O_RDWR);
 	defer(q, m, fd);
 	file_close(fd);
-	if (hold)
-		(void)message_hold(q, r, by);
 }
 
 /* A recipient that is given up. True: the sender must be told first. */
@@ -541,20 +546,25 @@ message_check(struct queued *q, struct message *m)
 
 /* --- what administrators say --------------------------------------------- */
 
+/* On disk at once, so that a crash does not undo it; what an agent has is finished. */
 int
 message_hold(struct queued *q, struct record *r, const char *by)
 {
-	if (r->work != NULL) {
-		r->work->hold_it = true;
-		strlcpy(r->work->by, by, sizeof r->work->by);
-		return 0;
-	}
+	struct message *m = r->work;
+
 	if ((r->flags & HELD) != 0 || files_hold(&q->spool, r->id) == -1)
 		return -1;
 	records_unschedule(&q->records, r);
 	q->records.held++;
 	r->flags |= HELD;
 	log_event(EV_QUEUE_HELD, LS("id", r->id), LS("by", by));
+	if (m != NULL) {
+		m->hold_it = true;
+		if (m->phase == TRYING) {
+			take_back(q, m);
+			message_check(q, m);
+		}
+	}
 	return 0;
 }
 
@@ -565,7 +575,10 @@ message_release(struct queued *q, struct record *r)
 		return -1;
 	q->records.held--;
 	r->flags &= ~(unsigned)HELD;
-	records_schedule(&q->records, r, 0);
+	if (r->work != NULL)
+		r->work->hold_it = false;
+	else
+		records_schedule(&q->records, r, 0);
 	return 0;
 }
 
