@@ -80,18 +80,17 @@ write_trace(struct session *s, struct file *f, time_t now)
 	f->used = d->text.len;
 }
 
-/* More input. False: the client is gone, or too slow; s->why says so. */
+/* More input. False: the client is gone, or too slow; s->why says so, errno is ETIMEDOUT
+ * if it can still be told. */
 static bool
 more(struct session *s, deadline_ms start)
 {
 	struct io *io = &s->d->io;
 	deadline_ms slow = start + (int64_t)(io->octets_in / RATE_FLOOR * 1000);
-	deadline_ms until = deadline_earlier(session_deadline(s), slow);
 	int n;
 
-	do
-		n = io_fill(io, until);
-	while (n == -1 && errno == EINTR);
+	while ((n = io_fill(io, deadline_earlier(session_deadline(s), slow))) == -1 && errno == EINTR)
+		session_interrupted(s);
 	if (n == 1)
 		return true;
 	if (n == 0) {
@@ -234,7 +233,7 @@ receive_message(struct session *s)
 		bool slow = errno == ETIMEDOUT;
 
 		submit_abort(&d->submit);
-		return slow ? reply_say(SAY_TIMEOUT, NULL) : (struct reply){ .code = 0 };
+		return slow ? reply_say(s->stopping ? SAY_STOPPING : SAY_TIMEOUT, NULL) : (struct reply){ .code = 0 };
 	}
 	said = verdict(&body, &f);
 	if (said == SAY_OK && wanted)

@@ -82,20 +82,33 @@ between_transactions(const struct session *s)
 	return (s->state & (START | READY)) != 0;
 }
 
-/* LINE_ERROR with EINTR: SIGTERM came. Between transactions that ends the session, in one
- * the client may finish: the gate's grace is the limit. */
+#define STOPPING_MS 6000 /* for a transaction to end once SIGTERM came; less than the gate's grace */
+
+void
+session_interrupted(struct session *s)
+{
+	if (proc_stopping && !s->stopping) {
+		s->stopping = true;
+		s->end = deadline_earlier(s->end, deadline_in(STOPPING_MS));
+	}
+}
+
+/* SIGTERM ends the wait for a new transaction; in one the client may go on for a while. */
 static enum line
 read_line(struct session *s, struct span *line)
 {
-	deadline_ms until = session_deadline(s);
 	enum line got;
 
-	do {
-		if (proc_stopping && between_transactions(s) && io_unread(&s->d->io).len == 0)
+	if (proc_stopping && between_transactions(s) && io_unread(&s->d->io).len == 0)
+		return LINE_ERROR;
+	for (;;) {
+		got = io_line(&s->d->io, LIMIT_SMTP_COMMAND - 2, session_deadline(s), line);
+		if (got != LINE_ERROR || errno != EINTR)
+			return got;
+		session_interrupted(s);
+		if (s->stopping && between_transactions(s))
 			return LINE_ERROR;
-		got = io_line(&s->d->io, LIMIT_SMTP_COMMAND - 2, until, line);
-	} while (got == LINE_ERROR && errno == EINTR);
-	return got;
+	}
 }
 
 static void
@@ -116,7 +129,7 @@ step(struct session *s)
 		answer(s, reply_say(SAY_BARE_COMMAND, NULL));
 		return;
 	case LINE_TIMEOUT:
-		end(s, SAY_TIMEOUT, "timeout");
+		end(s, s->stopping ? SAY_STOPPING : SAY_TIMEOUT, s->stopping ? "stopping" : "timeout");
 		return;
 	case LINE_EOF:
 		end(s, SAY_COUNT, "eof");

@@ -58,6 +58,7 @@ struct session {
 	struct access access;     /* what access says of the client */
 	bool helo_no_relay, helo_no_local;
 	deadline_ms end;
+	bool stopping;            /* SIGTERM was heard: end is near */
 	uint64_t errors, messages;
 	uint64_t idle;            /* commands since the last message that lead to none */
 	const char *verb;         /* of the command being answered, for the log */
@@ -72,6 +73,7 @@ void session_serve(struct smtpd *, struct gate_conn *);
 /* For commands and receive: */
 void session_reset(struct session *); /* forget the transaction */
 deadline_ms session_deadline(const struct session *); /* of one command */
+void session_interrupted(struct session *); /* a wait was, by a signal */
 /* d->text's content in the transaction's memory. */
 const char *session_keep_text(struct session *);
 

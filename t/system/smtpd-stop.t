@@ -14,7 +14,11 @@ def gate():
     return [p for p in pids if not any(p in children(q) for q in pids)][0]
 
 
-idle, reading, early = house.smtp(), house.smtp(), house.smtp()
+idle, reading, early, half, stuck = [house.smtp() for i in range(5)]
+half.reply()
+half.send('EHLO cli')
+stuck.hello()
+stuck.cmd('MAIL FROM:<bob@client.example>')
 idle.hello()
 early.reply()
 reading.hello()
@@ -25,10 +29,12 @@ os.kill(gate(), signal.SIGTERM)
 idle.talk('S: 421 4.3.2 *', 'between transactions: told at once')
 ok(idle.closed(), 'and closed')
 early.talk('S: 421 4.3.2 *', 'before HELO the same')
+half.talk('S: 421 4.3.2 *', 'half a command is not waited for')
 reading.send('second half\r\n.\r\n')
 like('%d %s' % (lambda r: (r[0], r[1][0]))(reading.reply()), '^250 2.0.0 ', 'a message that is coming is taken')
 reading.talk('S: 421 4.3.2 *', 'then that client is told too')
 is_(house.wait_mail('ann@example.org', 1)[0].split(b'\n\n', 1)[1], b'first half, second half\n', 'it is there')
+stuck.talk('S: 421 4.3.2 *', 'who does not end a transaction is told in the end')
 ok(wait_until(lambda: house.pids('smtpd') and Smtp(house.smtp_port).reply()[0] == 220, 10), 'master starts another')
 
 # inetd: the connection on fd 0, 1 and 2.
