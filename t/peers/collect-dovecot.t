@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """collect from a real Dovecot: more than 1,000 messages of varied shape, compared octet for octet; TLS; what is kept
 upstream; PIPELINING."""
+import grp
 import hashlib
 import os
 import pwd
@@ -35,7 +36,8 @@ class Dovecot:
         subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
                         '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout',
                         str(where / 'key'), '-out', str(where / 'cert')], check=True, stderr=subprocess.DEVNULL)
-        users = '' if ROOT else 'default_internal_user = %s\ndefault_internal_group = %s\n' % (me, me)
+        users = '' if ROOT else 'default_internal_user = %s\ndefault_internal_group = %s\n' % (
+            me, grp.getgrgid(os.getegid()).gr_name)
         (where / 'conf').write_text('''
 protocols = pop3
 listen = 127.0.0.1
@@ -74,7 +76,7 @@ service anvil {{
 '''.format(dir=where, login=login, users=users, uid=self.owner.pw_uid, gid=self.owner.pw_gid, port=self.port,
            tls_port=self.tls_port, chroot='login' if ROOT else ''))
         self.process = spawn([have('dovecot'), '-F', '-c', where / 'conf'], stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL)
+                             stderr=open(where / 'stderr', 'wb'))
         wait_until(self.answers, 20, 'Dovecot listens')
 
     def answers(self):
