@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/store/conf.h"
+#include "lib/store/upstream.h"
 #include "lib/sys/file.h"
 #include "router/entry.h"
 
@@ -82,12 +83,31 @@ map_words(void **state)
 	buf_free(&item);
 }
 
+static void
+upstream_words(void **state)
+{
+	struct buf page = BUF_INIT(1 << 20), item = BUF_INIT(100);
+	const char *word;
+
+	(void)state;
+	read_page("posthouse-upstreams.5", &page);
+	for (size_t i = 0; (word = upstream_word(i)) != NULL; i++) {
+		buf_reset(&item);
+		buf_addf(&item, "\n.It Cm %s= ", word);
+		if (strstr(page.s, item.s) == NULL)
+			fail_msg("posthouse-upstreams.5 does not explain %s", word);
+	}
+	buf_free(&page);
+	buf_free(&item);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings),
 		cmocka_unit_test(map_words),
+		cmocka_unit_test(upstream_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

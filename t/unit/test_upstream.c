@@ -1,0 +1,97 @@
+/* test_upstream: entries of the map of provider accounts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/store/upstream.h"
+
+#define DOMAIN "kind=domain host=h login=l domain=example.org fallback=ann "
+static const struct {
+	const char *in, *why; /* NULL: it is good */
+} entries[] = {
+	{ DOMAIN, NULL },
+	{ DOMAIN "users=ann,bob alias=bob:robert name=\"bob:Bob Baker\" cc=bob:ann list=dev.x:ann,bob", NULL },
+	{ "kind=shared host=h mailbox=m@x.example users=ann fallback=bob", NULL },
+	{ "kind=single host=h login=l users=ann", NULL },
+	{ DOMAIN "envelope=X-To:2 keep=14 max_size=10M subaddress=none parse_subject=yes", NULL },
+	{ DOMAIN "keep=2w", "keep=2w: delete, all or a number of days is meant" },
+	{ "kind=domain host=127.0.0.1 tls=none login=l domain=d fallback=a", NULL },
+	{ "kind=domain host=h tls=none! login=l domain=d fallback=a", NULL },
+	{ "kind=domain host=h tls=none login=l domain=d fallback=a", "tls=none would send the password in the clear" },
+	{ "", "kind= is missing" },
+	{ "kind=regular", "kind=regular: domain, shared or single is meant" },
+	{ "kind=domain host=h login=l fallback=a", "domain= is missing" },
+	{ "kind=domain host=h login=l domain=d", "fallback= is missing" },
+	{ "kind=shared host=h login=l mailbox=m@x fallback=a", "users= is missing" },
+	{ "kind=single host=h login=l users=a,b", "users= must name the one person" },
+	{ DOMAIN "host=other", "host= stands twice" },
+	{ DOMAIN "hots=h", "unknown word \"hots\"" },
+	{ DOMAIN "imap", "unknown word \"imap\"" },
+	{ DOMAIN "protocol=imap", "protocol=imap: this release knows pop3" },
+	{ DOMAIN "port=70000", "port=70000: a number up to 65535 is meant" },
+	{ DOMAIN "users=ann@a.example,ann@b.example", "ann@a.example and ann@b.example have the same name" },
+	{ DOMAIN "users=ann alias=bob:x", "alias=bob:...: bob is not among users=" },
+	{ DOMAIN "users=ann list=k:bob", "list=k:...: bob is not among users=" },
+	{ DOMAIN "alias=bob", "alias=bob: write it alias=USER:WORD" },
+	{ DOMAIN "envelope=X-To:0", "envelope=X-To:0: auto, none" },
+	{ DOMAIN "subaddress=ab", "subaddress=ab: one sign" },
+	{ DOMAIN "users=\"ann", "" },
+};
+
+static void
+entry_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(entries); i++) {
+		struct arena *arena = arena_new();
+		struct buf why = BUF_INIT(4096);
+		struct upstream up;
+		int rv = upstream_parse(span_of(entries[i].in), arena, &up, &why);
+
+		if ((rv == 0) != (entries[i].why == NULL) ||
+		    (rv == -1 && strstr(buf_str(&why), entries[i].why) == NULL))
+			fail_msg("%s: %s", entries[i].in, buf_str(&why));
+		buf_free(&why);
+		arena_free(arena);
+	}
+}
+
+static void
+values(void **state)
+{
+	struct arena *arena = arena_new();
+	struct buf why = BUF_INIT(4096);
+	struct upstream up;
+
+	(void)state;
+	assert_int_equal(upstream_parse(SPAN("kind=shared host=pop.x mailbox=m@x.example,n@x.example users=ann,bob "
+	    "users=carol name=\"ann:Ann: the one\" fallback=ann tls=starttls keep=30d trusted=.x,192.0.2.0/24"),
+	    arena, &up, &why), 0);
+	assert_int_equal(up.kind, UPSTREAM_SHARED);
+	assert_int_equal(up.port, 110);
+	assert_string_equal(up.login, "m@x.example");
+	assert_int_equal(up.users.n, 3);
+	assert_string_equal(up.users.v[2], "carol");
+	assert_string_equal(up.names.v[0].values.v[0], "Ann: the one");
+	assert_int_equal(up.keep, UPSTREAM_KEEP_DAYS);
+	assert_int_equal(up.keep_days, 30);
+	assert_int_equal(up.trusted.n, 2);
+	assert_int_equal(up.subaddress, '+');
+	assert_int_equal(up.max_hops, 50);
+	assert_null(up.secret);
+	buf_free(&why);
+	arena_free(arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(entry_rows), cmocka_unit_test(values) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
