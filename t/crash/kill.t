@@ -47,7 +47,7 @@ def one(rig, program, call, n, cut):
         rig.power_cut()
         rig.house.start()
     else:
-        rig.send([ANN])  # what died is back
+        wait_until(lambda: rig.send([ANN]).acknowledged, 10)  # what died is back
     settled = rig.settle()
     name = '%s at its %s %d%s' % (program, call, n, ', power cut' if cut else '')
     for m in rig.sent:

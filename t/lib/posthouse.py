@@ -56,8 +56,9 @@ def _b(text):
 
 
 def diag(*text):
+    """To standard error: prove keeps what stands on standard output to itself."""
     for line in ' '.join(str(t) for t in text).split('\n'):
-        print('# ' + line, flush=True)
+        print('# ' + line, file=sys.stderr, flush=True)
 
 
 def plan(n):
