@@ -102,9 +102,9 @@ take_text(struct scan *s, const char *stops)
 		if (gap && s->text.len > 0 && !is_joint(*s->p) &&
 		    !is_joint(s->text.s[s->text.len - 1]))
 			s->words = true;
-		n = token_length(s);
-		buf_add(&s->text, s->p, n);
-		s->p += n;
+		for (n = token_length(s); n > 0; n--, s->p++)
+			if (*s->p != '\r' && *s->p != '\n') /* folded in a quoted string */
+				buf_addc(&s->text, *s->p);
 		s->last = s->p;
 	}
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A short run of every fuzz target with libFuzzer, from its corpus.
 
-FUZZ_SECONDS (default 2) each. What is found is left in BUILD/fuzz/found, to be
+FUZZ_SECONDS (default 1) each, two at a time. What is found is left in BUILD/fuzz/found, to be
 mended and then added to the target's corpus.
 """
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import sys
 
 src = os.environ.get("SRCDIR", os.getcwd())
 build = os.path.join(os.environ.get("BUILDDIR", os.getcwd()), "fuzz")
-seconds = os.environ.get("FUZZ_SECONDS", "2")
+seconds = os.environ.get("FUZZ_SECONDS", "1")
 
 
 def skip(reason):
@@ -47,19 +48,25 @@ quietly("make", "-s", "fuzzers")
 
 targets = sorted(f[5:-7] for f in os.listdir(os.path.join(src, "t/fuzz"))
                  if f.startswith("fuzz_") and f.endswith(".corpus"))
-print("1..%d" % len(targets))
-failed = False
-for number, name in enumerate(targets, 1):
+
+
+def run(name):
     fresh = os.path.join(build, "seen", name)
     os.makedirs(fresh, exist_ok=True)
-    run = subprocess.run(
+    return subprocess.run(
         [os.path.join(build, "t/fuzz/fuzz_" + name), "-max_total_time=" + seconds,
          "-max_len=2048", "-timeout=10", "-artifact_prefix=%s/found/%s-" % (build, name),
          fresh, os.path.join(src, "t/fuzz/fuzz_%s.corpus" % name)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, errors="replace")
-    ok = run.returncode == 0
-    failed = failed or not ok
-    print("%sok %d - %s" % ("" if ok else "not ", number, name))
-    if not ok:
-        print("".join("# %s\n" % l for l in run.stderr.splitlines()[-40:]), end="")
+
+
+print("1..%d" % len(targets))
+failed = False
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    for number, (name, done) in enumerate(zip(targets, pool.map(run, targets)), 1):
+        ok = done.returncode == 0
+        failed = failed or not ok
+        print("%sok %d - %s" % ("" if ok else "not ", number, name))
+        if not ok:
+            print("".join("# %s\n" % l for l in done.stderr.splitlines()[-40:]), end="")
 sys.exit(failed)

@@ -36,6 +36,7 @@ static const struct {
 	{ "friends: ann, Bob <bob@b.example>;, carol", "ann;bob@b.example;carol;", "friends: ann@house.example, Bob <bob@b.example>;, carol@house.example" },
 	{ "undisclosed-recipients:;", "", NULL },
 	{ "ann,\n bob,\r\n\tcarol", "ann;bob;carol;", "ann@house.example,\n bob@house.example,\r\n\tcarol@house.example" },
+	{ "\"a\n b\"@example.org", "\"a b\"@example.org;", NULL },
 	{ "ann,,bob,", "ann;bob;", "ann@house.example,,bob@house.example," },
 	{ "", "", NULL },
 	{ " (nobody) ", "", NULL },
