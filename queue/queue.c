@@ -441,7 +441,7 @@ verb_flush(struct queue *q)
 		return verb_retry(q);
 	say(q, "FLUSH", NULL, (struct span){ "", 0 });
 	hear(q, &p);
-	printf("%s messages to be tried now\n", p.word[0]);
+	printf("%s message%s to be tried now\n", p.word[0], strcmp(p.word[0], "1") == 0 ? "" : "s");
 	return 0;
 }
 
