@@ -271,6 +271,9 @@ log_accepted(const struct submitter *s, const struct message *m, const char *how
 {
 	char from[64];
 
+	/* smtpd's own event says the same of what is delivered already. */
+	if (s->ours && strcmp(s->service, "smtpd") == 0 && strcmp(how, "delivered") == 0)
+		return;
 	if (s->ours)
 		strlcpy(from, s->service, sizeof from);
 	else

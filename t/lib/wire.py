@@ -153,14 +153,15 @@ class Queue:
         self.house = house
         self.start()
 
-    def start(self, *wrap):
+    def start(self):
         for name in ('submit', 'agents', 'control'):
             try:
                 self.house.path('run', name).unlink()
             except FileNotFoundError:
                 pass
+        starts = self.house.log().count(' queue.started ')
         self.process = self.house.spawn('queued')
-        if not wait_until(lambda: self.answers()):
+        if not wait_until(lambda: self.answers() and self.house.log().count(' queue.started ') > starts):
             raise RuntimeError('queued does not start: ' + self.house.log())
 
     def answers(self):
