@@ -161,8 +161,6 @@ remember_reason(struct attempt *a, enum smtp_result result)
 	a->code = s->code;
 	strlcpy(a->enhanced, s->enhanced, sizeof(a->enhanced));
 	buf_reset(&a->why);
-	if (s->code != 0)
-		buf_addf(&a->why, "%s said: ", s->host);
 	buf_addspan(&a->why, buf_span(&s->why));
 	if (result != SMTP_REFUSED)
 		a->refused_only = false;
@@ -205,7 +203,7 @@ static void
 no_address(struct attempt *a, const struct hop *hop, enum dns_result result)
 {
 	a->code = 0;
-	a->enhanced[0] = '\0';
+	strlcpy(a->enhanced, "4.4.4", sizeof(a->enhanced));
 	a->refused_only = false;
 	buf_reset(&a->why);
 	buf_addf(&a->why, "%s has no address%s: %s", hop->host,
@@ -232,7 +230,7 @@ try_host(struct attempt *a, const struct hop *hop)
 	}
 	for (i = 0; i < n && a->connections < ATTEMPTS_MAX; i++) {
 		if (is_self(a, &ips[i])) {
-			a->code = 451;
+			a->code = 0;
 			strlcpy(a->enhanced, "4.4.6", sizeof(a->enhanced));
 			a->refused_only = false;
 			buf_reset(&a->why);
@@ -257,9 +255,7 @@ give_up(struct attempt *a)
 		what = FAILED;
 	if (a->why.len == 0)
 		buf_adds(&a->why, "interrupted");
-	outcome_for_rest(a->j, what, a->code,
-	    what == RETRY && a->code >= 500 ? "" : a->enhanced,
-	    buf_span(&a->why));
+	outcome_for_rest(a->j, what, a->code, a->enhanced, buf_span(&a->why));
 }
 
 static void

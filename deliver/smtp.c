@@ -83,6 +83,16 @@ take_enhanced(struct answer *a)
 		buf_drop(&a->text, n < a->text.len ? n + 1 : n);
 }
 
+/* Nobody said it. */
+static void
+own_words(struct answer *a, const char *enhanced, const char *text)
+{
+	a->code = 0;
+	strlcpy(a->enhanced, enhanced, sizeof(a->enhanced));
+	buf_reset(&a->text);
+	buf_adds(&a->text, text);
+}
+
 /* 0; -1: the connection is of no use any more, and a->text says why. */
 static int
 await(struct smtp *s, struct answer *a, int64_t wait_ms)
@@ -98,9 +108,7 @@ await(struct smtp *s, struct answer *a, int64_t wait_ms)
 		rv = dialogue_smtp_reply(&s->d, &a->code, &a->text, until, &why);
 	} while (rv == -1 && errno == EINTR && s->owing);
 	if (rv == -1) {
-		a->code = 0;
-		buf_reset(&a->text);
-		buf_addspan(&a->text, buf_span(&why));
+		own_words(a, "4.4.2", buf_str(&why));
 	} else {
 		take_enhanced(a);
 	}
@@ -166,16 +174,15 @@ ehlo(struct smtp *s, struct answer *a)
 	rv = dialogue_smtp_reply(&s->d, &a->code, &a->text,
 	    deadline_in(s->limits->command_ms), &why);
 	if (rv == -1) {
-		a->code = 0;
-		buf_reset(&a->text);
-		buf_addspan(&a->text, buf_span(&why));
+		own_words(a, "4.4.2", buf_str(&why));
 	} else if (a->code / 100 == 2) {
 		rest = buf_span(&a->text);
 		span_cut(&rest, '\n'); /* the greeting */
 		while (rest.s != NULL)
 			offer(s, span_cut(&rest, '\n'));
 	}
-	take_enhanced(a);
+	if (rv == 0)
+		take_enhanced(a);
 	clean(&a->text);
 	buf_free(&why);
 	return rv;
@@ -210,10 +217,12 @@ smtp_open(struct smtp *s, const struct ip *ip, uint16_t port, const char *host)
 	strlcpy(s->host, host, sizeof(s->host));
 	if (dialogue_connect(&s->d, ip, port, host, NULL,
 	        deadline_in(s->limits->connect_ms), &a.text) == -1) {
+		strlcpy(a.enhanced, "4.4.1", sizeof(a.enhanced));
 		result = because(s, &a);
 	} else if (!greeted(s, &a)) {
 		if (a.code / 100 == 2 || a.code / 100 == 3)
-			a.code = 0; /* an answer to something else */
+			own_words(&a, "4.5.0",
+			    "the server's answers make no sense");
 		result = because(s, &a);
 		smtp_quit(s);
 	} else {
@@ -257,12 +266,12 @@ outcome_for_rest(struct job *j, const struct answer *a)
 }
 
 static void
-fail_rest(struct job *j, int code, const char *enhanced, const char *text)
+fail_rest(struct job *j, const char *enhanced, const char *text)
 {
 	size_t i;
 
 	for (i = 0; i < j->rcpt_count; i++)
-		job_outcome(j, &j->rcpts[i], FAILED, code, enhanced,
+		job_outcome(j, &j->rcpts[i], FAILED, 0, enhanced,
 		    span_of(text));
 }
 
@@ -317,16 +326,16 @@ able(struct smtp *s, struct job *j)
 		buf_addf(&text, "%s does not take internationalized addresses "
 		                "(SMTPUTF8)", s->host);
 	if (text.len > 0)
-		fail_rest(j, 553, "5.6.7", buf_str(&text));
+		fail_rest(j, "5.6.7", buf_str(&text));
 	else if (j->body_8bit && !s->eightbit && has_8bit(j)) {
 		buf_addf(&text, "%s does not take 8-bit content (8BITMIME)",
 		    s->host);
-		fail_rest(j, 554, "5.6.3", buf_str(&text));
+		fail_rest(j, "5.6.3", buf_str(&text));
 	} else if (s->size_limit > 0 && wire_size(j) > s->size_limit) {
 		buf_addf(&text, "the message has %llu octets, %s takes %llu",
 		    (unsigned long long)wire_size(j), s->host,
 		    (unsigned long long)s->size_limit);
-		fail_rest(j, 552, "5.3.4", buf_str(&text));
+		fail_rest(j, "5.3.4", buf_str(&text));
 	}
 	buf_free(&text);
 	return left(j) > 0;
@@ -548,12 +557,9 @@ static void
 last_words(struct transaction *t)
 {
 	t->s->d.io.error = 0;
-	if (await(t->s, &t->a, QUIT_WAIT_MS) == -1 || t->a.code < 400) {
-		t->a.code = 0;
-		t->a.enhanced[0] = '\0';
-		buf_reset(&t->a.text);
-		buf_adds(&t->a.text, "the connection was lost while the message was sent");
-	}
+	if (await(t->s, &t->a, QUIT_WAIT_MS) == -1 || t->a.code < 400)
+		own_words(&t->a, "4.4.2",
+		    "the connection was lost while the message was sent");
 }
 
 static void
@@ -578,10 +584,8 @@ send_body(struct transaction *t)
 			log_error(EV_WARNING, LS("text", "a message cannot be read"),
 			    LS("id", t->j->id), LS("reason", strerror(errno)));
 		last_words(t);
-		if (t->a.code == 0 && ours) {
-			buf_reset(&t->a.text);
-			buf_adds(&t->a.text, "the message could not be read");
-		}
+		if (t->a.code == 0 && ours)
+			own_words(&t->a, "4.3.0", "the message could not be read");
 		outcome_for_taken(t);
 		hang_up(s);
 		return;
@@ -590,12 +594,9 @@ send_body(struct transaction *t)
 	 * RFC 5321, 4.5.3.2.6 has it. */
 	s->d.total = NEVER;
 	s->owing = true;
-	if (await(s, &t->a, 2 * s->limits->command_ms) == -1) {
-		buf_reset(&t->a.text);
-		buf_adds(&t->a.text, "the connection was lost before the server "
-		                     "answered to the end of the message");
-		t->a.code = 0;
-	}
+	if (await(s, &t->a, 2 * s->limits->command_ms) == -1)
+		own_words(&t->a, "4.4.2", "the connection was lost before the "
+		    "server answered to the end of the message");
 	s->owing = false;
 	outcome_for_taken(t);
 	if (t->a.code == 0 || t->a.code == 421)
@@ -620,10 +621,8 @@ send_nothing(struct transaction *t)
 static void
 out_of_step(struct transaction *t)
 {
-	t->a.code = 0;
-	t->a.enhanced[0] = '\0';
-	buf_reset(&t->a.text);
-	buf_adds(&t->a.text, "the server's answer to DATA is no answer to DATA");
+	own_words(&t->a, "4.5.0",
+	    "the server's answer to DATA is no answer to DATA");
 	outcome_for_taken(t);
 	hang_up(t->s);
 }

@@ -348,12 +348,14 @@ parse_line(struct span text, const char *host, struct line *line)
 	tame(status);
 	line->rcpt = (size_t)number;
 	line->outcome = outcomes[i].outcome;
-	if (value < 200)
+	if (value < 200 && status[0] == '\0')
 		strlcpy(line->reply, outcomes[i].code, sizeof line->reply);
+	else if (value < 200) /* the agent's own words, by kind */
+		snprintf(line->reply, sizeof line->reply, "%.3s %s", outcomes[i].code, status);
 	else
 		snprintf(line->reply, sizeof line->reply, "%u%s%s", (unsigned)value,
 		    status[0] == '\0' ? "" : " ", status);
-	if (strcmp(host, "-") != 0) {
+	if (value >= 200 && strcmp(host, "-") != 0) {
 		strlcat(line->reply, " host ", sizeof line->reply);
 		strlcat(line->reply, host, sizeof line->reply);
 		strlcat(line->reply, " said:", sizeof line->reply);

@@ -183,7 +183,7 @@ split_address(const char *address, struct place *p)
 		return -1;
 	memcpy(p->host, host, n);
 	p->host[n] = '\0';
-	strcpy(p->port, port);
+	strlcpy(p->port, port, sizeof(p->port));
 	return 0;
 }
 
@@ -308,7 +308,7 @@ unix_address(const char *path, struct sockaddr_un *sun, int *dir_fd)
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
 	if (strlen(path) < sizeof(sun->sun_path)) {
-		strcpy(sun->sun_path, path);
+		strlcpy(sun->sun_path, path, sizeof(sun->sun_path));
 		return 0;
 	}
 	if (slash == NULL) {

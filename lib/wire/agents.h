@@ -9,8 +9,8 @@
  * from 0; notify "-" or NEVER, SUCCESS,FAILURE,DELAY).
  *
  * REPORT's body has a line for each recipient of the job, "N outcome code enhanced text": outcome sent,
- * retry or failed, and the reply as the remote server's or our own words (encoded; code 0 and enhanced empty where there
- * is none). host: who said it ("-": ourselves). connected: the next hop the agent keeps a connection open to, "-": none,
+ * retry or failed, and the reply of host as it said it (words encoded). code 0: nobody said it, the words are the agent's
+ * own; enhanced may be empty then. host: "-" when nobody was spoken to. connected: the next hop the agent keeps a connection open to, "-": none,
  * "!": no connection to the next hop could be made at all (the whole site is then left alone for a while).
  *
  * BOUNCE asks for a DSN about the recipients in its body, "N kind text" with kind failed or expired; REPORT
