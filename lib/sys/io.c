@@ -223,9 +223,11 @@ io_send(struct io *io, const struct iovec *iov, int n, deadline_ms deadline)
 int
 io_flush(struct io *io, deadline_ms deadline)
 {
+	const struct iovec nothing = { NULL, 0 };
+
 	if (io->out.len == 0 && io->error == 0)
 		return 0;
-	return io_send(io, NULL, 0, deadline);
+	return io_send(io, &nothing, 0, deadline);
 }
 
 void
