@@ -526,7 +526,8 @@ send_message(struct transaction *t, bool *ours)
 	struct buf out = BUF_INIT(2 * CHUNK + 16);
 	off_t at = (off_t)t->j->head_octets;
 	int64_t block_ms = s->limits->command_ms;
-	char *piece = mem_alloc(CHUNK, 1);
+	char *piece = mem_grow(NULL, CHUNK, 1);
+	bool last;
 	ssize_t n;
 	int rv;
 
@@ -539,13 +540,14 @@ send_message(struct transaction *t, bool *ours)
 		buf_reset(&out);
 		if (n > 0)
 			encode_add(&e, (struct span){ piece, (size_t)n }, &out);
-		else if (n == 0)
-			encode_end(&e, &out);
 		at += n > 0 ? n : 0;
+		last = n == 0 || (n > 0 && at >= (off_t)t->j->octets);
+		if (last) /* the end goes along with the last octets */
+			encode_end(&e, &out);
 		rv = n == -1 ? -1 : io_send(&s->d.io,
 		    &(struct iovec){ out.s, out.len }, 1,
 		    deadline_earlier(deadline_in(block_ms), s->d.total));
-	} while (rv == 0 && n > 0);
+	} while (rv == 0 && !last);
 	*ours = n == -1;
 	free(piece);
 	buf_free(&out);

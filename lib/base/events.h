@@ -34,7 +34,7 @@
 #define EV_QUEUE_HELD "queue.held"           /* id, by */
 #define EV_QUEUE_ALARM "queue.alarm"         /* what: a fault of our own configuration */
 
-#define EV_REMOTE_CONNECT "remote.connect"   /* host, address, error */
+#define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */
 #define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */
 #define EV_AUTH_FAILED "auth.failed"         /* login, service, client, reason */
 #define EV_POP3_REFUSED "pop3d.refused"      /* client, limit: over a limit of connections */
