@@ -170,13 +170,15 @@ busy_reply(void)
 static int
 run_gate(struct smtpd *d, const struct sockets *l)
 {
+	char *busy = busy_reply();
+	int code;
 	struct gate gate = {
 		.program = "smtpd",
 		.workers_max = (unsigned)d->conf.smtpd_workers,
 		.reuse = (unsigned)d->conf.smtpd_reuse,
 		.total = (unsigned)d->conf.smtpd_connections,
 		.per_address = (unsigned)d->conf.smtpd_connections_per_address,
-		.busy = busy_reply(),
+		.busy = busy,
 		.refused = refused,
 		.enter_parent = enter_parent,
 		.enter_worker = enter_worker,
@@ -184,7 +186,9 @@ run_gate(struct smtpd *d, const struct sockets *l)
 		.arg = d,
 	};
 
-	return gate_run(&gate, l->fds, l->names, l->n);
+	code = gate_run(&gate, l->fds, l->names, l->n);
+	free(busy);
+	return code;
 }
 
 int
