@@ -176,7 +176,8 @@ write_all(struct io *io, struct iovec *iov, int n, deadline_ms deadline)
 		for (; n > 0 && put > 0; put -= (ssize_t)part) {
 			part = (size_t)put < iov->iov_len ? (size_t)put
 			                                  : iov->iov_len;
-			iov->iov_base = (char *)iov->iov_base + part;
+			if (part > 0) /* an empty one may lie nowhere */
+				iov->iov_base = (char *)iov->iov_base + part;
 			iov->iov_len -= part;
 			if (iov->iov_len == 0)
 				iov++, n--;
