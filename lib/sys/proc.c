@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
@@ -307,13 +308,33 @@ proc_pool(int n, int grace_ms, int (*work)(void *arg, int slot), void *arg)
 
 /* --- other programs ----------------------------------------------------- */
 
+#define SAFE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* posix_spawnp(3), which would look along the PATH of whoever started us. */
+static int
+spawn_along_path(pid_t *pid, const posix_spawn_file_actions_t *files,
+    const posix_spawnattr_t *attr, char *const argv[])
+{
+	char safe[] = "PATH=" SAFE_PATH, *env[] = { safe, NULL };
+	struct span rest = SPAN(SAFE_PATH), dir;
+	int error = ENOENT;
+	char *path;
+
+	if (strchr(argv[0], '/') != NULL)
+		return posix_spawn(pid, argv[0], files, attr, argv, env);
+	while (rest.s != NULL && error == ENOENT) {
+		dir = span_cut(&rest, ':');
+		path = mem_fmt("%.*s/%s", (int)dir.len, dir.s, argv[0]);
+		error = posix_spawn(pid, path, files, attr, argv, env);
+		free(path);
+	}
+	return error;
+}
+
 /* In a process group of its own, so that its children end with it. */
 static int
 spawn(pid_t *pid, char *const argv[], int out_fd)
 {
-	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
-		      "/sbin:/bin";
-	char *env[] = { path, NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -331,7 +352,7 @@ spawn(pid_t *pid, char *const argv[], int out_fd)
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null",
 	    O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
-	error = posix_spawnp(pid, argv[0], &files, &attr, argv, env);
+	error = spawn_along_path(pid, &files, &attr, argv);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	errno = error;
