@@ -632,7 +632,7 @@ open_events(struct authd *d)
 int
 main(int argc, char *argv[])
 {
-	struct authd d = { 0 };
+	static struct authd d; /* one a process */
 
 	log_open("authd");
 	read_options(&d, argc, argv);

@@ -113,8 +113,8 @@ int
 main(int argc, char *argv[])
 {
 	struct options o = { 0 };
-	struct instance inst;
-	struct conf conf;
+	static struct instance inst; /* one a process */
+	static struct conf conf;
 	struct boxes boxes;
 
 	log_open("mailbox");

@@ -537,23 +537,42 @@ box_json(const struct box *b)
 }
 
 static void
+list_json(const struct boxes *boxes)
+{
+	printf("[");
+	for (size_t i = 0; i < boxes->n; i++) {
+		printf("%s\n  ", i == 0 ? "" : ",");
+		box_json(&boxes->box[i]);
+	}
+	printf("%s]\n", boxes->n == 0 ? "" : "\n");
+}
+
+static void
 verb_list(struct user *u)
 {
 	struct boxes boxes;
 
 	conf_load(&u->conf, &u->inst);
 	boxes_read(&boxes, &u->inst, &u->conf);
-	if (!u->json) {
+	if (u->json)
+		list_json(&boxes);
+	else
 		list_text(&boxes);
-		return;
-	}
-	printf("[");
-	for (size_t i = 0; i < boxes.n; i++) {
-		printf("%s\n  ", i == 0 ? "" : ",");
-		box_json(&boxes.box[i]);
-	}
-	printf("%s]\n", boxes.n == 0 ? "" : "\n");
 	boxes_free(&boxes);
+}
+
+static void
+box_text(const struct box *b)
+{
+	printf("address   %s\nname      %s\nmaildir   %s\nlogin     %s\n", b->address,
+	    b->name[0] == '\0' ? "-" : b->name, b->maildir,
+	    b->disabled ? "disabled" : "enabled");
+	if (b->readable)
+		printf("messages  %llu, %llu of them new, %llu octets\n",
+		    (unsigned long long)(b->new_count + b->cur_count),
+		    (unsigned long long)b->new_count, (unsigned long long)b->octets);
+	else
+		printf("messages  (the mailbox cannot be read)\n");
 }
 
 static void
@@ -569,17 +588,8 @@ verb_show(struct user *u)
 	if (u->json) {
 		box_json(b);
 		printf("\n");
-		return;
-	}
-	printf("address   %s\nname      %s\nmaildir   %s\nlogin     %s\n", b->address,
-	    b->name[0] == '\0' ? "-" : b->name, b->maildir,
-	    b->disabled ? "disabled" : "enabled");
-	if (b->readable)
-		printf("messages  %llu, %llu of them new, %llu octets\n",
-		    (unsigned long long)(b->new_count + b->cur_count),
-		    (unsigned long long)b->new_count, (unsigned long long)b->octets);
-	else
-		printf("messages  (the mailbox cannot be read)\n");
+	} else
+		box_text(b);
 	boxes_free(&boxes);
 }
 
@@ -652,7 +662,7 @@ open_etc(struct user *u)
 int
 main(int argc, char *argv[])
 {
-	struct user u = { .etc_fd = -1 };
+	static struct user u; /* one a process */
 	const struct verb *verb;
 
 	log_open("user");

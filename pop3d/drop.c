@@ -158,7 +158,8 @@ settle(struct drop *d)
 {
 	size_t out = 0, end;
 
-	qsort_r(d->msgs, d->n, sizeof(*d->msgs), compare, d);
+	if (d->n > 0)
+		qsort_r(d->msgs, d->n, sizeof(*d->msgs), compare, d);
 	for (size_t i = 0; i < d->n; i = end) {
 		size_t first = out;
 

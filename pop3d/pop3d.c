@@ -300,7 +300,7 @@ serve_inetd(struct pop3d *d)
 int
 main(int argc, char *argv[])
 {
-	struct pop3d d = { 0 };
+	static struct pop3d d; /* one a process */
 
 	log_open("pop3d");
 	d.inetd = gate_inetd();

@@ -50,7 +50,16 @@ with Pop3(sock.getsockname()[1]) as c:
     # One of its processes dies: the whole program ends, for whoever restarts it.
     family = children(p.pid)
     ok(len(family) >= 3, 'gate, worker, spawner, session are processes of their own')
-direct = [k for k in family if open('/proc/%d/stat' % k).read().rpartition(')')[2].split()[1] == str(p.pid)]
+
+
+def parent(pid):
+    try:
+        return int(open('/proc/%d/stat' % pid).read().rpartition(')')[2].split()[1])
+    except OSError:
+        return None
+
+
+direct = [k for k in family if parent(k) == p.pid]
 is_(len(direct), 2, 'the first process has two children')
 os.kill(direct[0], signal.SIGKILL)
 is_(p.wait(10), 70, 'a child of the first process is killed: it ends too, with EX_SOFTWARE')
