@@ -67,9 +67,20 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Until master has written down that we are there; it may die before. */
+static void
+await_release(int fd)
+{
+	char c;
+
+	if (read(fd, &c, 1) != 1)
+		_exit(EX_TEMPFAIL);
+	close(fd);
+}
+
 static void NORETURN
 become(const struct child *c, const struct instance *inst,
-    const struct listeners *set, pid_t parent)
+    const struct listeners *set, pid_t parent, int release_fd)
 {
 	char *path = instance_path(instance_libexec(), c->def->name);
 	char flag[] = "-C";
@@ -84,6 +95,7 @@ become(const struct child *c, const struct instance *inst,
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EX_TEMPFAIL);
+	await_release(release_fd);
 	log_open(c->def->name);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (dup2(null, STDIN_FILENO) == -1 ||
@@ -111,14 +123,19 @@ child_start(struct child *c, const struct instance *inst, const struct listeners
 {
 	pid_t parent = getpid(), pid;
 	struct process p;
+	int hold[2] = { -1, -1 };
 
 	c->asked = c->again = false;
 	c->started_ms = clock_mono_ms();
 	c->since_s = clock_real_us() / 1000000;
-	pid = fork();
-	if (pid == 0)
-		become(c, inst, set, parent);
+	pid = pipe2(hold, O_CLOEXEC) == 0 ? fork() : -1;
+	if (pid == 0) {
+		close(hold[1]);
+		become(c, inst, set, parent, hold[0]);
+	}
+	file_close(hold[0]);
 	if (pid == -1) {
+		file_close(hold[1]);
 		log_error(EV_WARNING, LS("text", "cannot start a program"),
 		    LS("service", c->def->name), LS("error", strerror(errno)));
 		c->pause_s = longer(c->pause_s);
@@ -128,10 +145,22 @@ child_start(struct child *c, const struct instance *inst, const struct listeners
 	}
 	(void)setpgid(pid, pid); /* the child does so too: whoever is first */
 	c->state = CHILD_RUNNING;
+	c->hold_fd = hold[1];
 	c->pid = c->group = pid;
 	c->starts++;
 	c->born = process_read(pid, &p) == 0 ? p.born : 0;
 	log_event(EV_MASTER_STARTED, LS("service", c->def->name), LN("pid", pid));
+}
+
+void
+child_release(struct child *c)
+{
+	if (c->hold_fd <= 0)
+		return;
+	if (write(c->hold_fd, "1", 1) == -1)
+		errno = 0; /* it is gone: SIGCHLD tells */
+	close(c->hold_fd);
+	c->hold_fd = -1;
 }
 
 void

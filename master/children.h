@@ -31,10 +31,14 @@ struct child {
 	unsigned starts;
 	bool asked;             /* it ends because we said so */
 	bool again;             /* ... to be started again at once */
+	int hold_fd;            /* it waits on this pipe to be released; 0 or -1: it does not */
 	struct log_source log;
 };
 
+/* The process waits until child_release: when it is written down that it is there. Should we
+ * die before that, it ends by itself. */
 void child_start(struct child *, const struct instance *, const struct listeners *);
+void child_release(struct child *);
 /* SIGTERM; SIGKILL to it and its workers after grace_ms. */
 void child_end(struct child *, bool again, int64_t grace_ms);
 /* waitpid said so about its pid. */

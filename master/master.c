@@ -267,6 +267,8 @@ write_record(struct master *m)
 		log_error(EV_WARNING, LS("text", "cannot write run/master.state"),
 		    LS("error", strerror(errno)));
 	m->changed = false;
+	for (i = 0; i < m->child_count; i++)
+		child_release(&m->children[i]);
 }
 
 static void

@@ -106,6 +106,7 @@ processes_end(const struct process *list, size_t n, int64_t grace_ms)
 	deadline_ms grace = deadline_in(grace_ms);
 	size_t found = signal_alive(list, n, SIGTERM);
 
+	signal_alive(list, n, SIGCONT); /* one that is stopped would not hear it */
 	while (signal_alive(list, n, 0) > 0) {
 		if (deadline_over(grace)) {
 			signal_alive(list, n, SIGKILL);

@@ -56,9 +56,35 @@ no_core_dumps(void)
 	(void)prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
 }
 
+/* Whom we die with: the kernel forgets it when the uid changes. */
+struct following {
+	pid_t parent;
+	int signo; /* 0: nobody */
+};
+
+static struct following
+following_now(void)
+{
+	struct following f = { getppid(), 0 };
+
+	(void)prctl(PR_GET_PDEATHSIG, &f.signo);
+	return f;
+}
+
+static void
+follow_again(struct following f)
+{
+	if (f.signo == 0)
+		return;
+	(void)prctl(PR_SET_PDEATHSIG, f.signo);
+	if (getppid() != f.parent)
+		(void)raise(f.signo); /* it was quicker */
+}
+
 void
 proc_drop(const char *user)
 {
+	struct following following = following_now();
 	const struct passwd *pw;
 	uid_t uid, now[3];
 	gid_t gid;
@@ -82,6 +108,7 @@ proc_drop(const char *user)
 		fatal(EX_OSERR, "cannot become %s for good", user);
 	no_new_privileges();
 	no_core_dumps();
+	follow_again(following);
 }
 
 /* Do we run under a uid made for one of the services (systemd's User=)? Then

@@ -13,7 +13,7 @@
 /*
  * As root: become user for good (groups, gid, uid, no new privileges, core
  * dumps off), and check that there is no way back. Not as root: nothing but
- * PR_SET_NO_NEW_PRIVS. fatal(EX_NOUSER) if the user does not exist.
+ * PR_SET_NO_NEW_PRIVS. A death signal (PR_SET_PDEATHSIG) stays in force. fatal(EX_NOUSER) if the user does not exist.
  */
 void proc_drop(const char *user);
 bool proc_privileged(void); /* started as root: services have their own uids */
