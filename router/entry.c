@@ -109,6 +109,19 @@ take(const struct entry_map *map, const struct word *w, char *entry,
 	unknown(map, w, why);
 }
 
+/* "no-relay,no-local" is two words. */
+static void
+take_plain(const struct entry_map *map, struct span words, char *entry,
+    struct buf *why)
+{
+	struct word w = { { "", 0 }, { "", 0 } };
+
+	while (words.s != NULL) {
+		w.value = span_cut(&words, ',');
+		take(map, &w, entry, why);
+	}
+}
+
 /* entry is zeroed by the caller. */
 static int
 take_words(const struct entry_map *map, struct span text, struct arena *mem,
@@ -120,7 +133,10 @@ take_words(const struct entry_map *map, struct span text, struct arena *mem,
 	if (words_parse(text, mem, &words, why) == -1)
 		return -1;
 	for (i = 0; i < words.n; i++)
-		take(map, &words.w[i], entry, why);
+		if (words.w[i].name.len > 0)
+			take(map, &words.w[i], entry, why);
+		else
+			take_plain(map, words.w[i].value, entry, why);
 	return why->len == before ? 0 : -1;
 }
 

@@ -67,7 +67,7 @@ static const struct {
 	  "192.0.2.128/25   no-relay\n"                              /* 2 */
 	  "192.0.2.200-192.0.2.203 reject text=\"Not you\"\n"        /* 3 */
 	  "198.51.100.7     no-local\n"                              /* 4 */
-	  "10.0.0.0/255.0.0.0 no-relay no-local\n"                   /* 5 */
+	  "10.0.0.0/255.0.0.0 no-relay,no-local\n"                   /* 5 */
 	  "2001:db8::/32    trust\n"                                 /* 6 */
 	  "203.0.113.0/24   reject\n"                                /* 7 */
 	  "sender:bad@else.example reject text=\"Go away\"\n"        /* 8 */
