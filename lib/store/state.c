@@ -57,7 +57,7 @@ static const char *const queries[Q_COUNT] = {
 	[Q_SETTLE_DIGEST] = "UPDATE digest SET state = 'taken' WHERE account = ?1 AND state = 'noted'",
 	[Q_SETTLE_UID] = "UPDATE uid SET state = 'taken' WHERE account = ?1 AND state = 'noted'",
 	[Q_NOTED] = ("SELECT EXISTS (SELECT 1 FROM uid WHERE account = ?1 AND state = 'noted')"
-	             " OR EXISTS (SELECT 1 FROM digest WHERE account = ?1 AND state = 'noted')"),
+	            " OR EXISTS (SELECT 1 FROM digest WHERE account = ?1 AND state = 'noted')"),
 	[Q_DROP_DIGEST] = "DELETE FROM digest WHERE account = ?1 AND state = 'noted' AND boot <> ?2",
 	[Q_DROP_UID] = "DELETE FROM uid WHERE account = ?1 AND state = 'noted' AND boot <> ?2",
 	[Q_DELETED] = "DELETE FROM uid WHERE account = ?1 AND uid = ?2",

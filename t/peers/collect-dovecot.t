@@ -1,99 +1,21 @@
 #!/usr/bin/env python3
 """collect from a real Dovecot: more than 1,000 messages of varied shape, compared octet for octet; TLS; what is kept
 upstream; PIPELINING."""
-import grp
 import hashlib
 import os
-import pwd
 import random
 import re
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
+from dovecot import Dovecot, DOVECOT
 
-if not have('dovecot') or not os.path.exists('/usr/lib/dovecot/pop3'):
+if not DOVECOT:
     skip_all('Dovecot is not installed (dovecot-core, dovecot-pop3d)')
 
 PEOPLE = ('ann', 'bob', 'carol')
 house = House(users=['%s:secret' % p for p in PEOPLE])
-
-
-class Dovecot:
-    """A private one on loopback, with a maildir of its own."""
-
-    def __init__(self, where):
-        self.dir, self.port, self.tls_port = where, free_port(), free_port()
-        me = pwd.getpwuid(os.geteuid()).pw_name
-        login, mail = ('dovenull', 'mail') if ROOT else (me, me)
-        self.owner = pwd.getpwnam(mail)
-        for d in ('run', 'Maildir', 'Maildir/cur', 'Maildir/new', 'Maildir/tmp'):
-            (where / d).mkdir(parents=True)
-            if ROOT and d != 'run':
-                os.chown(where / d, self.owner.pw_uid, self.owner.pw_gid)
-        where.chmod(0o755)
-        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-                        '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout',
-                        str(where / 'key'), '-out', str(where / 'cert')], check=True, stderr=subprocess.DEVNULL)
-        users = '' if ROOT else 'default_internal_user = %s\ndefault_internal_group = %s\n' % (
-            me, grp.getgrgid(os.getegid()).gr_name)
-        (where / 'conf').write_text('''
-protocols = pop3
-listen = 127.0.0.1
-base_dir = {dir}/run
-log_path = {dir}/log
-auth_mechanisms = plain
-disable_plaintext_auth = no
-ssl = yes
-ssl_cert = <{dir}/cert
-ssl_key = <{dir}/key
-default_login_user = {login}
-{users}first_valid_uid = 1
-mail_location = maildir:{dir}/Maildir
-mail_max_userip_connections = 100
-passdb {{
-  driver = static
-  args = password=secret
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={dir}
-}}
-service pop3-login {{
-  chroot = {chroot}
-  inet_listener pop3 {{
-    port = {port}
-  }}
-  inet_listener pop3s {{
-    port = {tls_port}
-    ssl = yes
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-'''.format(dir=where, login=login, users=users, uid=self.owner.pw_uid, gid=self.owner.pw_gid, port=self.port,
-           tls_port=self.tls_port, chroot='login' if ROOT else ''))
-        self.process = spawn([have('dovecot'), '-F', '-c', where / 'conf'], stdout=subprocess.DEVNULL,
-                             stderr=open(where / 'stderr', 'wb'))
-        wait_until(self.answers, 20, 'Dovecot listens')
-
-    def answers(self):
-        try:
-            with Pop3(self.port) as p:
-                return (p.cmd() or '').startswith('+OK')
-        except OSError:
-            return False
-
-    def put(self, n, octets):
-        path = self.dir / 'Maildir' / 'cur' / ('%d.%04d.provider:2,' % (1700000000 + n, n))
-        path.write_bytes(octets)
-        if ROOT:
-            os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
-
-    def count(self):
-        return sum(len(os.listdir(self.dir / 'Maildir' / d)) for d in ('cur', 'new'))
 
 
 random.seed(20261122)
