@@ -638,22 +638,36 @@ fetch_all(struct session *s)
 	}
 }
 
+static int
+forget_deleted(struct session *s)
+{
+	struct span *uids = mem_alloc(s->count + 1, sizeof(*uids));
+	size_t n = 0;
+	int rv;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->messages[i].what == GONE && *s->messages[i].uid != '\0')
+			uids[n++] = span_of(s->messages[i].uid);
+	rv = state_deleted(s->state, s->account->name, uids, n);
+	free(uids);
+	return rv == 0 ? 0 : failed(s, "cannot write the state", SPAN("see the log"));
+}
+
 /* Deletions count from here on (RFC 1939, 6). */
 static int
 quit(struct session *s)
 {
 	struct span text;
-	int rv;
 
 	dialogue_say(&s->d, false, "QUIT");
-	rv = status(s, &text);
-	if (rv == 0)
+	switch (status(s, &text)) {
+	case 1:
+		return forget_deleted(s);
+	case 0:
 		return failed(s, "the server did not delete all messages", text);
-	for (size_t i = 0; rv == 1 && i < s->count; i++)
-		if (s->messages[i].what == GONE && *s->messages[i].uid != '\0' &&
-		    state_deleted(s->state, s->account->name, span_of(s->messages[i].uid)) == -1)
-			return failed(s, "cannot write the state", SPAN("see the log"));
-	return rv == 1 ? 0 : -1;
+	default:
+		return -1;
+	}
 }
 
 /* What came whole before the trouble is kept. */

@@ -1,8 +1,9 @@
 /*
  * state: the collector's memory, over SQLite.
  *
- * Write-ahead log; notes are written with synchronous=NORMAL (no wait for the disk: they survive a kill, and
- * after a power cut the whole log up to some moment survives), settling with FULL.
+ * Notes are lines appended to a plain file beside the database, one write(2) each: that survives a kill, costs
+ * nothing, and each line names the boot it was written in. Settling is one durable transaction for a whole
+ * batch of them.
  */
 #include "lib/store/state.h"
 
@@ -14,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/ascii.h"
 #include "lib/base/log.h"
+#include "lib/base/num.h"
 #include "lib/store/instance.h"
 #include "lib/sys/file.h"
 
@@ -26,51 +29,49 @@ static const char *const schema =
 	"CREATE TABLE IF NOT EXISTS uid ("
 	" account TEXT NOT NULL, uid BLOB NOT NULL,"
 	" octets INTEGER NOT NULL," /* as the upstream lists it */
-	" state TEXT NOT NULL,"     /* noted, taken, left */
-	" boot TEXT NOT NULL, since_s INTEGER NOT NULL,"
+	" state TEXT NOT NULL,"     /* taken, left */
+	" since_s INTEGER NOT NULL,"
 	" PRIMARY KEY (account, uid)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS digest ("
-	" account TEXT NOT NULL, digest BLOB NOT NULL, user TEXT NOT NULL,"
-	" state TEXT NOT NULL,"     /* noted, taken */
-	" boot TEXT NOT NULL, since_s INTEGER NOT NULL,"
+	" account TEXT NOT NULL, digest BLOB NOT NULL, user TEXT NOT NULL, since_s INTEGER NOT NULL,"
 	" PRIMARY KEY (account, digest, user)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS run ("
 	" account TEXT PRIMARY KEY, started_s INTEGER, ended_s INTEGER, messages INTEGER, octets INTEGER,"
 	" left_there INTEGER, error TEXT) WITHOUT ROWID;"
-	"CREATE INDEX IF NOT EXISTS uid_noted ON uid (account) WHERE state = 'noted';"
-	"CREATE INDEX IF NOT EXISTS digest_noted ON digest (account) WHERE state = 'noted';"
 	"CREATE INDEX IF NOT EXISTS digest_age ON digest (account, since_s);"
 	"PRAGMA user_version = 1;";
 
 enum query {
-	Q_UID, Q_SEEN, Q_NOTE_DIGEST, Q_PUT_UID, Q_FORGET_DIGEST, Q_FORGET_UID, Q_SETTLE_DIGEST, Q_SETTLE_UID,
-	Q_NOTED, Q_DROP_DIGEST, Q_DROP_UID, Q_DELETED, Q_EXPIRE, Q_SAVE_RUN, Q_LAST_RUN, Q_COUNT
+	Q_UID, Q_SEEN, Q_PUT_DIGEST, Q_PUT_UID, Q_DELETED, Q_EXPIRE, Q_SAVE_RUN, Q_LAST_RUN, Q_COUNT
 };
 /* ?1 is always the account. */
 static const char *const queries[Q_COUNT] = {
 	[Q_UID] = "SELECT state, since_s FROM uid WHERE account = ?1 AND uid = ?2 AND octets = ?3",
 	[Q_SEEN] = "SELECT 1 FROM digest WHERE account = ?1 AND digest = ?2 AND user = ?3",
-	[Q_NOTE_DIGEST] = "INSERT OR IGNORE INTO digest VALUES (?1, ?2, ?3, 'noted', ?4, ?5)",
-	[Q_PUT_UID] = "INSERT OR REPLACE INTO uid VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[Q_FORGET_DIGEST] = "DELETE FROM digest WHERE account = ?1 AND digest = ?2 AND user = ?3 AND state = 'noted'",
-	[Q_FORGET_UID] = "DELETE FROM uid WHERE account = ?1 AND uid = ?2 AND state = 'noted'",
-	[Q_SETTLE_DIGEST] = "UPDATE digest SET state = 'taken' WHERE account = ?1 AND state = 'noted'",
-	[Q_SETTLE_UID] = "UPDATE uid SET state = 'taken' WHERE account = ?1 AND state = 'noted'",
-	[Q_NOTED] = ("SELECT EXISTS (SELECT 1 FROM uid WHERE account = ?1 AND state = 'noted')"
-	            " OR EXISTS (SELECT 1 FROM digest WHERE account = ?1 AND state = 'noted')"),
-	[Q_DROP_DIGEST] = "DELETE FROM digest WHERE account = ?1 AND state = 'noted' AND boot <> ?2",
-	[Q_DROP_UID] = "DELETE FROM uid WHERE account = ?1 AND state = 'noted' AND boot <> ?2",
+	[Q_PUT_DIGEST] = "INSERT OR IGNORE INTO digest VALUES (?1, ?2, ?3, ?4)",
+	[Q_PUT_UID] = "INSERT OR REPLACE INTO uid VALUES (?1, ?2, ?3, ?4, ?5)",
 	[Q_DELETED] = "DELETE FROM uid WHERE account = ?1 AND uid = ?2",
-	[Q_EXPIRE] = "DELETE FROM digest WHERE account = ?1 AND since_s < ?2 AND state = 'taken'",
+	[Q_EXPIRE] = "DELETE FROM digest WHERE account = ?1 AND since_s < ?2",
 	[Q_SAVE_RUN] = "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[Q_LAST_RUN] = "SELECT started_s, ended_s, messages, octets, left_there, error FROM run WHERE account = ?1",
 };
 // clang-format on
 
+struct note {
+	enum note_kind { NOTE_NONE, NOTE_DIGEST = 'd', NOTE_UID = 'u' } kind;
+	unsigned char digest[STATE_DIGEST_OCTETS];
+	char *name; /* the user, or the UID */
+	uint64_t octets;
+};
+
 struct state {
 	sqlite3 *db;
 	sqlite3_stmt *ready[Q_COUNT];
 	char boot[40]; /* this run of the kernel */
+	char *dir;
+	int notes_fd;  /* of the account that state_recover() was asked for */
+	struct note *notes;
+	size_t note_count, note_room;
 };
 
 static int
@@ -94,7 +95,7 @@ read_boot(struct state *s)
 
 	if (file_slurp_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &id) == 0)
 		strlcpy(s->boot, buf_str(&id), sizeof(s->boot));
-	/* Without it no note is ever believed: the empty name is nobody's. */
+	s->boot[strcspn(s->boot, " \n")] = '\0';
 	buf_free(&id);
 }
 
@@ -120,9 +121,19 @@ state_open(const char *dir, struct buf *why)
 		s = NULL;
 	} else {
 		read_boot(s);
+		s->dir = mem_dup(dir);
+		s->notes_fd = -1;
 	}
 	free(path);
 	return s;
+}
+
+static void
+drop_notes(struct state *s)
+{
+	for (size_t i = 0; i < s->note_count; i++)
+		free(s->notes[i].name);
+	s->note_count = 0;
 }
 
 void
@@ -133,6 +144,11 @@ state_close(struct state *s)
 	for (size_t i = 0; i < Q_COUNT; i++)
 		sqlite3_finalize(s->ready[i]);
 	sqlite3_close(s->db);
+	if (s->dir != NULL)
+		file_close(s->notes_fd);
+	drop_notes(s);
+	free(s->notes);
+	free(s->dir);
 	free(s);
 }
 
@@ -183,24 +199,156 @@ fetch(struct state *s, sqlite3_stmt *st)
 	return rv == SQLITE_DONE ? 0 : complain(s);
 }
 
-/* Without waiting for the disk. */
 static int
-run_lightly(struct state *s, sqlite3_stmt *st)
+end_transaction(struct state *s, int rv)
 {
-	int rv;
-
-	if (execute(s, "PRAGMA synchronous = NORMAL") == -1)
-		return complain(s);
-	rv = run(s, st);
-	if (execute(s, "PRAGMA synchronous = FULL") == -1)
-		return complain(s);
-	return rv;
+	if (rv == 0 && execute(s, "COMMIT") == 0)
+		return 0;
+	if (rv == 0)
+		complain(s);
+	(void)execute(s, "ROLLBACK");
+	return -1;
 }
 
 static int64_t
 now_s(void)
 {
 	return (int64_t)time(NULL);
+}
+
+/* --- notes --------------------------------------------------------------- */
+
+static struct note *
+find_note(struct state *s, enum note_kind kind, struct span name, const unsigned char *digest)
+{
+	for (size_t i = 0; i < s->note_count; i++) {
+		struct note *n = &s->notes[i];
+
+		if (n->kind == kind && span_is(name, n->name) &&
+		    (kind == NOTE_UID || memcmp(n->digest, digest, STATE_DIGEST_OCTETS) == 0))
+			return n;
+	}
+	return NULL;
+}
+
+static struct note *
+keep_note(struct state *s, enum note_kind kind, struct span name)
+{
+	if (s->note_count == s->note_room) {
+		s->note_room = s->note_room == 0 ? 64 : s->note_room * 2;
+		s->notes = mem_grow(s->notes, s->note_room, sizeof(*s->notes));
+	}
+	s->notes[s->note_count] = (struct note){ .kind = kind, .name = mem_dupn(name.s, name.len) };
+	return &s->notes[s->note_count++];
+}
+
+static void
+unkeep(struct note *n)
+{
+	if (n != NULL)
+		n->kind = NOTE_NONE;
+}
+
+/* "BOOT + d USER DIGEST" or "BOOT + u UID OCTETS"; "-" takes it back. */
+static int
+write_note(struct state *s, char sign, enum note_kind kind, struct span name, const unsigned char *digest,
+    uint64_t octets)
+{
+	struct buf line = BUF_INIT(4096);
+	int rv;
+
+	buf_addf(&line, "%s %c %c ", s->boot, sign, (char)kind);
+	word_encode(&line, name.s, name.len, NULL);
+	buf_addc(&line, ' ');
+	if (kind == NOTE_DIGEST)
+		base64_add(&line, digest, STATE_DIGEST_OCTETS);
+	else
+		buf_addf(&line, "%llu", (unsigned long long)octets);
+	buf_addc(&line, '\n');
+	rv = file_write_all(s->notes_fd, line.s, line.len);
+	if (rv == -1)
+		log_error(EV_WARNING, LS("text", "cannot write the collector's notes"), LS("reason", strerror(errno)));
+	buf_free(&line);
+	return rv;
+}
+
+static void
+read_note(struct state *s, struct span line)
+{
+	struct span rest = line, boot = span_cut(&rest, ' '), sign, kind, word;
+	unsigned char digest[STATE_DIGEST_OCTETS + 1] = { 0 };
+	char name[1024];
+	uint64_t octets = 0;
+	ssize_t n;
+
+	if (*s->boot == '\0' || !span_is(boot, s->boot))
+		return;
+	sign = span_cut(&rest, ' ');
+	kind = span_cut(&rest, ' ');
+	word = span_cut(&rest, ' ');
+	if (word.s == NULL || rest.s == NULL || word.len >= sizeof(name) || (n = word_decode(name, word.s, word.len)) == -1)
+		return;
+	if (span_is(kind, "d") && rest.len == 44 && base64_decode(digest, rest.s, rest.len) == STATE_DIGEST_OCTETS) {
+		if (span_is(sign, "+"))
+			memcpy(keep_note(s, NOTE_DIGEST, (struct span){ name, (size_t)n })->digest, digest,
+			    STATE_DIGEST_OCTETS);
+		else
+			unkeep(find_note(s, NOTE_DIGEST, (struct span){ name, (size_t)n }, digest));
+	} else if (span_is(kind, "u") && num_parse(rest, INT64_MAX, &octets) == 0) {
+		if (span_is(sign, "+"))
+			keep_note(s, NOTE_UID, (struct span){ name, (size_t)n })->octets = octets;
+		else
+			unkeep(find_note(s, NOTE_UID, (struct span){ name, (size_t)n }, NULL));
+	}
+}
+
+static int
+read_notes(struct state *s, const char *file)
+{
+	struct buf text = BUF_INIT(64 * 1024 * 1024);
+	struct span rest;
+
+	if (file_slurp_at(AT_FDCWD, file, &text) == -1) {
+		buf_free(&text);
+		return -1;
+	}
+	for (rest = buf_span(&text); rest.s != NULL;) {
+		struct span line = span_cut(&rest, '\n');
+
+		if (rest.s != NULL) /* what has no line end was cut off */
+			read_note(s, line);
+	}
+	buf_free(&text);
+	return 0;
+}
+
+int
+state_note_digest(struct state *s, const char *account, const char *user,
+    const unsigned char digest[STATE_DIGEST_OCTETS])
+{
+	(void)account;
+	memcpy(keep_note(s, NOTE_DIGEST, span_of(user))->digest, digest, STATE_DIGEST_OCTETS);
+	return write_note(s, '+', NOTE_DIGEST, span_of(user), digest, 0);
+}
+
+int
+state_note_uid(struct state *s, const char *account, struct span uid, uint64_t octets)
+{
+	(void)account;
+	keep_note(s, NOTE_UID, uid)->octets = octets;
+	return write_note(s, '+', NOTE_UID, uid, NULL, octets);
+}
+
+int
+state_forget(struct state *s, const char *account, const char *user, const unsigned char digest[STATE_DIGEST_OCTETS],
+    struct span uid)
+{
+	(void)account;
+	unkeep(find_note(s, NOTE_DIGEST, span_of(user), digest));
+	unkeep(find_note(s, NOTE_UID, uid, NULL));
+	if (write_note(s, '-', NOTE_DIGEST, span_of(user), digest, 0) == -1)
+		return -1;
+	return uid.len == 0 ? 0 : write_note(s, '-', NOTE_UID, uid, NULL, 0);
 }
 
 /* --- messages ------------------------------------------------------------ */
@@ -213,9 +361,25 @@ put_uid(struct state *s, const char *account, struct span uid, uint64_t octets, 
 	bind_octets(st, 2, uid.s, uid.len);
 	sqlite3_bind_int64(st, 3, (int64_t)octets);
 	bind_text(st, 4, as);
-	bind_text(st, 5, s->boot);
-	sqlite3_bind_int64(st, 6, now_s());
-	return run_lightly(s, st);
+	sqlite3_bind_int64(st, 5, now_s());
+	return run(s, st);
+}
+
+static void
+bind_digest(sqlite3_stmt *st, const unsigned char digest[STATE_DIGEST_OCTETS], const char *user)
+{
+	bind_octets(st, 2, digest, STATE_DIGEST_OCTETS);
+	bind_text(st, 3, user);
+}
+
+static int
+put_digest(struct state *s, const char *account, const struct note *n)
+{
+	sqlite3_stmt *st = start(s, Q_PUT_DIGEST, account);
+
+	bind_digest(st, n->digest, n->name);
+	sqlite3_bind_int64(st, 4, now_s());
+	return run(s, st);
 }
 
 int
@@ -234,20 +398,10 @@ state_uid(struct state *s, const char *account, struct span uid, uint64_t octets
 	if (rv != 1)
 		return rv;
 	as = (const char *)sqlite3_column_text(st, 0);
-	if (as != NULL && strcmp(as, "left") == 0)
-		*out = STATE_UID_LEFT;
-	else
-		*out = STATE_UID_TAKEN;
+	*out = as != NULL && strcmp(as, "left") == 0 ? STATE_UID_LEFT : STATE_UID_TAKEN;
 	*since_s = sqlite3_column_int64(st, 1);
 	sqlite3_reset(st);
 	return 0;
-}
-
-static void
-bind_digest(sqlite3_stmt *st, const unsigned char digest[STATE_DIGEST_OCTETS], const char *user)
-{
-	bind_octets(st, 2, digest, STATE_DIGEST_OCTETS);
-	bind_text(st, 3, user);
 }
 
 int
@@ -256,29 +410,13 @@ state_seen(struct state *s, const char *account, const char *user, const unsigne
 	sqlite3_stmt *st = start(s, Q_SEEN, account);
 	int rv;
 
+	if (find_note(s, NOTE_DIGEST, span_of(user), digest) != NULL)
+		return 1;
 	bind_digest(st, digest, user);
 	rv = fetch(s, st);
 	if (rv == 1)
 		sqlite3_reset(st);
 	return rv;
-}
-
-int
-state_note_digest(struct state *s, const char *account, const char *user,
-    const unsigned char digest[STATE_DIGEST_OCTETS])
-{
-	sqlite3_stmt *st = start(s, Q_NOTE_DIGEST, account);
-
-	bind_digest(st, digest, user);
-	bind_text(st, 4, s->boot);
-	sqlite3_bind_int64(st, 5, now_s());
-	return run_lightly(s, st);
-}
-
-int
-state_note_uid(struct state *s, const char *account, struct span uid, uint64_t octets)
-{
-	return put_uid(s, account, uid, octets, "noted");
 }
 
 int
@@ -288,67 +426,68 @@ state_left(struct state *s, const char *account, struct span uid, uint64_t octet
 }
 
 int
-state_deleted(struct state *s, const char *account, struct span uid)
+state_deleted(struct state *s, const char *account, const struct span *uids, size_t n)
 {
-	sqlite3_stmt *st = start(s, Q_DELETED, account);
+	int rv = 0;
 
-	bind_octets(st, 2, uid.s, uid.len);
-	return run_lightly(s, st);
-}
-
-int
-state_forget(struct state *s, const char *account, const char *user, const unsigned char digest[STATE_DIGEST_OCTETS],
-    struct span uid)
-{
-	sqlite3_stmt *st = start(s, Q_FORGET_DIGEST, account);
-
-	bind_digest(st, digest, user);
-	if (run(s, st) == -1)
-		return -1;
-	st = start(s, Q_FORGET_UID, account);
-	bind_octets(st, 2, uid.s, uid.len);
-	return run(s, st);
-}
-
-/* Several statements as one transaction. */
-static int
-run_both(struct state *s, sqlite3_stmt *first, sqlite3_stmt *second)
-{
+	if (n == 0)
+		return 0;
 	if (execute(s, "BEGIN IMMEDIATE") == -1)
 		return complain(s);
-	if (run(s, first) == 0 && run(s, second) == 0 && execute(s, "COMMIT") == 0)
-		return 0;
-	complain(s);
-	(void)execute(s, "ROLLBACK");
-	return -1;
+	for (size_t i = 0; i < n && rv == 0; i++) {
+		sqlite3_stmt *st = start(s, Q_DELETED, account);
+
+		bind_octets(st, 2, uids[i].s, uids[i].len);
+		rv = run(s, st);
+	}
+	return end_transaction(s, rv);
 }
 
 int
 state_settle(struct state *s, const char *account)
 {
-	return run_both(s, start(s, Q_SETTLE_DIGEST, account), start(s, Q_SETTLE_UID, account));
+	int rv = 0;
+
+	if (s->note_count == 0)
+		return 0;
+	if (execute(s, "BEGIN IMMEDIATE") == -1)
+		return complain(s);
+	for (size_t i = 0; i < s->note_count && rv == 0; i++) {
+		const struct note *n = &s->notes[i];
+
+		if (n->kind == NOTE_DIGEST)
+			rv = put_digest(s, account, n);
+		else if (n->kind == NOTE_UID)
+			rv = put_uid(s, account, span_of(n->name), n->octets, "taken");
+	}
+	if (end_transaction(s, rv) == -1)
+		return -1;
+	drop_notes(s);
+	return ftruncate(s->notes_fd, 0);
 }
 
 int
 state_recover(struct state *s, const char *account)
 {
-	sqlite3_stmt *st = start(s, Q_NOTED, account), *other;
-	bool noted;
+	struct buf file = BUF_INIT(4096);
+	int rv = -1;
 
-	if (fetch(s, st) != 1)
-		return -1;
-	noted = sqlite3_column_int(st, 0) != 0;
-	sqlite3_reset(st);
-	if (!noted)
-		return 0;
-	st = start(s, Q_DROP_DIGEST, account);
-	other = start(s, Q_DROP_UID, account);
-	bind_text(st, 2, *s->boot == '\0' ? "?" : s->boot);
-	bind_text(other, 2, *s->boot == '\0' ? "?" : s->boot);
-	if (run_both(s, st, other) == -1)
-		return -1;
-	sync(); /* the process that noted them died before it could sync each */
-	return state_settle(s, account);
+	buf_addf(&file, "%s/", s->dir);
+	word_encode(&file, account, strlen(account), "/.");
+	buf_adds(&file, ".notes");
+	file_close(s->notes_fd);
+	s->notes_fd = open(buf_str(&file), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	drop_notes(s);
+	if (s->notes_fd == -1 || read_notes(s, buf_str(&file)) == -1) {
+		log_error(EV_WARNING, LS("text", "cannot use the collector's notes"), LS("reason", strerror(errno)));
+		goto out;
+	}
+	if (s->note_count > 0)
+		sync(); /* the process that noted them died before it could sync each */
+	rv = s->note_count > 0 ? state_settle(s, account) : ftruncate(s->notes_fd, 0);
+out:
+	buf_free(&file);
+	return rv;
 }
 
 int
@@ -357,7 +496,7 @@ state_expire(struct state *s, const char *account)
 	sqlite3_stmt *st = start(s, Q_EXPIRE, account);
 
 	sqlite3_bind_int64(st, 2, now_s() - (int64_t)STATE_DIGEST_DAYS * DAY_S);
-	return run_lightly(s, st);
+	return run(s, st);
 }
 
 /* --- runs ---------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * state: what the collector must remember: state/collect/collect.db, an SQLite file (DESIGN section 6). The only
- * module that knows SQLite.
+ * state: what the collector must remember: state/collect/collect.db, an SQLite file (DESIGN section 6), and
+ * ACCOUNT.notes beside it. The only module that knows SQLite.
  *
  * A message goes through two stages. Noted: the queue has it, but it may not be on disk yet; the note survives
  * the death of this process, but after a reboot it is not believed. Settled: it is on disk, and so is
@@ -23,8 +23,8 @@ struct state;
 /* dir/collect.db, made if it is missing (dir must be there). Several processes may have it open. */
 struct state *state_open(const char *dir, struct buf *why) MUST_CHECK;
 void state_close(struct state *);
-/* The process that works on an account calls this first: notes of this boot are made true by sync(2) and
- * settled, others forgotten. */
+/* The process that works on an account (one at a time) calls this first, and notes for this account alone: notes
+ * that another left behind in this boot are made true by sync(2) and settled, older ones forgotten. */
 int state_recover(struct state *, const char *account) MUST_CHECK;
 
 enum state_uid {
@@ -50,8 +50,8 @@ int state_forget(struct state *, const char *account, const char *user,
 /* All notes of the account become settled, durably. */
 int state_settle(struct state *, const char *account) MUST_CHECK;
 int state_left(struct state *, const char *account, struct span uid, uint64_t octets) MUST_CHECK;
-/* The upstream has confirmed the deletion: what comes under this UID again is new. */
-int state_deleted(struct state *, const char *account, struct span uid) MUST_CHECK;
+/* The upstream has confirmed these deletions: what comes under such a UID again is new. */
+int state_deleted(struct state *, const char *account, const struct span *uids, size_t n) MUST_CHECK;
 /* Forget digests older than STATE_DIGEST_DAYS. */
 int state_expire(struct state *, const char *account) MUST_CHECK;
 
