@@ -10,23 +10,12 @@
 
 #include "lib/base/ascii.h"
 #include "lib/mail/date.h"
+#include "lib/mail/head.h"
 
 void
 trace_head(const struct trace *t, struct buf *out)
 {
-	buf_adds(out, "Return-Path: <");
-	buf_adds(out, t->sender);
-	buf_adds(out, ">\n");
-	if (t->mailbox == NULL)
-		return;
-	if (t->original != NULL && strcmp(t->original, t->mailbox) != 0) {
-		buf_adds(out, "X-Original-To: ");
-		buf_adds(out, t->original);
-		buf_addc(out, '\n');
-	}
-	buf_adds(out, "Delivered-To: ");
-	buf_adds(out, t->mailbox);
-	buf_addc(out, '\n');
+	head_add(out, t->sender, t->mailbox, t->original);
 }
 
 static void
