@@ -27,6 +27,7 @@
 #define AGE_MAX_MS (300 * 1000)
 #define ADDRESSES_MAX 8       /* of one host */
 #define ATTEMPTS_MAX 10       /* connections tried for one job */
+#define TRYING_MS (20 * 60 * 1000) /* then no other server is tried */
 
 struct remote {
 	const char *dir;
@@ -115,6 +116,7 @@ enter_sandbox(struct remote *r)
 struct attempt {
 	struct remote *r;
 	struct job *j;
+	deadline_ms until;    /* no other server is tried behind this */
 	int connections;      /* tried */
 	bool connected;       /* one of them came about */
 	bool refused_only;    /* so far every server said 5yz to us as such */
@@ -211,6 +213,12 @@ no_address(struct attempt *a, const struct hop *hop, enum dns_result result)
 	    dns_reason(a->r->dns));
 }
 
+static bool
+may_connect(const struct attempt *a)
+{
+	return a->connections < ATTEMPTS_MAX && !deadline_over(a->until);
+}
+
 /* True: go on to the next host. */
 static bool
 try_host(struct attempt *a, const struct hop *hop)
@@ -228,7 +236,7 @@ try_host(struct attempt *a, const struct hop *hop)
 		no_address(a, hop, found);
 		return true;
 	}
-	for (i = 0; i < n && a->connections < ATTEMPTS_MAX; i++) {
+	for (i = 0; i < n && may_connect(a); i++) {
 		if (is_self(a, &ips[i])) {
 			a->code = 0;
 			strlcpy(a->enhanced, "4.4.6", sizeof(a->enhanced));
@@ -241,7 +249,7 @@ try_host(struct attempt *a, const struct hop *hop)
 		if (try_address(a, hop, &ips[i]) || proc_stopping)
 			return false;
 	}
-	return a->connections < ATTEMPTS_MAX;
+	return may_connect(a);
 }
 
 /* Nobody took it. When every server refused us for good, that is an answer;
@@ -314,7 +322,7 @@ static void
 serve_job(struct remote *r, struct job *j)
 {
 	struct attempt a = { .r = r, .j = j, .refused_only = true,
-		.why = BUF_INIT(2048) };
+		.until = deadline_in(TRYING_MS), .why = BUF_INIT(2048) };
 	const char *host;
 
 	if (!try_kept(&a))

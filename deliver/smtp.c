@@ -24,7 +24,12 @@
 #define REPLY_MAX 8192         /* octets of one reply that are kept */
 #define BATCH 100              /* recipients that are pipelined before their replies are read */
 #define CHUNK 65536            /* octets of the message that are read at once */
-#define SLOWEST_OCTETS_MS 1    /* a body that goes slower than 1000 octets/s is given up */
+/* What a whole transaction may take, whatever each wait may: queued believes in no
+ * job that is older than two hours. */
+#define ENVELOPE_MS MINUTES(20)
+#define BODY_LEAST_MS MINUTES(10)
+#define BODY_MOST_MS MINUTES(60)
+#define SLOWEST_OCTETS_MS 1    /* between these: 1000 octets a second */
 #define QUIT_WAIT_MS 2000
 
 void
@@ -533,8 +538,9 @@ send_message(struct transaction *t, bool *ours)
 
 	if (block_ms > MINUTES(3))
 		block_ms = MINUTES(3);
-	s->d.total = deadline_in(MINUTES(10) +
-	    (int64_t)wire_size(t->j) * SLOWEST_OCTETS_MS);
+	s->d.total = deadline_earlier(deadline_in(BODY_MOST_MS),
+	    deadline_in(BODY_LEAST_MS +
+	        (int64_t)wire_size(t->j) * SLOWEST_OCTETS_MS));
 	do {
 		n = pread(t->j->msg_fd, piece, CHUNK, at);
 		buf_reset(&out);
@@ -657,6 +663,7 @@ smtp_send(struct smtp *s, struct job *j)
 
 	if (!able(s, j))
 		return SMTP_OK;
+	s->d.total = deadline_in(ENVELOPE_MS);
 	t.yes = mem_alloc(j->rcpt_count, sizeof(*t.yes));
 	asked = mem_alloc(j->rcpt_count, sizeof(*asked));
 	rv = s->pipelining ? envelope_pipelined(&t, asked) : envelope_stepwise(&t);

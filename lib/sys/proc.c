@@ -174,6 +174,7 @@ proc_follow_parent(pid_t parent)
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 10000
 #define SHORT_LIFE_MS 1000
+#define AGAIN_MS 200
 
 struct slot {
 	pid_t pid; /* 0: none */
@@ -317,17 +318,12 @@ proc_pool(int n, int grace_ms, int (*work)(void *arg, int slot), void *arg)
 		pool_wait(&p, pool_start_due(&p));
 		pool_reap(&p);
 	}
-	pool_kill(&p, SIGTERM);
+	/* Again and again: one that comes just before a worker's wait would
+	 * be noted by nobody. */
 	grace = deadline_in(grace_ms);
-	for (;;) {
+	while (pool_kill(&p, deadline_over(grace) ? SIGKILL : SIGTERM) > 0) {
+		pool_wait(&p, deadline_in(AGAIN_MS));
 		pool_reap(&p);
-		if (pool_kill(&p, 0) == 0)
-			break;
-		if (deadline_over(grace)) {
-			pool_kill(&p, SIGKILL);
-			grace = NEVER;
-		}
-		pool_wait(&p, grace);
 	}
 	sigprocmask(SIG_SETMASK, &p.before, NULL);
 	free(p.slots);
