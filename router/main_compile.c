@@ -73,6 +73,39 @@ print_counts(const unsigned long counts[MAP_COUNT])
 	(void)puts(sep[0] == '\0' ? "all maps are empty" : "");
 }
 
+/* The settings in force, with defaults; false: there are none. */
+static bool
+settings_in_force(const struct instance *inst, struct buf *out)
+{
+	char *file = mem_fmt("%s/current/posthouse.conf", inst->maps);
+	struct buf why = BUF_INIT(1000);
+	struct conf conf;
+	bool there = access(file, R_OK) == 0;
+
+	buf_init(out, 1 << 20);
+	if (there) {
+		there = conf_read(&conf, file, &why) == 0;
+		conf_print(&conf, out);
+		conf_free(&conf);
+	}
+	buf_free(&why);
+	free(file);
+	return there;
+}
+
+/* Maps are taken by the next session; settings are not. */
+static void
+tell_of_settings(const struct instance *inst, const struct buf *before)
+{
+	struct buf now;
+
+	if (settings_in_force(inst, &now) &&
+	    !span_eq(buf_span(before), buf_span(&now)))
+		(void)puts("settings have changed: posthouse reload has the "
+		    "running programs take them");
+	buf_free(&now);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -80,12 +113,15 @@ main(int argc, char *argv[])
 	struct options o = { 0 };
 	struct instance inst;
 	struct report report;
+	struct buf before;
+	bool again;
 	char *name;
 	int rv;
 
 	log_open("compile");
 	read_options(&o, argc, argv);
 	instance_open(&inst, o.dir);
+	again = settings_in_force(&inst, &before);
 	report_open(&report, STDERR_FILENO, o.limit);
 	rv = compile_maps(&inst, o.check, &report, &name, counts);
 	report_close(&report);
@@ -96,7 +132,10 @@ main(int argc, char *argv[])
 		(void)printf(o.check ? "the maps are fit for use: " :
 		    "generation %s is in force: ", name);
 		print_counts(counts);
+		if (again && !o.check)
+			tell_of_settings(&inst, &before);
 	}
+	buf_free(&before);
 	free(name);
 	instance_close(&inst);
 	if (rv == -1)

@@ -311,7 +311,9 @@ is_((p.returncode, house.path('none').exists()), (65, False), 'where there is no
 # --- settings in force -------------------------------------------------------
 
 write(posthouse_conf='hostname = mx.example.org\nrelay = none\nqueue_lifetime = 36h\n')
-compile()
+p = compile()
+like(p.stdout, r'^settings have changed: posthouse reload ', 'compile tells that settings have changed')
+is_(len(compile().stdout.split('\n')), 2, '... and when they have not')
 p = house.program('conf')
 like(p.stdout, r'^relay = none$', 'conf prints what is set')
 like(p.stdout, r'^message_size_limit = 50M$', '... and what is not')
