@@ -23,6 +23,7 @@
 #include "auth/ticket.h"
 #include "auth/verify.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
@@ -521,17 +522,10 @@ accept_again(evutil_socket_t fd, short what, void *arg)
 static void
 read_options(struct authd *d, int argc, char *argv[])
 {
-	int c;
-
-	while ((c = getopt(argc, argv, "C:")) != -1)
-		if (c == 'C')
-			d->dir = optarg;
-		else
-			optind = argc + 1;
-	if (optind != argc) {
-		fprintf(stderr, "usage: authd [-C dir]\n");
-		exit(EX_USAGE);
-	}
+	d->dir = options_dir(argc, argv,
+	    "usage: authd [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see authd(8).\n");
 	instance_open(&d->inst, d->dir);
 }
 

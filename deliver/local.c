@@ -17,6 +17,7 @@
 #include "deliver/agent.h"
 #include "deliver/boxes.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/store/conf.h"
 #include "lib/store/maildir.h"
 #include "lib/store/words.h"
@@ -44,17 +45,10 @@ struct local {
 static void
 read_options(struct local *l, int argc, char *argv[])
 {
-	int c;
-
-	while ((c = getopt(argc, argv, "C:")) != -1)
-		if (c == 'C')
-			l->dir = optarg;
-		else
-			optind = argc + 1;
-	if (optind != argc) {
-		fprintf(stderr, "usage: local [-C dir]\n");
-		exit(EX_USAGE);
-	}
+	l->dir = options_dir(argc, argv,
+	    "usage: local [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see local(8).\n");
 	instance_open(&l->inst, l->dir);
 }
 

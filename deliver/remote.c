@@ -17,6 +17,7 @@
 #include "deliver/hops.h"
 #include "deliver/smtp.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/store/conf.h"
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
@@ -46,17 +47,10 @@ struct remote {
 static void
 read_options(struct remote *r, int argc, char *argv[])
 {
-	int c;
-
-	while ((c = getopt(argc, argv, "C:")) != -1)
-		if (c == 'C')
-			r->dir = optarg;
-		else
-			optind = argc + 1;
-	if (optind != argc) {
-		fprintf(stderr, "usage: remote [-C dir]\n");
-		exit(EX_USAGE);
-	}
+	r->dir = options_dir(argc, argv,
+	    "usage: remote [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see remote(8).\n");
 	instance_open(&r->inst, r->dir);
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
@@ -43,17 +44,10 @@ struct pop3d {
 static void
 read_options(struct pop3d *d, int argc, char *argv[])
 {
-	int c;
-
-	while ((c = getopt(argc, argv, "C:")) != -1)
-		if (c == 'C')
-			d->dir = optarg;
-		else
-			optind = argc + 1;
-	if (optind != argc) {
-		fprintf(stderr, "usage: pop3d [-C dir]\n");
-		exit(EX_USAGE);
-	}
+	d->dir = options_dir(argc, argv,
+	    "usage: pop3d [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master, systemd or inetd; see pop3d(8).\n");
 	instance_open(&d->inst, d->dir);
 	d->auth_path = instance_path(d->inst.run, "auth");
 }

@@ -16,6 +16,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/base/options.h"
 #include "lib/mail/path.h"
 #include "lib/store/conf.h"
 #include "lib/store/envelope.h"
@@ -322,17 +323,10 @@ serve_connection(struct bounce *b)
 static void
 read_options(struct bounce *b, int argc, char *argv[])
 {
-	const char *dir = NULL;
-	int c;
-
-	while ((c = getopt(argc, argv, "C:")) != -1) {
-		if (c != 'C') {
-			fputs("usage: bounce [-C dir]\n", stderr);
-			exit(EX_USAGE);
-		}
-		dir = optarg;
-	}
-	instance_open(&b->instance, dir);
+	instance_open(&b->instance, options_dir(argc, argv,
+	    "usage: bounce [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see bounce(8).\n"));
 }
 
 static void

@@ -23,6 +23,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/options.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
@@ -77,21 +78,10 @@ queued_accept(int listen_fd, uid_t *uid)
 static void
 read_options(struct queued *q, int argc, char *argv[])
 {
-	const char *dir = NULL;
-	int c;
-
-	while ((c = getopt(argc, argv, "C:")) != -1) {
-		if (c != 'C')
-			goto usage;
-		dir = optarg;
-	}
-	if (optind == argc) {
-		instance_open(&q->instance, dir);
-		return;
-	}
-usage:
-	fputs("usage: queued [-C dir]\n", stderr);
-	exit(EX_USAGE);
+	instance_open(&q->instance, options_dir(argc, argv,
+	    "usage: queued [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see queued(8).\n"));
 }
 
 static void

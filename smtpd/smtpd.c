@@ -5,6 +5,7 @@
  * session.c, the parent that accepts in lib/net/gate.c.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +28,28 @@ struct sockets {
 };
 
 static NORETURN void
-usage(void)
+usage(int code)
 {
-	fprintf(stderr, "usage: smtpd [-C directory] [-s service]\n");
-	exit(EX_USAGE);
+	fputs("usage: smtpd [-C DIR] [-s smtp|submission]\n"
+	      "  -C DIR      the instance below DIR; without it the system's own\n"
+	      "  -s SERVICE  what the connection on standard input is for\n"
+	      "Usually started by master, systemd or inetd; see smtpd(8).\n",
+	    code == 0 ? stdout : stderr);
+	exit(code);
 }
 
 static void
 read_options(struct smtpd *d, const char **service, int argc, char *argv[])
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
 	const char *dir = NULL;
 	int c;
 
 	*service = "smtp";
-	while ((c = getopt(argc, argv, "C:s:")) != -1) {
+	while ((c = getopt_long(argc, argv, "C:s:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'C':
 			dir = optarg;
@@ -48,12 +57,14 @@ read_options(struct smtpd *d, const char **service, int argc, char *argv[])
 		case 's':
 			*service = optarg;
 			break;
+		case 'h':
+			usage(0);
 		default:
-			usage();
+			usage(EX_USAGE);
 		}
 	}
 	if (argc != optind || (strcmp(*service, "smtp") != 0 && strcmp(*service, "submission") != 0))
-		usage();
+		usage(EX_USAGE);
 	instance_open(&d->instance, dir);
 }
 
