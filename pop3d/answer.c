@@ -82,6 +82,8 @@ answer_next(struct io *io, const struct command *table, void *arg, unsigned *err
 {
 	struct span line;
 
+	if (proc_stopping) /* the signal may have come between two waits */
+		return "stopped";
 	switch (io_line(io, LIMIT_POP3_COMMAND, deadline_in(timeout_ms), &line)) {
 	case LINE_OK:
 		return run(io, table, arg, errors, line);

@@ -38,7 +38,7 @@ struct pop3d {
 	char *auth_path;
 	struct router router;
 	struct login login;
-	pid_t spawner, gate;
+	pid_t self, spawner, gate;
 };
 
 static void
@@ -118,7 +118,7 @@ let_go_of_client(void)
 static void
 start_spawner(struct pop3d *d)
 {
-	struct spawner sp = { &d->inst, &d->conf, d->pair[1] };
+	struct spawner sp = { &d->inst, &d->conf, d->pair[1], d->inetd };
 
 	d->spawner = fork();
 	if (d->spawner == -1)
@@ -151,11 +151,15 @@ open_router(struct pop3d *d)
 	buf_free(&why);
 }
 
+/* The spawner ends when the gate and its workers are gone; the gate must not outlive the
+ * first process, or two gates would share the sockets after a restart. */
 static void
 enter_parent(void *arg)
 {
-	(void)arg;
+	const struct pop3d *d = arg;
+
 	proc_drop(USER_POP3);
+	proc_follow_parent(d->self);
 }
 
 static void
@@ -297,6 +301,7 @@ main(int argc, char *argv[])
 	static struct pop3d d; /* one a process */
 
 	log_open("pop3d");
+	d.self = getpid();
 	d.inetd = gate_inetd();
 	if (d.inetd)
 		gate_inetd_log();

@@ -240,6 +240,14 @@ watch_signals(struct house *n)
 	sigprocmask(SIG_BLOCK, &held, &n->waiting);
 }
 
+/* Until they are all gone by themselves, or SIGTERM. */
+static void
+await_children(struct house *n)
+{
+	while (!proc_stopping && reap(n) > 0)
+		(void)ppoll(NULL, 0, NULL, &n->waiting);
+}
+
 static void
 stop_children(struct house *n)
 {
@@ -289,6 +297,8 @@ spawner_run(struct spawner *sp)
 			break;
 		reap(&n);
 	}
+	if (sp->patient)
+		await_children(&n);
 	stop_children(&n);
 	free(n.packet);
 	free(n.children);

@@ -24,6 +24,9 @@ with Pop3(0, sock=client) as c:
         S: +OK
         C: PASS secret
         S: +OK ann@example.org has 1 messages
+    ''')
+    ok(c.quiet(0.6) and p.poll() is None, 'the session waits for its client, and the process with it')
+    c.talk('''
         C: RETR 1
         S: +OK 22 octets
         S: Subject: one
@@ -64,4 +67,17 @@ is_(len(direct), 2, 'the first process has two children')
 os.kill(direct[0], signal.SIGKILL)
 is_(p.wait(10), 70, 'a child of the first process is killed: it ends too, with EX_SOFTWARE')
 ok(wait_until(lambda: not any(alive(k) for k in family), 10), '... and all the others')
+
+p = spawn([_ph.LIBEXEC / 'pop3d', '-C', house.dir], stderr=err)
+wait_until(house._answers, 10, 'pop3d runs')
+with house.pop3('ann') as c:
+    family = children(p.pid)
+    p.kill()
+    ok(wait_until(lambda: not any(alive(k) for k in family), 10), 'the first process is killed: all the others end')
+    ok(c.closed(), '... and the session')
+p = spawn([_ph.LIBEXEC / 'authd', '-C', house.dir], stderr=err)
+wait_until(lambda: len(children(p.pid)) >= 3, 10, 'a second authd runs')
+family = children(p.pid)
+p.kill()
+ok(wait_until(lambda: not any(alive(k) for k in family), 10), 'authd is killed: its helpers end')
 done()
