@@ -42,6 +42,7 @@ has_8bit(const char *s)
 static size_t
 add_word(struct buf *out, struct span word, bool utf8)
 {
+	utf8 = utf8 && utf8_valid(word.s, word.len);
 	for (size_t i = 0; i < word.len; i++) {
 		unsigned char c = (unsigned char)word.s[i];
 

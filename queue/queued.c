@@ -192,6 +192,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	sites_sweep(&q->sites, now_s());
 	agents_sweep(q, clock_mono_ms() / 1000);
+	submitters_sweep(q, now_s());
 }
 
 static void

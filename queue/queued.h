@@ -190,6 +190,7 @@ int files_scan(struct queued *, struct found *);
 /* --- the sockets --------------------------------------------------------- */
 
 void submitters_listen(struct queued *, int fd);
+void submitters_sweep(struct queued *, int64_t now_s);
 /* What a submitter waits for has come: LINKED. */
 void submitter_linked(struct submitter *, struct message *, const char *how);
 /* The direct way is at its end: give the files names, tell the submitter. */

@@ -21,6 +21,7 @@
 #define CONNECTIONS_MAX 4000       /* in all */
 #define CONNECTIONS_OF_STRANGER 20 /* of one uid that is no service of ours */
 #define SPACE_KNOWN_MS 1000
+#define SYNC_MAX_S 600             /* a submitter that says nothing for so long has forgotten */
 #define CLOCKS_APART_S 3600        /* an arrival in the future, or long ago, is a lie */
 
 struct submitter {
@@ -494,6 +495,22 @@ on_failed(struct submitter *s, struct wire_packet *p)
 	TAILQ_REMOVE(&s->syncing, m, wait);
 	m->from = NULL;
 	message_drop(s->q, m, "its submitter could not sync it");
+}
+
+/* A submitter that stays but never says SYNCED: as if it had gone. */
+void
+submitters_sweep(struct queued *q, int64_t now)
+{
+	struct submitter *s;
+	struct message *m, *next;
+
+	TAILQ_FOREACH(s, &q->submitters, link)
+		for (m = TAILQ_FIRST(&s->syncing); m != NULL; m = next) {
+			next = TAILQ_NEXT(m, wait);
+			if (now - m->env.arrived_s > SYNC_MAX_S)
+				let_go(s, m);
+		}
+	agents_dispatch(q);
 }
 
 static void

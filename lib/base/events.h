@@ -25,14 +25,14 @@
 
 #define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */
 #define EV_QUEUE_DELIVERED "queue.delivered" /* id, rcpt, agent, to, reply */
-#define EV_QUEUE_DEFERRED "queue.deferred"   /* id, rcpt, agent, reply, next_s */
-#define EV_QUEUE_FAILED "queue.failed"       /* id, rcpt, agent, reply */
+#define EV_QUEUE_DEFERRED "queue.deferred"   /* id, rcpt, reply, next_s */
+#define EV_QUEUE_FAILED "queue.failed"       /* id, rcpt, why, reply */
 #define EV_QUEUE_REMOVED "queue.removed"     /* id, why */
-#define EV_QUEUE_BOUNCED "queue.bounced"     /* id, as, sender */
+#define EV_QUEUE_BOUNCED "queue.bounced"     /* id, as ("-": nobody to tell), sender */
 #define EV_QUEUE_STARTED "queue.started"     /* messages, held, bad, swept, ms */
-#define EV_QUEUE_BAD "queue.bad"             /* id, reason: an envelope that does not parse */
+#define EV_QUEUE_BAD "queue.bad"             /* id, reason: an envelope that does not parse; refused: also from, uid */
 #define EV_QUEUE_HELD "queue.held"           /* id, by */
-#define EV_QUEUE_ALARM "queue.alarm"         /* what: a fault of our own configuration */
+#define EV_QUEUE_ALARM "queue.alarm"         /* what, id: a fault of our own configuration */
 
 #define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */
 #define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */

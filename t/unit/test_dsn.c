@@ -1,0 +1,97 @@
+/*
+ * test_dsn: the words of a report: what was said is taken apart, nothing foreign breaks a line.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "queue/dsn.h"
+
+static const struct {
+	const char *last;
+	bool expired;
+	const char *fields; /* behind Action */
+} cases[] = {
+	{ "550 5.1.1 host mx.far.example said: No such user", false,
+	    "Status: 5.1.1\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 550 5.1.1 No such user\n" },
+	{ "550 host mx.far.example said: No", false,
+	    "Status: 5.0.0\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 550 No\n" },
+	{ "451 4.4.1 connection refused", true,
+	    "Status: 5.4.7\nDiagnostic-Code: X-Posthouse; 451 4.4.1 connection refused\n" },
+	{ "554 5.3.0 ", false, "Status: 5.3.0\nDiagnostic-Code: X-Posthouse; 554 5.3.0\n" },
+	{ "550", false, "Status: 5.0.0\nDiagnostic-Code: X-Posthouse; 550\n" },
+	{ "", false, "Status: 5.0.0\n" },
+	{ "550 5.1.1 a\r\nb\033c\xff", false, "Status: 5.1.1\nDiagnostic-Code: X-Posthouse; 550 5.1.1 a??b?c?\n" },
+	{ "550 5.1.1 words that go on and on until the line is as full as a line should ever be", false,
+	    "Status: 5.1.1\nDiagnostic-Code: X-Posthouse; 550 5.1.1 words that go on and on until the\n"
+	    "    line is as full as a line should ever be\n" },
+};
+
+static void
+test_fields(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct env_rcpt rcpt = { .address = "bob@far.example", .orcpt = "rfc822;Bob@far.example",
+			.last = cases[i].last };
+		const struct dsn_rcpt r = { &rcpt, cases[i].expired };
+		const struct envelope env = { .sender = "ann@example.org", .ret = "", .envid = "" };
+		const struct dsn d = { .hostname = "mail.example.org", .id = "1hec", .env = &env, .rcpts = &r,
+			.rcpt_count = 1, .now = 1795315490, .header = SPAN("Subject: x\n") };
+		struct buf out = BUF_INIT(65536), want = BUF_INIT(65536);
+
+		dsn_begin(&d, &out);
+		dsn_end(&d, &out);
+		buf_addf(&want, "\nOriginal-Recipient: rfc822;Bob@far.example\nFinal-Recipient: rfc822; bob@far.example\n"
+		                "Action: failed\n%sLast-Attempt-Date: ", cases[i].fields);
+		if (strstr(out.s, want.s) == NULL)
+			fail_msg("\"%s\":\n%s\nnot in\n%s", cases[i].last, want.s, out.s);
+		for (size_t k = 0; k < out.len; k++)
+			assert_true(out.s[k] == '\n' || ((unsigned char)out.s[k] >= 0x20 && (unsigned char)out.s[k] < 0x7f));
+		buf_free(&out);
+		buf_free(&want);
+	}
+}
+
+/* The message's ID is taken over when it is one, and nothing else. */
+static void
+test_thread(void **state)
+{
+	static const struct {
+		const char *header;
+		bool taken;
+	} rows[] = {
+		{ "Message-ID: <a@b>\n", true },
+		{ "Subject: x\nmessage-id:\n <a@b>\n", true },
+		{ "Message-ID: <a@b> <c@d>\n", false },
+		{ "Message-ID: <a\x01@b>\n", false },
+		{ "Message-ID: nonsense\n", false },
+		{ "Subject: x\n", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct envelope env = { .sender = "ann@example.org", .ret = "", .envid = "" };
+		const struct dsn d = { .hostname = "m", .id = "1", .env = &env, .header = span_of(rows[i].header) };
+		struct buf out = BUF_INIT(65536);
+
+		dsn_begin(&d, &out);
+		assert_int_equal(strstr(out.s, "\nIn-Reply-To: <a@b>\nReferences: <a@b>\n") != NULL, rows[i].taken);
+		assert_int_equal(strstr(out.s, "In-Reply-To") != NULL, rows[i].taken);
+		buf_free(&out);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_fields), cmocka_unit_test(test_thread) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
