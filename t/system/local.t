@@ -94,6 +94,28 @@ if os.path.isdir('/dev/shm') and os.stat('/dev/shm').st_dev != os.stat(house.dir
 else:
     skip('another file system', 'no /dev/shm apart')
 
+# A full disk.
+small = house.path('small')
+small.mkdir()
+if ROOT and subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'posthouse-test', str(small)],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+    try:
+        shutil.chown(small, 'phmail', 'phmail')
+        house.map('domains', 'small.example local postmaster=ida mail_root=%s\n' % small, compile=False)
+        house.map('users', 'ida@small.example\n')
+        for octets, want in ((b'x' * 200000 + b'\n', ('retry', 452, '4.2.2')), (text, ('sent', 250, '2.0.0'))):
+            for tries in range(5):
+                agent, id = desk.give(['ida@small.example'], octets)
+                r = desk.take(agent, id)
+                if r:
+                    break
+            is_(r.outcomes[0][:3], want, 'a full disk' if want[1] == 452 else '... where a smaller message finds room')
+        is_([len(os.listdir(small / 'small.example' / 'ida' / d)) for d in ('new', 'tmp')], [1, 0], '... and nothing half-made stays')
+    finally:
+        subprocess.run(['umount', '-l', str(small)])  # the agents still hold it open
+else:
+    skip('a full disk', 'takes root and mount(2)')
+
 # Many.
 house.map('users', ''.join('u%d@example.org\n' % i for i in range(400)))
 fd3 = desk.message(text)
