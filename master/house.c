@@ -408,8 +408,11 @@ main(int argc, char *argv[])
 {
 	struct house h = { 0 };
 	const struct verb *v;
+	int rv;
 
 	log_open("house");
 	v = read_options(&h, argc, argv);
-	return v->run(&h);
+	rv = v->run(&h);
+	instance_close(&h.inst);
+	return rv;
 }
