@@ -62,7 +62,7 @@ met(struct recipients *l, enum rcpt_action action, const char *address)
 	char *const *found;
 
 	key[0] = action == RCPT_LOCAL ? 'L' : 'R';
-	memcpy(key + 1, address, n);
+	memcpy(key + 1, address, n + 1);
 	found = tsearch(key, &l->seen, by_key);
 	return found != NULL && *found != key;
 }

@@ -203,7 +203,8 @@ bounds_the_header(void **state)
 		struct compose c = { 0 };
 
 		memset(s, 'x', n);
-		memcpy(s, "X:", 2);
+		s[0] = 'X';
+		s[1] = ':';
 		s[n - 1] = '\n';
 		s[n] = '\n';
 		assert_int_equal(compose_read(&c, (struct span){ s, n + 1 }), more <= 0);

@@ -54,7 +54,7 @@ digest(struct identity *id)
 	EVP_Digest(der, (size_t)n, sum, NULL, EVP_sha256(), NULL);
 	buf_adds(&pin, "sha256//");
 	base64_add(&pin, sum, sizeof(sum));
-	strcpy(id->pin, buf_str(&pin));
+	strlcpy(id->pin, buf_str(&pin), sizeof(id->pin));
 	buf_free(&pin);
 	OPENSSL_free(der);
 }
