@@ -301,6 +301,11 @@ if ROOT:
         p = subprocess.run(argv, input=b'hi\n', preexec_fn=lose_rights, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         is_((p.returncode, p.stderr), (0, b''), 'an ordinary user may send')
         like(fresh('ann')[0], r'\(by uid 65534\)', 'the uid is told')
+        argv[-1] = 'y@elsewhere.example'
+        p = subprocess.run(argv, input=b'hi\n', preexec_fn=lose_rights, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        is_((p.returncode, p.stderr, p.stdout[-8:]), (0, b'', b' queued\n'), '... and may relay')
+        like(house.path('spool', 'env', p.stdout.split()[0].decode()).read_text(), r'^client submitted by uid 65534$',
+             '... with an envelope that tells who it was')
         # Who keeps the descriptors it was given writes into nobody's mailbox.
         p = subprocess.run([sys.executable, '-c', STRANGER, str(house.path('run', 'submit'))],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
