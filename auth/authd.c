@@ -597,6 +597,8 @@ stop(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (fd == SIGCHLD) {
+		if (!verify_lost(&d->verify))
+			return;
 		log_error(EV_FATAL, LS("text", "the keeper of the hashing helpers is gone"));
 		d->broken = true;
 	}

@@ -249,6 +249,14 @@ verify_start(struct verify *v, const char *hash, const char *password,
 	return 0;
 }
 
+bool
+verify_lost(struct verify *v)
+{
+	if (v->keeper > 0 && waitpid(v->keeper, NULL, WNOHANG) == v->keeper)
+		v->keeper = 0;
+	return v->keeper == 0;
+}
+
 void
 verify_close(struct verify *v)
 {
@@ -267,6 +275,8 @@ verify_close(struct verify *v)
 		TAILQ_REMOVE(&v->waiting, job, next);
 		job_free(job);
 	}
+	if (v->keeper == 0)
+		return;
 	kill(v->keeper, SIGTERM);
 	while (waitpid(v->keeper, NULL, 0) == -1 && errno == EINTR)
 		continue;

@@ -6,6 +6,7 @@
 #define AUTH_VERIFY_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -45,6 +46,9 @@ void verify_open(struct verify *, struct event_base *);
 /* done is called later, never from here. -1: too many wait already. */
 int verify_start(struct verify *, const char *hash, const char *password,
     verify_done *, void *arg) MUST_CHECK;
+/* Is the process that keeps the helpers running gone? To ask at SIGCHLD, which also tells of one
+ * that was only stopped. */
+bool verify_lost(struct verify *) MUST_CHECK;
 void verify_close(struct verify *); /* helpers are gone when it returns */
 
 #endif

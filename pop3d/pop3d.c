@@ -248,15 +248,18 @@ wait_for_end(int *status)
 {
 	sigset_t awaited;
 	pid_t gone;
+	int signo;
 
 	sigemptyset(&awaited);
 	sigaddset(&awaited, SIGCHLD);
 	sigaddset(&awaited, SIGTERM);
 	sigaddset(&awaited, SIGINT);
 	sigprocmask(SIG_BLOCK, &awaited, NULL);
-	while ((gone = waitpid(-1, status, WNOHANG)) == 0)
-		if (proc_stopping || sigwaitinfo(&awaited, NULL) != SIGCHLD)
+	while ((gone = waitpid(-1, status, WNOHANG)) == 0) {
+		signo = sigwaitinfo(&awaited, NULL); /* -1: stopped and continued, traced */
+		if (proc_stopping || signo == SIGTERM || signo == SIGINT)
 			return 0;
+	}
 	return gone;
 }
 

@@ -70,7 +70,12 @@ ok(wait_until(lambda: not any(alive(k) for k in family), 10), '... and all the o
 
 p = spawn([_ph.LIBEXEC / 'pop3d', '-C', house.dir], stderr=err)
 wait_until(house._answers, 10, 'pop3d runs')
+everybody = [p.pid] + children(p.pid) + [house.started['authd'].pid] + children(house.started['authd'].pid)
+for number in (signal.SIGSTOP, signal.SIGCONT):
+    for pid in everybody:
+        os.kill(pid, number)
 with house.pop3('ann') as c:
+    ok(p.poll() is None and house.started['authd'].poll() is None, 'stopped and continued: all go on')
     family = children(p.pid)
     p.kill()
     ok(wait_until(lambda: not any(alive(k) for k in family), 10), 'the first process is killed: all the others end')
