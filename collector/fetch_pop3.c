@@ -21,6 +21,7 @@
 #include "lib/base/num.h"
 #include "lib/net/dialogue.h"
 #include "lib/net/dns.h"
+#include "lib/sys/proc.h"
 
 #define SESSION_MS (3600 * 1000) /* one account, in all */
 #define LINE_MAX_OCTETS 4096     /* of a reply; RFC 2449, 4 says 512 */
@@ -628,6 +629,8 @@ static int
 fetch_all(struct session *s)
 {
 	for (;;) {
+		if (proc_stopping)
+			return -1;
 		ask(s);
 		if (s->expected_count > 0 && answer(s) == -1)
 			return -1;
@@ -703,7 +706,8 @@ fetch_pop3(struct house *h, struct account *a, struct state *state, struct state
 		rv = steps[i](&s);
 	if (rv == -1)
 		save_batch(&s);
-	snprintf(run->error, sizeof(run->error), "%s", rv == 0 ? "" : buf_str(&s.why));
+	snprintf(run->error, sizeof(run->error), "%s",
+	    rv == 0 ? "" : proc_stopping ? "stopped on request" : buf_str(&s.why));
 	take_free(&s.take);
 	dialogue_close(&s.d);
 	free(s.messages);

@@ -51,6 +51,7 @@ struct crew {
 	struct job *jobs;
 	size_t n, next, running;
 	bool terminal;
+	bool told; /* SIGTERM came, and the others know */
 	int worst; /* exit code */
 };
 
@@ -324,6 +325,16 @@ hear(struct crew *c, struct job *j)
 	}
 }
 
+/* They end at the next message, with all that is whole safe. */
+static void
+tell_to_stop(struct crew *c)
+{
+	c->told = true;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->jobs[i].fd != -1)
+			(void)kill(c->jobs[i].pid, SIGTERM);
+}
+
 static void
 await_reports(struct crew *c)
 {
@@ -412,6 +423,8 @@ run_accounts(struct house *h, char *const *names, size_t n)
 		}
 		if (c.running == 0)
 			break;
+		if (proc_stopping && !c.told)
+			tell_to_stop(&c);
 		await_reports(&c);
 	}
 	if (proc_stopping)

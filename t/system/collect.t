@@ -328,7 +328,37 @@ up.quirks.clear()
 collect(check=True)
 is_(sorted(before + all_taken()), sorted(lf(m) for m in mails), '... the next run gets the rest, nothing twice')
 
-# --- the queue does not answer
+# --- told to stop
+
+mails = [message(830 + i) for i in range(5)]
+up = Upstream(mails, capa=['UIDL'])
+accounts(office=(up, DOMAIN + ' secret=office'))
+begun, may_go_on = threading.Event(), threading.Event()
+up.quirks['RETR'] = lambda c, n: n == '3' and (begun.set(), may_go_on.wait(2)) and None or None
+run = spawn([LIBEXEC / 'collect', '-C', house.dir], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+begun.wait(10)
+run.terminate()
+time.sleep(0.1)
+may_go_on.set()
+like(run.communicate()[0], r'^office: 2 messages, .*failed: stopped on request', 'SIGTERM: it stops')
+is_((run.returncode, len(up.messages)), (75, 5), '... exit 75')
+up.quirks.clear()
+collect(check=True)
+is_((all_taken(), up.messages), (sorted(lf(m) for m in mails), {}), '... the rest with the next run, nothing twice')
+
+# --- the queue has no room, or does not answer
+
+house.conf('queue_free_floor = 1000G')
+house.restart()
+up = Upstream([message(890)])
+accounts(office=(up, DOMAIN + ' secret=office'))
+p = collect()
+is_((p.returncode, len(up.messages), all_taken()), (75, 1, []), 'no room here: nothing is taken')
+like(p.stdout, r'the queue refuses \(452', '... and it says so')
+house.conf('queue_free_floor = 1M')
+house.restart()
+collect(check=True)
+is_(all_taken(), [lf(message(890))], '... later it is')
 
 house.stop()
 up = Upstream([message(900)])
