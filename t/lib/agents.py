@@ -8,7 +8,9 @@ Server is an SMTP server that answers as it is told, as odd as that may be; Zone
 DNS by nsd.
 """
 import array
+import atexit
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -230,6 +232,7 @@ class Zone:
         if not nsd:
             skip_all('nsd is not installed')
         self.dir = tempfile.mkdtemp(prefix='posthouse-nsd-')
+        atexit.register(shutil.rmtree, self.dir, ignore_errors=True)
         self.port = free_port()
         with open(self.dir + '/zone', 'w') as f:
             f.write('$ORIGIN %s.\n$TTL 60\n@ SOA ns hostmaster 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\n%s\n' % (origin, records))

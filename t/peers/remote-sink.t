@@ -5,6 +5,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, '..', 'lib'), os.path.join(HERE, '..', 'bench')]
 from posthouse import *
 from agents import *
+import atexit
+import shutil
 import subprocess
 import tempfile
 
@@ -23,6 +25,7 @@ text = b'Subject: sink\n\n' + b''.join(b'.' * (i % 5) + b'line %d\n' % i for i i
 class Sink:
     def __init__(self, *options):
         self.dir = tempfile.mkdtemp(prefix='posthouse-sink-')
+        atexit.register(shutil.rmtree, self.dir, ignore_errors=True)
         os.chmod(self.dir, 0o777)
         self.port = free_port()
         user = ['-u', 'nobody'] if ROOT else []
