@@ -16,8 +16,9 @@
 
 /* The answer, or standard (which may be NULL: an empty answer is NULL). */
 static const char *
-ask(const char *question, const char *standard)
+ask(struct setup *s, const char *question, const char *standard)
 {
+	const char *answer = standard;
 	char *line = NULL;
 	size_t cap = 0;
 
@@ -31,9 +32,9 @@ ask(const char *question, const char *standard)
 		    "written");
 	line[strcspn(line, "\r\n")] = '\0';
 	if (line[0] != '\0')
-		return line;
+		answer = arena_dupn(s->arena, line, strlen(line));
 	free(line);
-	return standard;
+	return answer;
 }
 
 /* "example.org" out of "mail.example.org" */
@@ -66,7 +67,7 @@ ask_password(struct setup *s, const char *name)
 		else
 			break;
 	}
-	setup_person(s, name, mem_dup(first));
+	setup_person(s, span_of(name), first);
 	explicit_bzero(first, sizeof(first));
 	explicit_bzero(again, sizeof(again));
 }
@@ -77,7 +78,7 @@ ask_people(struct setup *s)
 	const char *name;
 
 	puts("People with a mailbox: a name, or NAME@DOMAIN; an empty line ends.");
-	while ((name = ask("person", NULL)) != NULL)
+	while ((name = ask(s, "person", NULL)) != NULL)
 		ask_password(s, name);
 }
 
@@ -92,25 +93,25 @@ setup_ask(struct setup *s)
 	if (!isatty(STDIN_FILENO) || exists)
 		return; /* nothing to ask: what exists is kept */
 	if (s->domains.n == 0)
-		strings_add(&s->domains, ask("mail domain", own_domain()));
+		strings_add(s, &s->domains, ask(s, "mail domain", own_domain()));
 	if (s->people_count == 0)
 		ask_people(s);
 	if (s->listen.n == 0) {
-		answer = ask("listen on (this = only this machine, all = every "
+		answer = ask(s, "listen on (this = only this machine, all = every "
 		    "address, or an address)", "this");
 		if (strcmp(answer, "all") == 0)
-			strings_add(&s->listen, "*");
+			strings_add(s, &s->listen, "*");
 		else if (strcmp(answer, "this") != 0)
-			strings_add(&s->listen, answer);
+			strings_add(s, &s->listen, answer);
 	}
 	if (s->smtp_port == NULL)
-		s->smtp_port = ask("SMTP port", proc_privileged() ? "25" : "2525");
+		s->smtp_port = ask(s, "SMTP port", proc_privileged() ? "25" : "2525");
 	if (s->submission_port == NULL)
-		s->submission_port = ask("submission port",
+		s->submission_port = ask(s, "submission port",
 		    proc_privileged() ? "587" : "5587");
 	if (s->pop3_port == NULL)
-		s->pop3_port = ask("POP3 port", proc_privileged() ? "110" : "1110");
+		s->pop3_port = ask(s, "POP3 port", proc_privileged() ? "110" : "1110");
 	if (s->smarthost == NULL)
-		s->smarthost = ask("smarthost for mail to others, HOST[:PORT] "
+		s->smarthost = ask(s, "smarthost for mail to others, HOST[:PORT] "
 		    "(none: straight to their servers)", NULL);
 }

@@ -51,7 +51,8 @@ finding(struct checkup *c, const char *format, ...)
 static void
 check_places(struct checkup *c)
 {
-	struct place places[PLACES_MAX], *p;
+	static struct place places[PLACES_MAX];
+	struct place *p;
 	struct buf why = BUF_INIT(8192);
 
 	places_list(&c->inst, places);
@@ -245,7 +246,7 @@ main(int argc, char *argv[])
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct checkup c = { 0 };
+	static struct checkup c; /* until the process ends */
 	const char *dir = NULL;
 	int o;
 

@@ -406,7 +406,7 @@ read_options(struct house *h, int argc, char *argv[])
 int
 main(int argc, char *argv[])
 {
-	struct house h = { 0 };
+	static struct house h; /* until the process ends */
 	const struct verb *v;
 	int rv;
 

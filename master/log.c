@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -82,8 +83,8 @@ main(int argc, char *argv[])
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *dir = NULL, *word = "0", *day;
-	struct instance inst;
-	char text[32];
+	static struct instance inst; /* until the process ends */
+	char text[32], path[PATH_MAX];
 	int o;
 
 	log_open("log");
@@ -103,5 +104,6 @@ main(int argc, char *argv[])
 		return EX_USAGE;
 	}
 	instance_open(&inst, dir);
-	return show(mem_fmt("%s/%s.log", inst.log, day));
+	snprintf(path, sizeof(path), "%s/%s.log", inst.log, day);
+	return show(path);
 }

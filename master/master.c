@@ -474,7 +474,7 @@ leave(struct master *m)
 int
 main(int argc, char *argv[])
 {
-	struct master m = { .reload_error = BUF_INIT(65536) };
+	static struct master m = { .reload_error = BUF_INIT(65536) };
 
 	log_open("master");
 	read_options(&m, argc, argv);

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
 #include "lib/sys/proc.h"
@@ -35,10 +36,10 @@ static const char usage_text[] =
     "  --smarthost HOST[:PORT]    send everything for others there\n";
 
 void
-strings_add(struct strings *list, const char *s)
+strings_add(struct setup *s, struct strings *list, const char *word)
 {
 	list->s = mem_grow(list->s, list->n + 1, sizeof(*list->s));
-	list->s[list->n++] = s;
+	list->s[list->n++] = arena_dupn(s->arena, word, strlen(word));
 }
 
 /* --- what is asked for -------------------------------------------------- */
@@ -69,20 +70,21 @@ next_line(FILE *f)
 }
 
 void
-setup_person(struct setup *s, const char *address, char *password)
+setup_person(struct setup *s, struct span address, const char *password)
 {
-	const char *at = strchr(address, '@');
-	struct person p = { NULL, NULL, password };
+	struct span domain = address, name = span_cut(&domain, '@');
+	struct person p = { NULL, NULL, NULL };
 
 	if (password == NULL || password[0] == '\0')
-		fatal(EX_USAGE, "cannot take the user %s: no password", address);
+		fatal(EX_USAGE, "cannot take the user %.*s: no password",
+		    (int)address.len, address.s);
 	if (strlen(password) > LIMIT_PASSWORD)
-		fatal(EX_USAGE, "cannot take the user %s: a password of more than "
-		    "%d octets", address, LIMIT_PASSWORD);
-	p.name = at != NULL ? mem_dupn(address, (size_t)(at - address)) :
-	    mem_dup(address);
-	if (at != NULL)
-		p.domain = mem_dup(at + 1);
+		fatal(EX_USAGE, "cannot take the user %.*s: a password of more than "
+		    "%d octets", (int)address.len, address.s, LIMIT_PASSWORD);
+	p.name = arena_dupn(s->arena, name.s, name.len);
+	if (domain.s != NULL)
+		p.domain = arena_dupn(s->arena, domain.s, domain.len);
+	p.password = arena_dupn(s->arena, password, strlen(password));
 	s->people = mem_grow(s->people, s->people_count + 1, sizeof(p));
 	s->people[s->people_count++] = p;
 }
@@ -91,16 +93,19 @@ setup_person(struct setup *s, const char *address, char *password)
 static void
 add_user(struct setup *s, const char *word)
 {
-	const char *colon = strchr(word, ':');
-	char *address;
+	struct span password = span_of(word), address = span_cut(&password, ':');
+	char *line = NULL;
 
-	if (colon == NULL || colon == word)
+	if (password.s == NULL || address.len == 0)
 		fatal(EX_USAGE, "cannot take the user %s: want "
 		    "NAME[@DOMAIN]:PASSWORD", word);
-	address = mem_dupn(word, (size_t)(colon - word));
-	setup_person(s, address, strcmp(colon + 1, "-") == 0 ?
-	    next_line(stdin) : mem_dup(colon + 1));
-	free(address);
+	if (span_is(password, "-"))
+		line = next_line(stdin);
+	/* A span that goes to the end of a C string is one itself. */
+	setup_person(s, address, span_is(password, "-") ? line : password.s);
+	if (line != NULL)
+		explicit_bzero(line, strlen(line));
+	free(line);
 }
 
 static void
@@ -155,10 +160,10 @@ read_options(struct setup *s, int argc, char *argv[])
 		switch (c) {
 		case 'C': dir = optarg; break;
 		case OPT_BATCH: s->batch = true; break;
-		case OPT_DOMAIN: strings_add(&s->domains, optarg); break;
+		case OPT_DOMAIN: strings_add(s, &s->domains, optarg); break;
 		case OPT_USER: add_user(s, optarg); break;
 		case OPT_PASSWORD_FILE: read_password_file(s, optarg); break;
-		case OPT_LISTEN: strings_add(&s->listen, optarg); break;
+		case OPT_LISTEN: strings_add(s, &s->listen, optarg); break;
 		case OPT_SMTP: s->smtp_port = port_arg(name, optarg); break;
 		case OPT_SUBMISSION: s->submission_port = port_arg(name, optarg); break;
 		case OPT_SUBMISSIONS: s->submissions_port = port_arg(name, optarg); break;
@@ -196,12 +201,12 @@ default_ports(struct setup *s)
 }
 
 static void
-lower(const char **word)
+lower(struct setup *s, const char **word)
 {
-	char *copy = mem_dup(*word), *c;
+	size_t n = strlen(*word);
+	char *copy = arena_dupn(s->arena, *word, n);
 
-	for (c = copy; *c != '\0'; c++)
-		*c = (char)tolower((unsigned char)*c);
+	ascii_lowern(copy, n);
 	*word = copy;
 }
 
@@ -223,7 +228,7 @@ check_names(struct setup *s)
 	size_t i, j;
 
 	for (i = 0; i < s->domains.n; i++) {
-		lower(&s->domains.s[i]);
+		lower(s, &s->domains.s[i]);
 		if (!plain_word(s->domains.s[i]))
 			fatal(EX_USAGE, "cannot take the domain %s: letters, "
 			    "digits, \"-\" and \".\" only", s->domains.s[i]);
@@ -233,8 +238,8 @@ check_names(struct setup *s)
 
 		if (p->domain == NULL)
 			p->domain = s->domains.n > 0 ? s->domains.s[0] : "";
-		lower(&p->name);
-		lower(&p->domain);
+		lower(s, &p->name);
+		lower(s, &p->domain);
 		if (!plain_word(p->name))
 			fatal(EX_USAGE, "cannot take the user %s: letters, "
 			    "digits, \"-\", \"_\", \"+\" and \".\" only", p->name);
@@ -252,7 +257,8 @@ check_names(struct setup *s)
 static void
 make_places(struct setup *s)
 {
-	struct place places[PLACES_MAX], *p;
+	static struct place places[PLACES_MAX];
+	struct place *p;
 	struct buf why = BUF_INIT(4096);
 	struct place root = { s->inst.root, "root", "root", 0755 };
 
@@ -323,10 +329,11 @@ tell(const struct setup *s, bool compiled)
 int
 main(int argc, char *argv[])
 {
-	struct setup s = { 0 };
+	static struct setup s; /* until the process ends */
 	bool compiled;
 
 	log_open("setup");
+	s.arena = arena_new();
 	read_options(&s, argc, argv);
 	if (!s.batch)
 		setup_ask(&s);

@@ -13,14 +13,15 @@
 
 struct person {
 	const char *name, *domain;
-	char *password;
+	const char *password;
 };
 struct strings {
 	const char **s;
 	size_t n;
 };
-struct setup {
+struct setup { /* lives as long as the process */
 	struct instance inst;
+	struct arena *arena;      /* of the words below */
 	bool batch, self_signed;
 	struct strings domains;
 	struct strings listen;    /* addresses; none: both loopbacks */
@@ -31,9 +32,9 @@ struct setup {
 	const char *smarthost;    /* NULL: straight to the MX */
 	bool trouble;             /* something could not be done */
 };
-void strings_add(struct strings *, const char *);
-/* NAME or NAME@DOMAIN; takes the password. */
-void setup_person(struct setup *, const char *address, char *password);
+void strings_add(struct setup *, struct strings *, const char *);
+/* NAME or NAME@DOMAIN; password NULL: there is none, which is an error. */
+void setup_person(struct setup *, struct span address, const char *password);
 
 /* ask.c: ask for what was not told, on the terminal. */
 void setup_ask(struct setup *);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -203,6 +204,7 @@ setup_texts(struct setup *s)
 			    strerror(errno));
 		}
 		buf_wipe(&text);
+		free(path);
 	}
 	if (kept.len > 0) {
 		printf("kept as they are in %s:%s\n", s->inst.etc, buf_str(&kept));
