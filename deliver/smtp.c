@@ -504,6 +504,12 @@ envelope_stepwise(struct transaction *t)
 {
 	size_t i;
 
+	if (t->s->reset_due) {
+		dialogue_say(&t->s->d, false, "RSET");
+		if (read_answer(t, MINUTES(5)) == -1)
+			return -1;
+		t->s->reset_due = false;
+	}
 	say_batch(t, 0, 0, false);
 	if (read_mail(t) == -1)
 		return -1;

@@ -97,6 +97,7 @@ for ehlo, name in (('PIPELINING', 'pipelined'), ('HELP', 'step by step')):
     is_([m for m in s.messages if m], [], '... and nothing of the message went there')
     r = job(s)
     is_((r.outcomes[0][0], len(s.sessions), s.messages[-1]), ('sent', 1, b'Subject: x\r\n\r\ny\r\n'), '... and the next message does')
+    ok(ehlo == 'PIPELINING' or not any(b'RSET' in x and b'MAIL' in x for x in s.segments), '... RSET and MAIL in one segment only where that was offered')
     s = Server({'RCPT': ['550 5.1.1 no', '250 ok'], 'DATA': ['503 5.5.1 nobody', '354 go on']}, ehlo=ehlo)
     if ehlo == 'HELP':  # DATA is not said when there is nobody
         s.say['DATA'] = '354 go on'
