@@ -166,15 +166,15 @@ static void
 enter_worker(void *arg)
 {
 	struct pop3d *d = arg;
-	const struct sandbox box = {
-		.mode = d->conf.sandbox,
-		.paths = { { d->inst.maps, MAY_READ } },
-		.calls = CALL_UNIX,
-	};
+	struct sandbox box = { .mode = d->conf.sandbox, .calls = CALL_UNIX };
 
 	if (d->inetd) /* there is no gate process that did */
 		proc_drop(USER_POP3);
 	open_router(d);
+	if (d->login.router != NULL) { /* the access map, as it is at each session */
+		box.paths[0].path = d->inst.maps;
+		box.paths[0].rights = MAY_READ;
+	}
 	auth_init(&d->login.auth, d->auth_path);
 	d->login.conf = &d->conf;
 	d->login.spawner_fd = d->pair[0];
