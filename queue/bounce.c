@@ -362,7 +362,7 @@ enter_sandbox(const struct bounce *b)
 int
 main(int argc, char *argv[])
 {
-	struct bounce b = { 0 };
+	static struct bounce b; /* until the process ends */
 	useconds_t pause_ms = 50;
 
 	log_open("bounce");

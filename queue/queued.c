@@ -246,7 +246,7 @@ rebuild(struct queued *q)
 int
 main(int argc, char *argv[])
 {
-	struct queued q = { .space_seen_ms = -1000000 };
+	static struct queued q = { .space_seen_ms = -1000000 }; /* until the process ends */
 	int submit, agents, control;
 
 	log_open("queued");

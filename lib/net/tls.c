@@ -198,12 +198,17 @@ static bool
 set_name(SSL *ssl, const char *host)
 {
 	struct ip ip;
+	char *name;
+	bool good;
 
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (ip_parse(span_of(host), &ip) == 0)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-	return SSL_set_tlsext_host_name(ssl, host) == 1 &&
+	name = mem_dup(host); /* SSL_set_tlsext_host_name takes no const */
+	good = SSL_set_tlsext_host_name(ssl, name) == 1 &&
 	    SSL_set1_host(ssl, host) == 1;
+	free(name);
+	return good;
 }
 
 /* Why a handshake came to nothing, for people. */
