@@ -28,7 +28,7 @@
 #define CAPABILITIES_MAX 200
 #define MESSAGES_MAX 5000000     /* in a listing */
 #define UID_MAX 255              /* octets; RFC 1939, 7 says 70 */
-#define WINDOW 128               /* messages asked for ahead when the server pipelines */
+#define WINDOW 256               /* messages asked for ahead when the server pipelines */
 #define BATCH 64                 /* messages that are settled together, when there are as many */
 #define ADDRESSES_MAX 16
 #define BATCH_OCTETS (8 * 1024 * 1024)
@@ -363,12 +363,12 @@ list_uids(struct session *s)
 static void
 drop_doubled_uids(struct session *s)
 {
-	struct message **by = mem_alloc(s->count + 1, sizeof(*by));
+	struct message **by = mem_alloc(s->count + 1, sizeof(struct message *));
 
 	for (size_t i = 0; i < s->count; i++)
 		by[i] = &s->messages[i];
 	if (s->count > 1)
-		qsort(by, s->count, sizeof(*by), by_uid);
+		qsort(by, s->count, sizeof(struct message *), by_uid);
 	for (size_t i = 0; i < s->count;) {
 		size_t k = i + 1;
 

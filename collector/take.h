@@ -24,7 +24,7 @@ struct take_done { /* a message of the batch */
 	size_t number;   /* the caller's */
 	bool failed;     /* the disk did not take a copy: it stays upstream */
 };
-#define TAKE_BATCH 256        /* messages at most before they are settled */
+#define TAKE_BATCH 512        /* messages at most before they are settled */
 #define TAKE_BATCH_COPIES 512 /* descriptors open meanwhile; more are synced as they come */
 
 struct take {

@@ -73,8 +73,14 @@ static void
 decode_q(struct span s, struct buf *out)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		if (s.s[i] == '=' && i + 2 < s.len && hex(s.s[i + 1]) >= 0 && hex(s.s[i + 2]) >= 0) {
-			buf_addc(out, (char)(hex(s.s[i + 1]) << 4 | hex(s.s[i + 2])));
+		int high = -1, low = -1;
+
+		if (s.s[i] == '=' && i + 2 < s.len) {
+			high = hex(s.s[i + 1]);
+			low = hex(s.s[i + 2]);
+		}
+		if (high >= 0 && low >= 0) {
+			buf_addc(out, (char)(high * 16 + low));
 			i += 2;
 		} else {
 			buf_addc(out, s.s[i] == '_' ? ' ' : s.s[i]);

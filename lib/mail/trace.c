@@ -165,6 +165,8 @@ name_of(struct span word)
 	name = span_cut(&word, '[');
 	for (at = name; at.s != NULL;)
 		name = span_cut(&at, '@');
+	if (name.s == NULL)
+		return name;
 	while (name.len > 0 && name.s[name.len - 1] == '.')
 		name.len--;
 	for (size_t i = 0; i < name.len; i++)

@@ -225,7 +225,7 @@ find_note(struct state *s, enum note_kind kind, struct span name, const unsigned
 		struct note *n = &s->notes[i];
 
 		if (n->kind == kind && span_is(name, n->name) &&
-		    (kind == NOTE_UID || memcmp(n->digest, digest, STATE_DIGEST_OCTETS) == 0))
+		    (digest == NULL || memcmp(n->digest, digest, STATE_DIGEST_OCTETS) == 0))
 			return n;
 	}
 	return NULL;

@@ -118,6 +118,16 @@ accounts(office=(renumbered, DOMAIN + ' secret=office'))
 collect()
 is_(all_taken(), [lf(message(301, body=b'of another size\r\n'))], 'a UID given to another message')
 
+# --- a header that is longer than what is read of it
+
+huge = b'To: bob@example.org\r\nX-Long: ' + b'h' * 300000 + b'\r\nCc: ann@example.org\r\n\r\nbody\r\n'
+up = Upstream([huge, b'no field at all\r\n', b'To: bob@example.org\r\nno body'])
+accounts(office=(up, DOMAIN + ' secret=office max_size=1M'))
+collect(check=True)
+like(house.mail('bob')[0][:1000], r'^X-Posthouse-Sorted: .*; by=To; header=cut at 262144 octets$', 'sorted by what fits, and says so')
+is_((taken('bob'), taken('carol'), taken('ann')), ([lf(huge), b'To: bob@example.org\nno body\n'],
+                                                  [b'no field at all\n'], []), '... and it is whole')
+
 # --- a shared address
 
 up = Upstream([message(400 + i, to=t) for i, t in enumerate(
