@@ -114,7 +114,6 @@ narrow(const struct spawner *sp, const char *maildir)
 	const struct sandbox box = {
 		.mode = sp->conf->sandbox,
 		.paths = { { maildir, MAY_READ | MAY_WRITE } },
-		.calls = CALLS_AS_BEFORE, /* the spawner gave up what can be: building a filter takes long */
 	};
 
 	sandbox_enter(&box);
@@ -286,6 +285,7 @@ spawner_run(struct spawner *sp)
 		.calls = CALL_FORK | CALL_UNIX };
 	struct pollfd p = { sp->fd, POLLIN, 0 };
 
+	sandbox_prepare(0); /* of the sessions: they keep no call but reading and writing */
 	sandbox_enter(&box);
 	n.children = mem_alloc(n.count, sizeof(*n.children));
 	n.packet = mem_alloc(LIMIT_PACKET + 1, 1);

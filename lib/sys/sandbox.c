@@ -10,11 +10,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -311,19 +316,79 @@ fill_filter(scmp_filter_ctx filter, unsigned calls)
 	return rv;
 }
 
+/* A filter made before it was needed. */
+static struct {
+	unsigned calls;
+	struct sock_fprog program; /* filter NULL: none */
+} prepared;
+
+/* The program libseccomp makes for these calls. 0, or -1: then it is made when it is needed. */
+static int
+export_program(scmp_filter_ctx filter, struct sock_fprog *out)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC), rv = -1;
+	struct stat st;
+	size_t n;
+
+	if (fd == -1 || seccomp_export_bpf(filter, fd) != 0 || fstat(fd, &st) == -1)
+		goto out;
+	n = (size_t)st.st_size;
+	if (n == 0 || n % sizeof(struct sock_filter) != 0 ||
+	    n / sizeof(struct sock_filter) > USHRT_MAX)
+		goto out;
+	out->filter = mem_alloc(n, 1);
+	out->len = (unsigned short)(n / sizeof(struct sock_filter));
+	if (lseek(fd, 0, SEEK_SET) == 0)
+		rv = file_read_all(fd, out->filter, n);
+out:
+	if (rv == -1) {
+		free(out->filter);
+		out->filter = NULL;
+	}
+	file_close(fd);
+	return rv;
+}
+
+static scmp_filter_ctx
+make_filter(unsigned calls, int *error)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	*error = -ENOMEM;
+	if (filter == NULL)
+		return NULL;
+	/* a tree, not a list: every call of ours walks it */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	*error = fill_filter(filter, calls);
+	return filter;
+}
+
+void
+sandbox_prepare(unsigned calls)
+{
+	int error;
+	scmp_filter_ctx filter = make_filter(calls, &error);
+
+	free(prepared.program.filter);
+	prepared.program.filter = NULL;
+	prepared.calls = calls;
+	if (error == 0)
+		(void)!export_program(filter, &prepared.program);
+	seccomp_release(filter);
+}
+
 static void
 enter_seccomp(const struct sandbox *s)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	scmp_filter_ctx filter;
 	int rv;
 
-	if (filter == NULL) {
-		lacking(s, "seccomp", "out of memory");
+	if (prepared.program.filter != NULL && prepared.calls == s->calls) {
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prepared.program) == -1)
+			lacking(s, "seccomp", strerror(errno));
 		return;
 	}
-	/* a tree, not a list: every call of ours walks it */
-	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	rv = fill_filter(filter, s->calls);
+	filter = make_filter(s->calls, &rv);
 	if (rv == 0)
 		rv = seccomp_load(filter);
 	if (rv != 0)
@@ -339,6 +404,5 @@ sandbox_enter(const struct sandbox *s)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		lacking(s, "no_new_privs", strerror(errno));
 	enter_landlock(s);
-	if ((s->calls & CALLS_AS_BEFORE) == 0)
-		enter_seccomp(s);
+	enter_seccomp(s);
 }

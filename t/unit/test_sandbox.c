@@ -173,6 +173,21 @@ calls_granted(const struct sandbox *s)
 	return 0;
 }
 
+/* The filter is made before; another one, for other calls, is not mistaken for it. */
+static int
+prepared_denied(const struct sandbox *s)
+{
+	sandbox_prepare(s->calls);
+	return calls_denied(s);
+}
+
+static int
+prepared_for_others(const struct sandbox *s)
+{
+	sandbox_prepare(0);
+	return calls_granted(s);
+}
+
 static int
 in_child(int (*steps)(const struct sandbox *), const struct sandbox *s)
 {
@@ -210,6 +225,8 @@ seccomp(void **state)
 	(void)state;
 	assert_int_equal(in_child(calls_denied, &none), 0);
 	assert_int_equal(in_child(calls_granted, &all), 0);
+	assert_int_equal(in_child(prepared_denied, &none), 0);
+	assert_int_equal(in_child(prepared_for_others, &all), 0);
 }
 
 static int
