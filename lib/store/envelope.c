@@ -417,6 +417,8 @@ check_whole(struct reading *r)
 			return -1;
 		}
 	if (r->rcpts != r->e->rcpt_count) {
+		if (memchr(r->all.s, '\0', r->all.len) != NULL)
+			buf_adds(r->why, "NUL octets: it was not written out; ");
 		buf_addf(r->why, "%zu of %zu recipients are missing",
 		    r->e->rcpt_count - r->rcpts, r->e->rcpt_count);
 		return -1;
@@ -427,13 +429,17 @@ check_whole(struct reading *r)
 static int
 read_all(struct reading *r)
 {
+	const char *nul = memchr(r->all.s, '\0', r->all.len);
 	struct span line;
 
-	if (memchr(r->all.s, '\0', r->all.len) != NULL) {
-		buf_adds(r->why, "NUL octets: it was not written out");
-		return -1;
-	}
+	/*
+	 * After a power cut the file may have the length of its newest note but not
+	 * the note: NULs are there instead. As with a note that was cut off, what
+	 * is in front of them counts; NULs among the fields or recipients do not parse.
+	 */
 	r->rest = r->all;
+	if (nul != NULL)
+		r->rest.len = (size_t)(nul - r->all.s);
 	for (r->line = 1; r->rest.s != NULL && r->rest.len > 0; r->line++) {
 		line = span_cut(&r->rest, '\n');
 		/* A note whose writing was cut off is no loss. */

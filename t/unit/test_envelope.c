@@ -146,6 +146,32 @@ static const struct {
 	{ HEADER "colour blue\nrcpts 0\n", "line 9: no field has this name" },
 };
 
+/* The power went: the file is as long as its newest note, which is not there. */
+static void
+notes_of_nul(void **state)
+{
+	static const char nul[64];
+	struct arena *mem = arena_new();
+	struct buf why = BUF_INIT(500);
+	struct envelope e;
+	int fd = file_of(HEADER "rcpts 1\n" RCPT_ANN "note 12 1 450 4.2.0 wait\n");
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	(void)state;
+	assert_int_equal(pwrite(fd, nul, sizeof(nul), end), sizeof(nul));
+	assert_int_equal(envelope_read(fd, mem, &e, &why), 0);
+	assert_string_equal(e.rcpts[0].last, "450 4.2.0 wait");
+	assert_int_equal(envelope_note(fd, 0, 13, "451 later"), 0);
+	assert_int_equal(envelope_read(fd, mem, &e, &why), 0);
+	assert_string_equal(e.rcpts[0].last, "451 later");
+	/* Among the recipients they are no accident to be overlooked. */
+	assert_int_equal(pwrite(fd, nul, 1, end - 30), 1);
+	assert_int_equal(envelope_read(fd, mem, &e, &why), -1);
+	file_close(fd);
+	buf_free(&why);
+	arena_free(mem);
+}
+
 static void
 read_or_refused(void **state)
 {
@@ -270,6 +296,7 @@ main(void)
 		cmocka_unit_test(written),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(read_or_refused),
+		cmocka_unit_test(notes_of_nul),
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(in_place),
 		cmocka_unit_test(many),
