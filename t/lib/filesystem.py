@@ -50,9 +50,18 @@ class Ext4:
         for _ in range(100):  # what still holds it was just killed
             if subprocess.run(["umount", self.path], stderr=subprocess.PIPE).returncode == 0:
                 self.mounted = False
-                return
+                return self._released()
             time.sleep(0.02)
         run("umount", self.path)
+
+    def _released(self):
+        """Until the loop device lets go of the image: mounted again before that, the old file
+        system would come back as it was, with its power cut."""
+        for _ in range(500):
+            if not subprocess.run(["losetup", "-j", self.image], stdout=subprocess.PIPE).stdout:
+                return
+            time.sleep(0.02)
+        raise OSError("somebody holds %s" % self.image)
 
     def cut_power(self):
         """What was not flushed is gone; every later write fails with EIO."""
