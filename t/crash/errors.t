@@ -39,6 +39,7 @@ def main():
             wrong = rig.faults() + ([] if settled else ['the queue does not get empty: %s' % rig.left_behind()])
             if not ok(not wrong and not rig.left_behind(), name + ': mailboxes and spool are right'):
                 diag('\n'.join(wrong[:10] + rig.left_behind()))
+                diag('\n'.join(rig.house.log().split('\n')[-40:]))
             rig.house.stop()
             rig.forget()
     finally:

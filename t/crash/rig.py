@@ -86,14 +86,12 @@ class Rig:
         for pid in pids:
             argv += ['-p', str(pid)]
         tracer = subprocess.Popen(argv, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        attached = 0
-        while attached < len(pids):
-            if not select.select([tracer.stderr], [], [], 10)[0]:
+        said = b''
+        while said.count(b'attached') < len(pids) and select.select([tracer.stderr], [], [], 10)[0]:
+            more = os.read(tracer.stderr.fileno(), 4096)
+            if not more:
                 break
-            line = tracer.stderr.readline()
-            if not line:
-                break
-            attached += line.count(b'attached')
+            said += more
         return tracer, pids
 
     @staticmethod
