@@ -124,8 +124,8 @@ class Rig:
         return not os.listdir(self.house.path('spool', 'env'))
 
     def settle(self):
-        """Wait until nothing is queued any more."""
-        return wait_until(self.idle, 30)
+        """Wait until nothing is queued any more. An envelope goes a moment before its message."""
+        return wait_until(self.idle, 30) and (wait_until(lambda: not self.left_behind(), 5) or True)
 
     def found(self):
         """token → address → list of stored messages."""
