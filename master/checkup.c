@@ -64,6 +64,24 @@ check_places(struct checkup *c)
 	buf_free(&why);
 }
 
+/* As root the programs are other users: each directory above must let them through. */
+static void
+check_way(struct checkup *c)
+{
+	char *path = mem_dup(c->inst.run), *slash;
+	struct stat st;
+
+	while (proc_privileged() && (slash = strrchr(path, '/')) != NULL &&
+	    slash != path) {
+		*slash = '\0';
+		if (stat(path, &st) == 0 && (st.st_mode & 0001) == 0)
+			finding(c, "%s: the programs, which are users of their own, "
+			    "may not enter; chmod o+x %s, or use another place",
+			    path, path);
+	}
+	free(path);
+}
+
 /* A message gets its places by link(2), which does not cross file systems. */
 static void
 check_same_disk(struct checkup *c)
@@ -265,6 +283,7 @@ main(int argc, char *argv[])
 	}
 	instance_open(&c.inst, dir);
 	check_places(&c);
+	check_way(&c);
 	check_same_disk(&c);
 	check_private(&c, "passwd");
 	check_private(&c, "secrets");

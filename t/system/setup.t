@@ -70,6 +70,18 @@ like(r.stdout, r'^kept as they are in \S+: posthouse\.conf domains users ', 'and
 r = house.ph('setup', '--batch')
 ok((etc / 'aliases').exists(), 'a missing file is made again')
 
+# A place that the programs' users cannot reach.
+
+if ROOT:
+    closed = house.path('closed')
+    closed.mkdir(mode=0o700)
+    house.run([BIN / 'posthouse', '-C', closed / 'inner', 'setup', '--batch', '--domain', 'a.example', '--user', 'ann:x'])
+    r = house.run([BIN / 'posthouse', '-C', closed / 'inner', 'check'], check=False)
+    like(r.stdout, r'^%s: the programs, which are users of their own, may not enter; chmod o\+x' % closed,
+         'check names a directory that keeps the programs out')
+else:
+    skip('check names a directory that keeps the programs out', 'needs root')
+
 # Refusals: nothing is written.
 
 for args, why in [
