@@ -15,6 +15,7 @@ import filesystem
 from posthouse import *
 
 ANN, BOB, FAR = 'ann@example.org', 'bob@example.org', 'carol@else.example'
+NOBODY = 'nobody@else.example'  # the next hop refuses it: ann, who wrote, gets a bounce
 
 
 def why_not():
@@ -31,6 +32,8 @@ class Message:
     serial = 0
 
     def __init__(self, rcpts):
+        self.bounces = rcpts == [NOBODY]
+        self.sender = ANN if self.bounces else 'dave@elsewhere.example'
         Message.serial += 1
         self.token = 'crash-%d-%d' % (os.getpid(), Message.serial)
         self.rcpts = rcpts
@@ -70,7 +73,7 @@ class Rig:
             with self.house.smtp() as s:
                 s.sock.settimeout(20)
                 s.hello()
-                m.reply = s.message('dave@elsewhere.example', rcpts, m.text)
+                m.reply = s.message(m.sender, rcpts, m.text)
                 m.acknowledged = m.reply.startswith('250')
                 s.cmd('QUIT')
         except (OSError, ValueError):
@@ -143,6 +146,13 @@ class Rig:
         for octets in (m for places in [seen.get(None, {})] for l in places.values() for m in l):
             wrong.append('a message nobody sent, or a torn one: %r' % octets[:200])
         for m in self.sent:
+            if m.bounces:
+                dsn = seen.get(m.token, {}).get(ANN, [])
+                if m.acknowledged and not dsn:
+                    wrong.append('%s was acknowledged (%s), and no bounce came' % (m.token, m.reply))
+                wrong += ['this is no bounce: %r' % octets[:200] for octets in dsn
+                          if b'Content-Type: multipart/report' not in octets]
+                continue
             for address in m.rcpts:
                 copies = seen.get(m.token, {}).get(address, [])
                 if m.acknowledged and not copies:
