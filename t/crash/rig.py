@@ -18,9 +18,9 @@ ANN, BOB, FAR = 'ann@example.org', 'bob@example.org', 'carol@else.example'
 NOBODY = 'nobody@else.example'  # the next hop refuses it: ann, who wrote, gets a bounce
 
 
-def why_not():
-    if filesystem.why_not():
-        return filesystem.why_not()
+def why_not(kind='ext4'):
+    if filesystem.why_not(kind):
+        return filesystem.why_not(kind)
     if not have('strace'):
         return 'strace is not installed'
     return None
@@ -49,8 +49,8 @@ class Message:
 class Rig:
     """far: also a next hop for mail to else.example."""
 
-    def __init__(self, far=True, conf=''):
-        self.fs = filesystem.Ext4(256)
+    def __init__(self, far=True, conf='', kind='ext4'):
+        self.fs = filesystem.FileSystem(kind)
         self.far = House(domains=['else.example'], users=['carol:secret']).start() if far else None
         self.house = House(where=self.fs.path, conf='retry_first = 1\nretry_last = 2\n' + conf,
                            smarthost='127.0.0.1:%d' % self.far.smtp_port if far else None,

@@ -1,5 +1,5 @@
 """
-A file system of the test's own: a loop-mounted ext4 with a journal, whose power can be cut.
+A file system of the test's own: a loop-mounted ext4 (with a journal) or XFS, whose power can be cut.
 Needs root.
 """
 import fcntl
@@ -13,14 +13,14 @@ FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 GOINGDOWN_NOLOGFLUSH = 2      # the journal in memory is lost, as in a power cut
 
 
-def why_not():
-    """A reason why Ext4 cannot be used here, or None."""
+def why_not(kind="ext4"):
+    """A reason why such a file system cannot be used here, or None."""
     if os.geteuid() != 0:
         return "mounting a file system takes root"
     if not os.path.exists("/dev/loop-control"):
         return "no loop devices here"
-    if not shutil.which("mkfs.ext4"):
-        return "mkfs.ext4 (e2fsprogs) is not installed"
+    if not shutil.which("mkfs." + kind):
+        return "mkfs.%s is not installed" % kind
     return None
 
 
@@ -28,8 +28,11 @@ def run(*argv):
     subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-class Ext4:
-    def __init__(self, mebibytes=256):
+class FileSystem:
+    MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
+
+    def __init__(self, kind="ext4", mebibytes=320):
+        self.kind = kind
         self.base = tempfile.mkdtemp(prefix="posthouse-fs-")
         os.chmod(self.base, 0o755)
         self.image = os.path.join(self.base, "image")
@@ -37,7 +40,7 @@ class Ext4:
         os.mkdir(self.path)
         with open(self.image, "wb") as f:
             f.truncate(mebibytes << 20)
-        run("mkfs.ext4", "-q", "-F", self.image)
+        run(*self.MAKE[kind], self.image)
         self.mounted = False
         self.mount()
         os.chmod(self.path, 0o755)
