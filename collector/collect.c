@@ -1,7 +1,7 @@
 /*
  * collect: fetch mail from upstream accounts, sort it, put it into the queue.
  *
- * posthouse collect [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME.
+ * posthouse collect [now] [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -24,7 +24,7 @@ struct collect {
 };
 
 static const char usage[] =
-    "usage: collect [-C DIR] [ACCOUNT ...]\n"
+    "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
     "       collect [-C DIR] --explain FILE --account NAME\n";
 
@@ -63,6 +63,10 @@ read_options(struct collect *c, int argc, char *argv[])
 		}
 	c->names = argv + optind;
 	c->count = (size_t)(argc - optind);
+	if (c->count > 0 && strcmp(c->names[0], "now") == 0) {
+		c->names++;
+		c->count--;
+	}
 	if ((c->explain != NULL) != (c->account != NULL)) {
 		fputs(usage, stderr);
 		exit(EX_USAGE);

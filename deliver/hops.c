@@ -149,6 +149,13 @@ use_mx(struct hops *h, const char *domain, const struct dns_mx *mx, int n,
 	return none(h, RETRY, 451, "4.4.4", " has no usable MX", domain, "");
 }
 
+/* Strangers believe in EHLO only an FQDN or an address literal (RFC 5321, 2.3.5, 4.1.3). */
+static bool
+qualified(const char *helo)
+{
+	return helo[0] == '[' || memchr(helo, '.', strlen(helo)) != NULL;
+}
+
 static enum outcome
 find_mx(struct hops *h, const char *domain, struct dns *dns,
     const struct hops_self *self, deadline_ms until)
@@ -157,6 +164,10 @@ find_mx(struct hops *h, const char *domain, struct dns *dns,
 	struct ip ip;
 	int n;
 
+	if (!qualified(self->helo))
+		return none(h, RETRY, 451, "4.3.5",
+		    " is no full host name: set helo_name in posthouse.conf, "
+		    "or send by a smarthost", self->helo, "");
 	if (domain[0] == '[') {
 		if (!hop_set(&h->hop[h->n++], span_of(domain), self->port))
 			return none(h, FAILED, 550, "5.1.2",

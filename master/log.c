@@ -4,6 +4,7 @@
  * Knows where the day files lie; what a line says is for grep(1) and for
  * posthouse-log(7).
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -21,6 +22,7 @@
 
 #define DAYS_MAX 36500
 #define SOME 65536
+#define DAY_LENGTH 10 /* YYYY-MM-DD */
 
 static const char usage[] =
     "usage: posthouse [-C DIR] log [--day DAY]\n"
@@ -37,8 +39,8 @@ day_name(const char *word, char *out, size_t size)
 
 	if (strcmp(word, "yesterday") == 0) {
 		ago = 1;
-	} else if (strlen(word) == 10 && word[4] == '-' && word[7] == '-' &&
-	    strspn(word, "0123456789-") == 10) {
+	} else if (strlen(word) == DAY_LENGTH && word[4] == '-' && word[7] == '-' &&
+	    strspn(word, "0123456789-") == DAY_LENGTH) {
 		return word;
 	} else if (num_parse(span_of(word), DAYS_MAX, &ago) == -1) {
 		return NULL;
@@ -51,20 +53,54 @@ day_name(const char *word, char *out, size_t size)
 	return strftime(out, size, "%Y-%m-%d", &tm) > 0 ? out : NULL;
 }
 
+static bool
+is_day(const char *file)
+{
+	return strlen(file) == DAY_LENGTH + strlen(".log") &&
+	    strspn(file, "0123456789-") == DAY_LENGTH &&
+	    strcmp(file + DAY_LENGTH, ".log") == 0;
+}
+
+/* Nothing was written that day: on which days was something? */
 static int
-show(const char *path)
+no_such_day(const char *dir_name, const char *day)
+{
+	char first[DAY_LENGTH + 1] = "", last[DAY_LENGTH + 1] = "";
+	const struct dirent *e;
+	DIR *dir = opendir(dir_name);
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		if (!is_day(e->d_name))
+			continue;
+		if (*first == '\0' || strncmp(e->d_name, first, DAY_LENGTH) < 0)
+			memcpy(first, e->d_name, DAY_LENGTH);
+		if (strncmp(e->d_name, last, DAY_LENGTH) > 0)
+			memcpy(last, e->d_name, DAY_LENGTH);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	if (*first == '\0')
+		fprintf(stderr, "log: nothing was written on %s, nor on any other day\n", day);
+	else
+		fprintf(stderr, "log: nothing was written on %s; there is %s to %s\n", day,
+		    first, last);
+	return 1;
+}
+
+static int
+show(const char *dir, const char *day)
 {
 	static char some[SOME];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char path[PATH_MAX];
 	ssize_t n;
+	int fd;
 
+	snprintf(path, sizeof(path), "%s/%s.log", dir, day);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT)
+		return no_such_day(dir, day);
 	if (fd == -1) {
-		if (errno == ENOENT)
-			fprintf(stderr, "log: nothing was written that day (%s)\n",
-			    path);
-		else
-			fprintf(stderr, "log: cannot read %s: %s\n", path,
-			    strerror(errno));
+		fprintf(stderr, "log: cannot read %s: %s\n", path, strerror(errno));
 		return EX_NOINPUT;
 	}
 	while ((n = read(fd, some, sizeof(some))) > 0)
@@ -84,7 +120,7 @@ main(int argc, char *argv[])
 	};
 	const char *dir = NULL, *word = "0", *day;
 	static struct instance inst; /* until the process ends */
-	char text[32], path[PATH_MAX];
+	char text[32];
 	int o;
 
 	log_open("log");
@@ -104,6 +140,5 @@ main(int argc, char *argv[])
 		return EX_USAGE;
 	}
 	instance_open(&inst, dir);
-	snprintf(path, sizeof(path), "%s/%s.log", inst.log, day);
-	return show(path);
+	return show(inst.log, day);
 }

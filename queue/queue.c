@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 #define ANSWER_WAIT_MS 600000
 #define IDS_A_PACKET 2000
+#define IDS_ASKED 1000 /* in one LIST */
 #define NAME_MAX_SHOWN 30
 
 struct ids {
@@ -37,7 +39,7 @@ struct queue {
 	struct buf selectors; /* lines for LIST */
 	struct ids ids;       /* named on the command line */
 	bool chosen;          /* by something else than an ID */
-	bool every, json, yes, whole;
+	bool every, json, yes, whole, no_wait;
 	struct arena *arena;
 	uint64_t rcpts;
 };
@@ -432,17 +434,80 @@ verb_retry(struct queue *q)
 	return change_chosen(q, "RETRY", NULL, NULL, "to be tried now");
 }
 
+static void
+remember_tried(struct queue *q, const struct control_item *item)
+{
+	if (strcmp(item->word[ITEM_STATE], "held") != 0)
+		remember(q, item);
+}
+
+/* Those whose turn is now, or has not come yet. */
+static void
+remember_pending(struct queue *q, const struct control_item *item)
+{
+	if (strcmp(item->word[ITEM_STATE], "active") == 0 ||
+	    (strcmp(item->word[ITEM_STATE], "held") != 0 && (int64_t)number(item->word[ITEM_NEXT]) <= time(NULL)))
+		remember(q, item);
+}
+
+/* The messages among these that fn chooses; q->rcpts counts those that are still there. */
+static struct ids
+look_again(struct queue *q, const struct ids *ids, void (*fn)(struct queue *, const struct control_item *))
+{
+	found = (struct ids){ NULL, 0, 0 };
+	q->rcpts = 0;
+	for (size_t at = 0; at < ids->n; at += q->ids.n) {
+		q->ids.id = ids->id + at;
+		q->ids.n = ids->n - at < IDS_ASKED ? ids->n - at : IDS_ASKED;
+		q->rcpts += list(q, fn);
+	}
+	q->ids = (struct ids){ NULL, 0, 0 };
+	return found;
+}
+
+/* Until each of them was tried; the number of those that stay in the queue. */
+static uint64_t
+await_tried(struct queue *q, const struct ids *all)
+{
+	struct ids pending = { NULL, 0, 0 }, left = look_again(q, all, remember_pending);
+	int pause_ms = 20;
+
+	while (left.n > 0) {
+		poll(NULL, 0, pause_ms);
+		pause_ms = pause_ms < 1000 ? pause_ms * 2 : 1000;
+		free(pending.id);
+		pending = left;
+		left = look_again(q, &pending, remember_pending);
+	}
+	free(pending.id);
+	free(left.id);
+	left = look_again(q, all, remember_tried);
+	free(left.id);
+	return q->rcpts;
+}
+
 static int
 verb_flush(struct queue *q)
 {
 	struct wire_packet p;
+	struct ids all;
+	uint64_t stay;
 
 	if (q->chosen || q->ids.n > 0)
 		return verb_retry(q);
+	list(q, remember_tried);
+	all = found;
 	say(q, "FLUSH", NULL, (struct span){ "", 0 });
 	hear(q, &p);
 	printf("%s message%s to be tried now\n", p.word[0], strcmp(p.word[0], "1") == 0 ? "" : "s");
-	return 0;
+	if (q->no_wait || all.n == 0)
+		return 0;
+	(void)fflush(stdout);
+	stay = await_tried(q, &all);
+	printf("%llu done, %llu to be tried again later\n", (unsigned long long)(all.n - stay),
+	    (unsigned long long)stay);
+	free(all.id);
+	return stay > 0 ? EX_TEMPFAIL : 0;
 }
 
 static int
@@ -494,6 +559,7 @@ static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "message", no_argument, NULL, 'm' },
 	{ "yes", no_argument, NULL, 'y' },
+	{ "no-wait", no_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -505,7 +571,7 @@ usage(FILE *to)
 	      "       posthouse queue show [--json | --message] ID ...\n"
 	      "       posthouse queue count [--json] [CHOICE ...]\n"
 	      "       posthouse queue status [--json]\n"
-	      "       posthouse queue flush\n"
+	      "       posthouse queue flush [--no-wait]\n"
 	      "       posthouse queue retry | hold | release | delete [--yes] CHOICE ...\n"
 	      "\n"
 	      "CHOICE: ID | --to ADDRESS | --from ADDRESS | --site HOST | --older 2h | --state STATE | --all\n"
@@ -553,6 +619,7 @@ read_options(struct queue *q, int argc, char *argv[])
 		case 'j': q->json = true; break;
 		case 'm': q->whole = true; break;
 		case 'y': q->yes = true; break;
+		case 'n': q->no_wait = true; break;
 		case 'h': usage(stdout); exit(0);
 		default: usage(stderr); exit(EX_USAGE);
 		}

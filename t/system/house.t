@@ -136,5 +136,9 @@ is_(sorted(p.name for p in log.iterdir() if p.name.startswith('2001')), ['2001-0
 like(house.ph('log').stdout, r'master\.started service=smtpd', 'posthouse log shows today')
 is_([line for line in house.log().split('\n') if line and not parse_event(line)], [],
     'every line of the log is an event')
+r = house.ph('log', '--day', '2001-01-02', check=False)
+days = sorted(p.stem for p in log.glob('*-*-*.log'))
+is_((r.returncode, r.stdout, r.stderr), (1, '', 'log: nothing was written on 2001-01-02; there is %s to %s\n' % (days[0], days[-1])),
+    'a day without a log: which days there are')
 is_(house.ph('log', '--day', 'nonsense', check=False).returncode, 64, 'posthouse log: a day that is none')
 done()

@@ -2,6 +2,7 @@
 """posthouse queue: what people see of the queue, and do to it."""
 import json
 import os
+import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -101,9 +102,23 @@ r = queue('retry', '--all')
 is_(r.stdout, '1 message to be tried now\n', 'retry --all: not what is held')
 a.report(a.hear('JOB'), 'retry', 450, '', 'later')
 wait_until(lambda: 'T 0002' in q.env(m1.id))
-is_(queue('flush').stdout, '1 message to be tried now\n', 'flush')
+is_(queue('flush', '--no-wait').stdout, '1 message to be tried now\n', 'flush --no-wait')
 a.report(a.hear('JOB'), 'retry', 450, '', 'later')
 wait_until(lambda: 'T 0003' in q.env(m1.id))
+flush = spawn([BIN / 'posthouse', '-C', house.dir, 'queue', 'flush'], stdout=subprocess.PIPE)
+job = a.hear('JOB')
+ok(flush.poll() is None, 'flush waits')
+a.report(job, 'retry', 450, '', 'later')
+is_((flush.communicate(timeout=20)[0], flush.returncode), (b'1 message to be tried now\n0 done, 1 to be tried again later\n', 75),
+    'until all is tried; exit code 75 when something stays')
+m4 = s.queue(rcpts=['now@far.example'])
+job = a.hear('JOB')
+flush = spawn([BIN / 'posthouse', '-C', house.dir, 'queue', 'flush'], stdout=subprocess.PIPE)
+is_(flush.stdout.readline(), b'1 message to be tried now\n', 'flush says at once what it starts')
+a.report(job)
+a.report(a.hear('JOB'), 'retry', 450, '', 'later')
+is_((flush.communicate(timeout=20)[0], flush.returncode), (b'1 done, 1 to be tried again later\n', 75),
+    'what is under way is waited for')
 r = queue('delete', 'nonsense', m3.id)
 is_((r.returncode, r.stdout), (1, '1 message deleted\n'), 'delete: not all of them were there')
 like(house.log(), r'queue\.removed id=%s why="deleted by \w+"' % m3.id, 'the log says by whom')
@@ -116,7 +131,6 @@ is_((r.returncode, r.stdout), (1, '0 messages deleted\n'), 'nothing to delete: e
 # Not for everybody.
 
 if ROOT:
-    import subprocess
     p = subprocess.run([str(BIN / 'posthouse'), '-C', str(house.dir), 'queue'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                        preexec_fn=lambda: os.setuid(65534))
     if p.returncode in (126, 127):

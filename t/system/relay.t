@@ -82,4 +82,15 @@ subjects = sorted(int(re.search(rb'Subject: (\d+)', m).group(1)) for m in isp.me
 is_(subjects, list(range(60)), '60 messages, each once')
 ok(len(isp.sessions) - before[1] <= 10, '... over few connections (%d)' % (len(isp.sessions) - before[1]))
 house.stop()
+
+# Without a full name of our own strangers would not believe us: only the smarthost is asked.
+before, direct = len(isp.messages), len(mx.messages)
+house.conf('helo_name = house')
+house.restart()
+house.send('bob@example.org', ['dan@away.test', 'eve@else.example'], text)
+wait_until(lambda: len(isp.messages) > before, what='the smarthost')
+ok(house.wait_event('queue.deferred', rcpt='dan@away.test'), 'helo_name without a dot: nothing is sent by MX')
+like(house.ph('queue', 'list', '--to', 'dan@away.test').stdout, r'451 4\.3\.5 house is no full host name: set helo_name',
+     '... and the queue tells what to mend')
+is_((len(isp.messages) - before, len(mx.messages) - direct), (1, 0), '... the smarthost goes on')
 done()
