@@ -302,6 +302,14 @@ like(run.stdout.readline(), '^slow: 1 message', '... and is collected, too')
 run.wait()
 is_(len(all_taken()), 2, '... both are here')
 
+def opens(pid, name):
+    """Has this process a file of this name open?"""
+    try:
+        return any(os.readlink('/proc/%d/fd/%s' % (pid, fd)).endswith(name) for fd in os.listdir('/proc/%d/fd' % pid))
+    except OSError:
+        return False
+
+
 # Two runs at a time: the second waits and reports what the first did.
 up = Upstream([message(730)])
 begun, may_go_on = threading.Event(), threading.Event()
@@ -310,7 +318,7 @@ accounts(office=(up, DOMAIN + ' secret=office'))
 run = [spawn([BIN / 'posthouse', '-C', house.dir, 'collect'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)]
 begun.wait(10)
 run.append(spawn([BIN / 'posthouse', '-C', house.dir, 'collect', 'now', 'office'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
-time.sleep(0.1)
+wait_until(lambda: any(opens(pid, '/office.lock') for pid in children(run[1].pid)), 10)
 may_go_on.set()
 out = [r.communicate()[0] for r in run]
 like(out[0], '^office: 1 message', 'two runs: the first collects')
@@ -347,9 +355,7 @@ begun, may_go_on = threading.Event(), threading.Event()
 up.quirks['RETR'] = lambda c, n: n == '3' and (begun.set(), may_go_on.wait(2)) and None or None
 run = spawn([LIBEXEC / 'collect', '-C', house.dir], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 begun.wait(10)
-run.terminate()
-time.sleep(0.1)
-may_go_on.set()
+run.terminate()  # the answer to RETR 3 keeps it waiting meanwhile
 like(run.communicate()[0], r'^office: 2 messages, .*failed: stopped on request', 'SIGTERM: it stops')
 is_((run.returncode, len(up.messages)), (75, 5), '... exit 75')
 up.quirks.clear()
