@@ -4,6 +4,7 @@ until nothing is wrong."""
 import fcntl
 import os
 import resource
+import socket
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
@@ -11,6 +12,12 @@ from posthouse import *
 house = House(setup=False)
 for name in ('etc', 'maps'):
     house.path(name).mkdir()
+
+try:
+    socket.getservbyname('smtp')
+    SMTP = 'smtp'
+except OSError: # no /etc/services here
+    SMTP = '25'
 
 GOOD = {
     'posthouse.conf': 'hostname = mx.example.org\n',
@@ -140,7 +147,7 @@ WRONG = [
     (dict(posthouse_conf='listen_smtp = 25,[::1]:99999, *:nothing\n'),
      '~posthouse.conf:1: listen_smtp: "[::1]:99999" is not ADDRESS:PORT, [IPV6]:PORT, *:PORT or PORT',
      '~posthouse.conf:1: listen_smtp: "*:nothing" is not ADDRESS:PORT, [IPV6]:PORT, *:PORT or PORT'),
-    (dict(posthouse_conf='listen_smtp = *:smtp\nlisten_pop3 = [::1]:25\n'),
+    (dict(posthouse_conf=f'listen_smtp = *:{SMTP}\nlisten_pop3 = [::1]:25\n'),
      '~posthouse.conf:2: listen_pop3: port 25 is taken by listen_smtp already: change one of them'),
     (dict(posthouse_conf='mail_root = mail\n'),
      '~posthouse.conf:1: mail_root: write the path from the root, with / in front'),
