@@ -83,6 +83,14 @@ table_renew(struct table *t, void *record)
 	TAILQ_INSERT_TAIL(&t->used, it, used);
 }
 
+/* No list knows it any more. */
+static void
+wipe(const struct table *t, struct table_item *it)
+{
+	explicit_bzero(it, t->record_octets);
+	free(it);
+}
+
 void
 table_remove(struct table *t, void *record)
 {
@@ -91,15 +99,18 @@ table_remove(struct table *t, void *record)
 	SLIST_REMOVE(bucket(t, it->key), it, table_item, chain);
 	TAILQ_REMOVE(&t->used, it, used);
 	t->count--;
-	explicit_bzero(it, t->record_octets);
-	free(it);
+	wipe(t, it);
 }
 
 void
 table_free(struct table *t)
 {
-	while (!TAILQ_EMPTY(&t->used))
-		table_remove(t, TAILQ_FIRST(&t->used));
+	struct table_item *it, *next;
+
+	TAILQ_FOREACH_SAFE(it, &t->used, used, next)
+		wipe(t, it);
+	TAILQ_INIT(&t->used);
+	t->count = 0;
 	free(t->buckets);
 	t->buckets = NULL;
 }

@@ -496,6 +496,14 @@ verb_delete(struct user *u)
 	    "%s deleted; the mail is kept\n", u->address);
 }
 
+static unsigned long long
+messages_in(const struct box *b)
+{
+	const unsigned long long fresh = b->new_count, old = b->cur_count;
+
+	return fresh + old;
+}
+
 static void
 list_text(const struct boxes *boxes)
 {
@@ -514,7 +522,7 @@ list_text(const struct boxes *boxes)
 		printf("%-*s  %-*s  ", name, b->name[0] == '\0' ? "-" : b->name, address,
 		    b->address);
 		if (b->readable)
-			printf("%8llu", (unsigned long long)(b->new_count + b->cur_count));
+			printf("%8llu", messages_in(b));
 		else
 			printf("%8s", "?");
 		printf("%s\n", b->disabled ? "  disabled" : "");
@@ -530,7 +538,7 @@ box_json(const struct box *b)
 	boxes_json(stdout, b->name);
 	printf(", \"disabled\": %s, \"messages\": %llu, \"new\": %llu, \"octets\": %llu, \"maildir\": ",
 	    b->disabled ? "true" : "false",
-	    (unsigned long long)(b->new_count + b->cur_count),
+	    messages_in(b),
 	    (unsigned long long)b->new_count, (unsigned long long)b->octets);
 	boxes_json(stdout, b->maildir);
 	printf("}");
@@ -569,7 +577,7 @@ box_text(const struct box *b)
 	    b->disabled ? "disabled" : "enabled");
 	if (b->readable)
 		printf("messages  %llu, %llu of them new, %llu octets\n",
-		    (unsigned long long)(b->new_count + b->cur_count),
+		    messages_in(b),
 		    (unsigned long long)b->new_count, (unsigned long long)b->octets);
 	else
 		printf("messages  (the mailbox cannot be read)\n");

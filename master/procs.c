@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/num.h"
 #include "lib/sys/file.h"
 
 #define STAT_MAX 4096
@@ -28,6 +30,7 @@ parse_stat(const char *text, struct process *p)
 	char state;
 
 	if (s == NULL ||
+	    // NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers fit
 	    sscanf(s + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
 	           "%*d %*d %*d %*d %*d %" SCNu64 " %*u %ld", &state, &p->parent,
 	        &p->group, &p->session, &p->born, &pages) != 6)
@@ -59,11 +62,12 @@ processes_read(size_t *n)
 	const struct dirent *e;
 	DIR *dir = opendir("/proc");
 	size_t cap = 0;
+	uint64_t pid;
 
 	*n = 0;
 	while (dir != NULL && (e = readdir(dir)) != NULL) {
-		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
-		    process_read(atoi(e->d_name), &p) == -1)
+		if (num_parse(span_of(e->d_name), INT_MAX, &pid) == -1 ||
+		    process_read((pid_t)pid, &p) == -1)
 			continue;
 		if (*n == cap) {
 			cap = cap * 2 + 64;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -392,12 +393,10 @@ move_seen(struct drop *d, struct drop_msg *m)
 {
 	char to[NAME_MAX + 8];
 	const char *name = name_of(d, m);
-	size_t n = strlen(name);
 
-	if (strchr(name, ':') != NULL || n + 4 > NAME_MAX)
+	if (strchr(name, ':') != NULL || strlen(name) + 4 > NAME_MAX)
 		return;
-	memcpy(to, name, n);
-	memcpy(to + n, ":2,S", 5);
+	(void)snprintf(to, sizeof(to), "%s:2,S", name);
 	(void)renameat(d->sub[1], name, d->sub[0], to);
 }
 

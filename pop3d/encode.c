@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "lib/base/buf.h"
+
 /* A line is over: TOP counts it. */
 static void
 line_over(struct encode *e, bool empty)
@@ -55,14 +57,10 @@ encode_some(struct encode *e, const char *in, size_t n, char *out)
 size_t
 encode_end(struct encode *e, char *out)
 {
-	size_t n = 0;
+	const struct span last = e->line > 0 ? SPAN("\r\n.\r\n") : SPAN(".\r\n");
 
-	if (e->line > 0) {
-		memcpy(out, "\r\n", 2);
-		n = 2;
-	}
-	memcpy(out + n, ".\r\n", 3);
-	return n + 3;
+	memcpy(out, last.s, last.len);
+	return last.len;
 }
 
 void

@@ -224,7 +224,7 @@ by_id(const void *a, const void *b)
 static struct record **
 chosen(const struct records *r, const struct selection *sel, size_t *n)
 {
-	struct record **all = mem_alloc(r->count + sel->n + 1, sizeof *all), *rec;
+	struct record **all = mem_alloc(r->count + sel->n + 1, sizeof(struct record *)), *rec;
 
 	*n = 0;
 	for (size_t i = 0; sel->ids && i < sel->n; i++)

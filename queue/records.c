@@ -25,7 +25,7 @@ static void
 grow(struct records *r)
 {
 	size_t buckets = r->buckets == 0 ? SLAB : r->buckets * 2;
-	struct record **fresh = mem_alloc(buckets, sizeof *fresh);
+	struct record **fresh = mem_alloc(buckets, sizeof(struct record *));
 
 	for (size_t i = 0; i < r->buckets; i++) {
 		for (struct record *next, *rec = r->bucket[i]; rec != NULL; rec = next) {
@@ -143,7 +143,7 @@ records_schedule(struct records *r, struct record *rec, int64_t due)
 	if (rec->place == NO_PLACE) {
 		if (r->heap_count == r->heap_cap) {
 			r->heap_cap = r->heap_cap == 0 ? SLAB : r->heap_cap * 2;
-			r->heap = mem_grow(r->heap, r->heap_cap, sizeof *r->heap);
+			r->heap = mem_grow(r->heap, r->heap_cap, sizeof(struct record *));
 		}
 		rec->place = (uint32_t)r->heap_count++;
 	}

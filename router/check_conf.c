@@ -44,6 +44,7 @@ port_parse(struct span text, uint64_t *out)
 	if (num_parse(text, 65535, out) == 0)
 		return true;
 	name = mem_dupn(text.s, text.len);
+	// cppcheck-suppress getservbynameCalled ; one thread, and the answer is used at once
 	service = getservbyname(name, "tcp");
 	free(name);
 	if (service != NULL)
@@ -160,7 +161,6 @@ check_resolver(struct check *k)
 		return;
 	while (rest.s != NULL) {
 		one = span_trim(span_cut(&rest, ','));
-		host = one;
 		if (ip_parse(one, &ip) == 0)
 			continue;
 		if (one.len > 0 && one.s[0] == '[') {

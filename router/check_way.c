@@ -90,18 +90,15 @@ add_way(struct buf *way, const struct step *s, const struct step *first)
 }
 
 static void
-say_loop(struct walk *w, const struct step *from, struct span key, bool alias)
+say_loop(struct walk *w, const struct step *from, const struct step *first)
 {
 	struct buf way = BUF_INIT(1500);
-	const struct step *first;
-	bool copies = false;
+	bool copies = first->copies;
 
-	for (first = from; first->alias != alias || !span_eq(first->key, key);
-	    first = first->before)
-		copies |= first->copies;
-	copies |= first->copies;
+	for (const struct step *s = from; s != first; s = s->before)
+		copies |= s->copies;
 	add_way(&way, from, first);
-	buf_addspan(&way, key);
+	buf_addspan(&way, first->key);
 	/* The entry where a circle begins tells of it; others lead into it. */
 	if (first->before == NULL && copies)
 		check_odd(w->k, "copies go in a circle, each mailbox gets one: %s",
@@ -113,13 +110,13 @@ say_loop(struct walk *w, const struct step *from, struct span key, bool alias)
 	buf_free(&way);
 }
 
-static bool
-on_the_way(const struct step *s, struct span key, bool alias)
+/* The last step with this key; NULL: it is not on the way. */
+static const struct step *
+find_step(const struct step *s, struct span key, bool alias)
 {
-	for (; s != NULL; s = s->before)
-		if (s->alias == alias && span_eq(s->key, key))
-			return true;
-	return false;
+	while (s != NULL && (s->alias != alias || !span_eq(s->key, key)))
+		s = s->before;
+	return s;
 }
 
 /* True: there is such an alias and it was followed. */
@@ -128,6 +125,7 @@ follow_alias(struct walk *w, const struct step *from, struct span key,
     struct span home, unsigned depth)
 {
 	struct step step = { from, key, true, false };
+	const struct step *first;
 	struct buf why = BUF_INIT(100);
 	struct alias_entry alias;
 	struct map_entry e;
@@ -140,8 +138,8 @@ follow_alias(struct walk *w, const struct step *from, struct span key,
 	}
 	if (direct && key.s[0] != '@')
 		return false; /* itself in its own list: its mailbox */
-	if (on_the_way(from, key, true)) {
-		say_loop(w, from, key, true);
+	if ((first = find_step(from, key, true)) != NULL) {
+		say_loop(w, from, first);
 		return true;
 	}
 	if (alias.kind == ALIAS_TO)
@@ -154,13 +152,14 @@ follow_user(struct walk *w, const struct step *from, struct span key,
     struct span home, unsigned depth)
 {
 	struct step step = { from, key, false, false };
+	const struct step *first;
 	struct user_entry user;
 	unsigned line;
 
 	if (find_user(&w->k->r, key, w->k->mem, &user, &line) != 1)
 		return;
-	if (on_the_way(from, key, false)) {
-		say_loop(w, from, key, false);
+	if ((first = find_step(from, key, false)) != NULL) {
+		say_loop(w, from, first);
 		return;
 	}
 	step.copies = user.copy_to.len > 0;

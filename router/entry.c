@@ -434,7 +434,9 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 		    "other");
 		return -1;
 	}
-	if (out->text.s != NULL && !out->reject) {
+	if (out->text.s == NULL)
+		return 0;
+	if (!out->reject) {
 		fault(why, "text= belongs to reject");
 		return -1;
 	}

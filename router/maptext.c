@@ -285,7 +285,7 @@ static void
 begin_command(struct maptext *t)
 {
 	struct arena *mem = arena_new();
-	char *argv[COMMAND_WORDS + 1];
+	char *argv[COMMAND_WORDS + 1] = { NULL };
 	struct span text = buf_span(&t->entry);
 	bool linkable;
 	int fd = -1;

@@ -544,9 +544,10 @@ envelope_note(int fd, size_t rcpt, int64_t when_s, const char *reply)
 		buf_addc(&line, '\n');
 		n = pwrite(fd, line.s, line.len, end);
 		if (n >= 0 && (size_t)n != line.len) {
-			n = ftruncate(fd, end);
-			errno = EIO;
 			n = -1;
+			/* What remains is cut off by the next note. */
+			if (ftruncate(fd, end) == 0)
+				errno = EIO;
 		}
 	}
 	buf_free(&line);

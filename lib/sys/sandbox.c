@@ -114,17 +114,17 @@ allow_path(int ruleset, const char *path, unsigned fs)
 {
 	struct path_rule rule;
 	struct stat st;
-	int rv;
+	int rv, fd = open(path, O_PATH | O_CLOEXEC);
 
-	rule.fd = open(path, O_PATH | O_CLOEXEC);
-	if (rule.fd == -1)
+	if (fd == -1)
 		return errno == ENOENT || errno == EACCES ? 0 : -1;
-	if (fstat(rule.fd, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		fs &= FS_OF_A_FILE;
+	rule.fd = fd;
 	rule.allowed = fs;
 	rv = (int)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH,
 	    &rule, 0);
-	file_close(rule.fd);
+	file_close(fd);
 	return rv;
 }
 

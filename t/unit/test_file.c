@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "lib/sys/file.h"
+#include "t/unit/tree.h"
 
 static int dir;
 static char dir_name[] = "/tmp/test_file.XXXXXX";
@@ -32,12 +33,9 @@ make_dir(void **state)
 static int
 remove_dir(void **state)
 {
-	char command[64];
-
 	(void)state;
 	close(dir);
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir_name);
-	return system(command);
+	return tree_remove(dir_name);
 }
 
 static void
@@ -176,6 +174,7 @@ named_afterwards(void **state)
 	if (!linkable) {
 		close(fd);
 		skip();
+		return; /* skip() does not; analyzers cannot know */
 	}
 	assert_int_equal(file_write_all(fd, "mail", 4), 0);
 	assert_int_equal(file_link_fd(fd, dir, "one"), 0);

@@ -160,31 +160,34 @@ lines(void **state)
 	}
 }
 
+static void
+add_many(struct buf *b, char c, size_t n)
+{
+	while (n-- > 0)
+		buf_addc(b, c);
+}
+
 /* Over-long lines that are longer than the buffer, at every place in it. */
 static void
 huge_lines(void **state)
 {
 	static const size_t sizes[] = { 16381, 16382, 16383, 16384, 16385,
 		16386, 32768, 100001 };
-	char *s = malloc(2 * 100001 + 100);
+	struct buf said = BUF_INIT(2 * 100001 + 100);
 	struct span line;
 	struct pair p;
-	size_t i, n;
+	size_t i;
 	pid_t pid;
 
 	(void)state;
 	for (i = 0; i < COUNT(sizes); i++) {
-		n = 0;
-		memset(s, 'x', sizes[i]);
-		n = sizes[i];
-		memcpy(s + n, "\r\nA\r\n", 5);
-		n += 5;
-		memset(s + n, '\n', sizes[i]);
-		n += sizes[i];
-		memcpy(s + n, "\r\nB\r\n", 5);
-		n += 5;
+		buf_reset(&said);
+		add_many(&said, 'x', sizes[i]);
+		buf_adds(&said, "\r\nA\r\n");
+		add_many(&said, '\n', sizes[i]);
+		buf_adds(&said, "\r\nB\r\n");
 		open_pair(&p);
-		pid = say(&p, s, n, 4093);
+		pid = say(&p, said.s, said.len, 4093);
 		assert_int_equal(io_line(&p.io, SIZE_MAX, deadline_in(LONG),
 		    &line), sizes[i] <= 16382 ? LINE_OK : LINE_LONG);
 		assert_int_equal(io_line(&p.io, SIZE_MAX, deadline_in(LONG),
@@ -200,7 +203,7 @@ huge_lines(void **state)
 		waitpid(pid, NULL, 0);
 		close_pair(&p);
 	}
-	free(s);
+	buf_free(&said);
 }
 
 static void

@@ -23,13 +23,15 @@
 static uint16_t
 port_of(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
+	struct sockaddr_in6 in6 = { 0 };
+	struct sockaddr_in in = { 0 };
+	socklen_t len = sizeof(in6);
 
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	return ntohs(ss.ss_family == AF_INET
-	        ? ((struct sockaddr_in *)(void *)&ss)->sin_port
-	        : ((struct sockaddr_in6 *)(void *)&ss)->sin6_port);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in6, &len), 0);
+	if (in6.sin6_family == AF_INET6)
+		return ntohs(in6.sin6_port);
+	memcpy(&in, &in6, sizeof(in));
+	return ntohs(in.sin_port);
 }
 
 static int

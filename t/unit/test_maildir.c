@@ -16,6 +16,7 @@
 
 #include "lib/store/maildir.h"
 #include "lib/sys/file.h"
+#include "t/unit/tree.h"
 
 #define NAME "1795315490.0123456789abcde.mx.example,S=6,W=7"
 
@@ -106,12 +107,10 @@ static int
 tear_down(void **state)
 {
 	struct place *p = *state;
-	char command[64];
 
 	file_close(p->root);
 	file_close(p->msg);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", p->dir);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove(p->dir), 0);
 	free(p);
 	return 0;
 }
@@ -163,7 +162,7 @@ static void
 copied_over(void **state)
 {
 	struct place *p = *state;
-	char shm[] = "/dev/shm/maildir.XXXXXX", command[64];
+	char shm[] = "/dev/shm/maildir.XXXXXX";
 	struct stat here, there;
 	int root, ann;
 	bool copied = false;
@@ -187,8 +186,7 @@ copied_over(void **state)
 	content_is(ann, "new/" NAME, "hello\n", 1);
 	file_close(ann);
 	file_close(root);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", shm);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove(shm), 0);
 }
 
 static void

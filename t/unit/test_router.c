@@ -16,6 +16,7 @@
 #include "lib/sys/file.h"
 #include "router/compile.h"
 #include "router/lookup.h"
+#include "t/unit/tree.h"
 
 static const struct {
 	const char *file, *text;
@@ -150,14 +151,12 @@ static int
 tear_down(void **state)
 {
 	struct place *p = *state;
-	char command[64];
 
 	arena_free(p->mem);
 	router_close(&p->r);
 	conf_free(&p->conf);
 	instance_close(&p->inst);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", p->dir);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove(p->dir), 0);
 	free(p);
 	return 0;
 }

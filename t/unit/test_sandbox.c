@@ -25,6 +25,7 @@
 #include "lib/sys/file.h"
 #include "lib/sys/sandbox.h"
 #include "lib/sys/sanitized.h"
+#include "t/unit/tree.h"
 
 static char top[] = "/tmp/test_sandbox.XXXXXX";
 static bool have_landlock;
@@ -53,11 +54,8 @@ make_dirs(void **state)
 static int
 remove_dirs(void **state)
 {
-	char command[64];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", top);
-	return chdir("/") == 0 ? system(command) : -1;
+	return chdir("/") == 0 ? tree_remove(top) : -1;
 }
 
 /* 0, or the errno. */

@@ -46,8 +46,7 @@ id_of_child(void **state)
 	pid = fork();
 	if (pid == 0) {
 		spool_id(theirs);
-		_exit(write(pipes[1], theirs, sizeof(theirs)) !=
-		    sizeof(theirs));
+		_exit(file_write_all(pipes[1], theirs, sizeof(theirs)) == 0 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
