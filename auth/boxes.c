@@ -127,6 +127,7 @@ add(struct reading *r, const char *address)
 	memset(b, 0, sizeof(*b));
 	b->address = mem_dup(m.address);
 	b->name = mem_dup(m.name);
+	b->root = mem_dup(m.root);
 	b->maildir = mem_fmt("%s/%s", m.root, m.maildir);
 	b->disabled = m.disabled;
 	count(b);
@@ -174,6 +175,7 @@ boxes_free(struct boxes *boxes)
 	for (size_t i = 0; i < boxes->n; i++) {
 		free(boxes->box[i].address);
 		free(boxes->box[i].name);
+		free(boxes->box[i].root);
 		free(boxes->box[i].maildir);
 	}
 	free(boxes->box);

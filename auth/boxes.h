@@ -12,7 +12,7 @@
 #include "router/router.h"
 
 struct box {
-	char *address, *name, *maildir; /* maildir: the whole path */
+	char *address, *name, *root, *maildir; /* maildir: the whole path, below root */
 	bool disabled, readable;
 	uint64_t new_count, cur_count, octets;
 	int64_t oldest_s; /* when the oldest message came; 0: there is none */

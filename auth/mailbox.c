@@ -1,5 +1,5 @@
 /*
- * mailbox: what lies in everybody's mailbox (posthouse mailbox list). Changes nothing.
+ * mailbox: what lies in everybody's mailbox, and where (posthouse mailbox).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -9,15 +9,18 @@
 #include <time.h>
 
 #include "auth/boxes.h"
+#include "auth/move.h"
 #include "lib/base/log.h"
 
 static const char usage_text[] =
-    "usage: posthouse [-C DIR] mailbox list [--json]\n\n"
+    "usage: posthouse [-C DIR] mailbox list [--json]\n"
+    "       posthouse [-C DIR] mailbox move ADDRESS DIRECTORY\n\n"
     "  How many messages each mailbox holds: not yet fetched or read (new), the others\n"
-    "  (cur), their octets, and when the oldest came.\n";
+    "  (cur), their octets, and when the oldest came.\n"
+    "  move: somebody's mail gets another DIRECTORY below the mail root, while mail comes in.\n";
 
 struct options {
-	const char *dir;
+	const char *dir, *address, *to; /* address: whose mail moves; NULL: list */
 	bool json;
 };
 
@@ -45,8 +48,12 @@ read_options(struct options *o, int argc, char *argv[])
 			o->json = true;
 		else
 			usage(c == 'h' ? 0 : EX_USAGE);
-	if (optind + 1 != argc || strcmp(argv[optind], "list") != 0)
+	if (optind + 3 == argc && strcmp(argv[optind], "move") == 0) {
+		o->address = argv[optind + 1];
+		o->to = argv[optind + 2];
+	} else if (optind + 1 != argc || strcmp(argv[optind], "list") != 0) {
 		usage(EX_USAGE);
+	}
 }
 
 /* A day in UTC; "-" for no message. */
@@ -121,6 +128,8 @@ main(int argc, char *argv[])
 	read_options(&o, argc, argv);
 	instance_open(&inst, o.dir);
 	conf_load(&conf, &inst);
+	if (o.address != NULL)
+		return move_mailbox(&inst, &conf, o.address, o.to);
 	boxes_read(&boxes, &inst, &conf);
 	if (o.json)
 		print_json(&boxes);

@@ -54,8 +54,8 @@ remove_tree(int dir_fd, const char *name, int depth)
 	    unlinkat(dir_fd, name, AT_REMOVEDIR) == 0;
 }
 
-static bool
-remove_maildir(const char *path)
+bool
+purge_directory(const char *path)
 {
 	char *parent = mem_dup(path), *slash = strrchr(parent, '/');
 	bool done = false;
@@ -83,7 +83,7 @@ be_purger(const struct instance *inst, const char *address, int fd)
 		return EX_NOUSER;
 	if (write(fd, "!", 1) != 1 || read(fd, &go, 1) != 1)
 		return EX_OK; /* called off */
-	return remove_maildir(boxes.box[0].maildir) ? EX_OK : EX_IOERR;
+	return purge_directory(boxes.box[0].maildir) ? EX_OK : EX_IOERR;
 }
 
 void

@@ -19,4 +19,7 @@ void purge_begin(struct purge *, const struct instance *, const char *address);
 /* Remove it. False: something is left. Without this call nothing is removed. */
 bool purge_finish(struct purge *) MUST_CHECK;
 
+/* A directory with all in it. False: something is left. */
+bool purge_directory(const char *path) MUST_CHECK;
+
 #endif

@@ -237,7 +237,16 @@ textmap_add_word(struct textmap *m, const struct textmap_entry *e, const char *w
 	free(with);
 }
 
-/* Where the plain word stands in a line, with the blanks before it; false: nowhere. */
+/* "name=" stands for that word with any value. */
+static bool
+is_word(struct span s, const char *word)
+{
+	size_t n = strlen(word);
+
+	return word[n - 1] == '=' ? s.len >= n && memcmp(s.s, word, n) == 0 : span_is(s, word);
+}
+
+/* Where the word stands in a line, with the blanks before it; false: nowhere. */
 static bool
 word_in(struct span line, size_t from, const char *word, size_t *start, size_t *end)
 {
@@ -249,7 +258,7 @@ word_in(struct span line, size_t from, const char *word, size_t *start, size_t *
 		while (i < line.len && ascii_space((unsigned char)line.s[i]))
 			i++;
 		n = key_octets((struct span){ line.s + i, line.len - i });
-		if (span_is((struct span){ line.s + i, n }, word)) {
+		if (is_word((struct span){ line.s + i, n }, word)) {
 			*start = blanks;
 			*end = i + n;
 			return true;

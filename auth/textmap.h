@@ -39,7 +39,7 @@ void textmap_append(struct textmap *, const char *line); /* without LF */
 void textmap_remove(struct textmap *, const struct textmap_entry *);
 /* Another value, on one line. */
 void textmap_replace(struct textmap *, const struct textmap_entry *, const char *line);
-/* A plain word behind the key; and taken out again. */
+/* A word behind the key; and taken out again, by "name=" with whatever value it has. */
 void textmap_add_word(struct textmap *, const struct textmap_entry *, const char *word);
 void textmap_drop_word(struct textmap *, const struct textmap_entry *, const char *word);
 

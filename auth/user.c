@@ -30,6 +30,7 @@
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--stdin]\n"
+    "       posthouse [-C DIR] user set ADDRESS [--name NAME] [--maildir PATH]\n"
     "       posthouse [-C DIR] user passwd ADDRESS [--stdin]\n"
     "       posthouse [-C DIR] user disable | enable ADDRESS\n"
     "       posthouse [-C DIR] user delete ADDRESS [--purge]\n"
@@ -37,11 +38,13 @@ static const char usage_text[] =
     "       posthouse [-C DIR] user show ADDRESS [--json]\n\n"
     "  ADDRESS     name@domain, or a bare name in the default domain\n"
     "  --name N    the person's name\n"
+    "  --maildir P where the mail is, below the mail root; \"\" is DOMAIN/NAME (moves no\n"
+    "              mail: posthouse mailbox move does)\n"
     "  --stdin     the password is the first line of standard input, not asked for\n"
     "  --purge     delete the mail too; else it is kept\n";
 
 struct user {
-	const char *dir, *name, *given;
+	const char *dir, *name, *maildir, *given;
 	bool from_stdin, purge, json;
 	struct instance inst;
 	struct conf conf;
@@ -400,6 +403,36 @@ verb_passwd(struct user *u)
 	free(hash);
 }
 
+/* word="value" instead of what was there; no value: the word goes. */
+static void
+set_word(struct user *u, const char *word, const char *value)
+{
+	struct buf with = BUF_INIT(4096);
+
+	if (value == NULL)
+		return;
+	textmap_drop_word(&u->users, &u->in_users, word);
+	buf_adds(&with, word);
+	add_quoted(&with, value);
+	if (*value != '\0')
+		textmap_add_word(&u->users, &u->in_users, buf_str(&with));
+	buf_free(&with);
+}
+
+static void
+verb_set(struct user *u)
+{
+	if (u->name == NULL && u->maildir == NULL)
+		refuse(EX_USAGE, "nothing to set: give --name or --maildir");
+	open_maps(u);
+	lock_maps(u);
+	must_exist(u);
+	set_word(u, "maildir=", u->maildir);
+	set_word(u, "name=", u->name);
+	publish(u);
+	printf("%s changed\n", u->address);
+}
+
 static bool
 has_word(const struct buf *value, const char *word)
 {
@@ -610,6 +643,7 @@ static const struct verb {
 	void (*run)(struct user *);
 } verbs[] = {
 	{ "add",     true,  true,  verb_add },
+	{ "set",     true,  true,  verb_set },
 	{ "passwd",  true,  true,  verb_passwd },
 	{ "list",    false, false, verb_list },
 	{ "show",    true,  false, verb_show },
@@ -624,6 +658,7 @@ read_options(struct user *u, int argc, char *argv[])
 {
 	static const struct option names[] = {
 		{ "name", required_argument, NULL, 'n' },
+		{ "maildir", required_argument, NULL, 'm' },
 		{ "stdin", no_argument, NULL, 's' },
 		{ "purge", no_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
@@ -636,6 +671,7 @@ read_options(struct user *u, int argc, char *argv[])
 		switch (c) {
 		case 'C': u->dir = optarg; break;
 		case 'n': u->name = optarg; break;
+		case 'm': u->maildir = optarg; break;
 		case 's': u->from_stdin = true; break;
 		case 'p': u->purge = true; break;
 		case 'j': u->json = true; break;

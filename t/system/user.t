@@ -130,6 +130,15 @@ house.start()
 with house.pop3() as p:
     is_(p.login('ann', 'fresh'), '+OK ann@example.org has 0 messages', '... and it opens the mailbox')
 
+# Another name; words stand where they stood, comments too.
+before = users.read_bytes()
+is_(user('set', 'carl', '--name', 'Carl O.'), 0, 'set --name')
+is_(users.read_bytes(), before.replace(b'carl@example.org name="Carl \\"C\\" O\\\\Neil"', b'carl@example.org name="Carl O."'), 'one word is another')
+is_(user('set', 'ann', '--name', ''), 0, 'set --name "" takes it away')
+like(users.read_text(), r'^ann@example\.org  # the boss$', '... and leaves the comment')
+is_(user('set', 'ann'), 64, 'set nothing: exit code 64')
+is_(user('set', 'nobody', '--name', 'x'), 67, 'set for nobody: exit code 67')
+
 # Maps of others: hashes of other methods work.
 import ctypes
 crypt = ctypes.CDLL('libcrypt.so.1').crypt
