@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/mem.h"
 #include "lib/mail/domain.h"
@@ -368,6 +369,25 @@ from_hosts_file(struct dns *d, const char *host, struct ip_answer *a)
 	ares_free_hostent(h);
 }
 
+/* This machine, which no server is asked for (RFC 6761, 6.3). */
+static bool
+is_localhost(const char *host)
+{
+	size_t len = strlen(host), tail = strlen(".localhost");
+
+	return strcasecmp(host, "localhost") == 0 ||
+	    (len > tail && strcasecmp(host + len - tail, ".localhost") == 0);
+}
+
+static void
+add_loopback(struct ip_answer *v6, struct ip_answer *v4)
+{
+	v6->ip[v6->n] = (struct ip){ .v6 = true };
+	v6->ip[v6->n++].octets[15] = 1;
+	v4->ip[v4->n] = (struct ip){ .v6 = false };
+	memcpy(v4->ip[v4->n++].octets, "\x7f\0\0\1", 4);
+}
+
 /* IPv6 first, but never so many that no IPv4 address is tried. */
 static int
 merge(const struct ip_answer *v6, const struct ip_answer *v4, struct ip *out,
@@ -425,7 +445,9 @@ dns_addresses(struct dns *d, const char *name, struct ip *out, int max, int *n,
 	v6->v6 = true;
 	from_hosts_file(d, host, v6);
 	from_hosts_file(d, host, v4);
-	if (v6->n + v4->n == 0)
+	if (v6->n + v4->n == 0 && is_localhost(host))
+		add_loopback(v6, v4);
+	else if (v6->n + v4->n == 0)
 		ask_both(d, host, v6, v4, until);
 	*n = merge(v6, v4, out, max);
 	status = both_statuses(v6, v4);

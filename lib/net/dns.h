@@ -24,8 +24,8 @@ struct dns_mx {
 /* At most max, by preference, equal ones shuffled. DNS_NONE: no MX at all (the
  * caller falls back on the name itself). */
 enum dns_result dns_mx(struct dns *, const char *domain, struct dns_mx *, int max, int *n, deadline_ms);
-/* AAAA and A, AAAA first, from /etc/hosts or DNS. DNS_OK with at least one. An
- * address, in brackets or not, is its own answer. */
+/* AAAA and A, AAAA first, from /etc/hosts or DNS; localhost is never asked for. DNS_OK
+ * with at least one. An address, in brackets or not, is its own answer. */
 enum dns_result dns_addresses(struct dns *, const char *host, struct ip *, int max, int *n, deadline_ms);
 /* Why the last look-up gave what it gave, for log and DSN: "DNS server returned answer with no data". */
 const char *dns_reason(const struct dns *);

@@ -207,6 +207,7 @@ static const struct {
 	{ "[192.0.2.77]", 8, DNS_OK, "192.0.2.77," },
 	{ "[IPv6:2001:db8::77]", 8, DNS_OK, "2001:db8::77," },
 	{ "2001:db8::77", 8, DNS_OK, "2001:db8::77," },
+	{ "mail.localhost", 8, DNS_OK, "::1,127.0.0.1," },
 	{ "one.example", 8, DNS_NONE, "" },
 	{ "missing.example", 8, DNS_NONE, "" },
 	{ "a.broken", 8, DNS_TRY_AGAIN, "" },
