@@ -35,7 +35,7 @@ static const struct verb {
 	{ "route",    "route",    false, "who gets mail to an address, and why" },
 	{ "queue",    "queue",    false, "list, show, retry, hold, release, delete messages" },
 	{ "user",     "user",     false, "add, change, list, disable people" },
-	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds" },
+	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds; move one" },
 	{ "collect",  "collect",  false, "fetch mail from upstream accounts and sort it" },
 };
 // clang-format on

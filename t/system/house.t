@@ -124,6 +124,28 @@ with house.pop3() as p:
     like(p.cmd(), r'^\+OK', 'reload opens it once it is free')
 house.stop()
 
+# What is coming while the house closes.
+
+house.start()
+before = len(house.mail_files('ann'))
+coming, stuck = house.smtp(), house.smtp()
+for s in coming, stuck:
+    s.hello()
+    for c in 'MAIL FROM:<x@else.example>', 'RCPT TO:<ann@example.org>', 'DATA':
+        s.cmd(c)
+    s.send('Subject: late\r\n\r\nhalf ')
+house._learn()
+began = time.monotonic()
+stopping = spawn([BIN / 'posthouse', '-C', house.dir, 'stop'])
+wait_until(lambda: house.events('master.stopped', service='pop3d')[-1:], 10)
+coming.send('and half\r\n.\r\n')
+is_(coming.reply()[0], 250, 'stop: a message that is coming is taken')
+is_(stuck.reply()[0], 421, 'who sends no more is told to come again')
+is_(stopping.wait(30), 0, 'then stop returns')
+ok(time.monotonic() - began < 10 * PATIENCE, 'within 10 s')
+is_((house.leftovers(), len(house.mail_files('ann')) - before), ([], 1), 'every process is gone, the one message is there')
+house.running = False
+
 # Old days are forgotten, other files stay.
 
 log = house.path('log')

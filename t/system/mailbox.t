@@ -85,8 +85,23 @@ if ROOT and subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', str(disk3)], stderr
 else:
     skip('over to another file system', 'takes root and mounts')
 
+# A large house.
+text = users.read_bytes().decode()
+house.set_map('users', text + ''.join('u%d@example.org\n' % i for i in range(10000)))
+for i in range(0, 10000, 10):
+    for sub in 'new', 'cur', 'tmp':
+        (root / ('u%d' % i) / sub).mkdir(parents=True)
+    (root / ('u%d' % i) / 'new' / ('1700000000.%d.x,S=100,W=110' % i)).write_bytes(b'')
+if ROOT:
+    subprocess.run(['chown', '-R', 'phmail:phmail', str(root)], check=True)
+began = time.monotonic()
+listed = house.ph('mailbox', 'list').stdout
+took = time.monotonic() - began
+is_((listed.count('\n'), len(re.findall(r'^u\d+@example\.org +1 +0 +100  2023-11-14$', listed, re.M))), (10003, 1000), 'ten thousand mailboxes are counted')
+ok(took < 2 * PATIENCE, 'within 2 s') or diag('%.1f s' % took)
+house.set_map('users', text)
+
 # What is refused changes nothing.
-text = users.read_bytes()
 for args, code, why in ((('ann', 'example.org/bob'), 73, 'not empty'), (('ann', '../x'), 73, 'below'),
                         (('ann', '/x'), 73, 'below'), (('ann', 'disk2/ann'), 73, 'no other'),
                         (('ann', 'disk2/ann/x'), 73, 'no other'), (('nobody', 'x'), 67, 'no such user')):
@@ -94,7 +109,7 @@ for args, code, why in ((('ann', 'example.org/bob'), 73, 'not empty'), (('ann', 
     is_((got, why in said), (code, True), 'move %s %s: exit code %d' % (*args, code)) or diag(said)
 house.map('aliases', 'x@example.org nosuchuser\n', compile=False)
 is_(move('bob', 'disk2/bob')[0], 65, 'maps that do not compile: exit code 65')
-is_(users.read_bytes(), text, 'the map is as it was')
+is_(users.read_text(), text, 'the map is as it was')
 ok(not house.path('mail', 'disk2', 'bob').exists() and (root / 'bob' / 'new').exists(), 'the mail too')
 is_(house.ph('mailbox', 'move', 'ann', check=False).returncode, 64, 'no directory: exit code 64')
 done()

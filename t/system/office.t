@@ -14,7 +14,7 @@ TEXT = b'Subject: lunch\r\n\r\nAt noon.\r\n'
 house = House(
     domains=['a.example', 'b.example', 'marketing'],
     users=['joe@a.example:secret-a', 'joe@b.example:secret-b', 'ann@a.example:secret', 'johnsmith@marketing:secret'],
-    conf='default_domain = a.example\n',
+    conf='default_domain = a.example\nlog_level = detail\n',
     maps={
         'domains': 'c.example alias-of=a.example\n',
         'aliases': ''.join('w%d@a.example ann\n' % i for i in range(10)) + 'all@a.example joe, ann@a.example, joe@b.example\n',
@@ -118,7 +118,15 @@ like(rcpt('bob@else.example'), '^550 5.7.1 Relaying to other domains is switched
 like(house.send('x@y.example', 'ann@a.example', TEXT), 'delivered', 'local mail goes on')
 
 # Secrets and logs.
-ok('secret' not in house.log(), 'no password in any log')
+with house.smtp() as s:
+    s.hello()
+    s.cmd('AUTH PLAIN AGpvZQBzZWNyZXQtYQ==')
+    s.cmd('AUTH LOGIN c2VjcmV0LWE=')
+with house.pop3() as p:
+    p.login('joe@a.example', 'secret-wrong')
+log = house.log()
+ok('pop3d.' in log and 'smtpd.' in log and not re.search('secret|AGpvZQBzZWNyZXQtYQ|c2VjcmV0LWE', log),
+   'no password in the log, however much is logged')
 for table, owner in (('passwd', 'phauth'), ('secrets', 'phcollect')):
     if ROOT:
         st = (house.path('maps', 'current') / (table + '.cdb')).stat()

@@ -83,6 +83,22 @@ is_(subjects, list(range(60)), '60 messages, each once')
 ok(len(isp.sessions) - before[1] <= 10, '... over few connections (%d)' % (len(isp.sessions) - before[1]))
 house.stop()
 
+# UTF-8 in addresses and header, 8 bits in the body: all as it came.
+house.start()
+before = len(isp.messages)
+with house.smtp() as s:
+    s.hello()
+    for c in 'MAIL FROM:<jos\u00e9@else.example> BODY=8BITMIME SMTPUTF8', 'RCPT TO:<\u7528\u6237@else.example>', 'DATA':
+        s.cmd(c)
+    utf8 = 'From: jos\u00e9@else.example\r\nSubject: ol\u00e9\r\n\r\n'.encode() + b'\xff\x80\r\n'
+    s.send(utf8 + b'.\r\n')
+    is_(s.reply()[0], 250, 'SMTPUTF8 and 8BITMIME: taken')
+wait_until(lambda: len(isp.messages) > before, what='the message')
+is_(own(isp.messages[before]), utf8, '... every octet goes on')
+like(isp.envelopes[before][0], r'^MAIL FROM:<jos\u00e9@else\.example> .*BODY=8BITMIME SMTPUTF8', '... declared')
+like(isp.envelopes[before][1], r'^RCPT TO:<\u7528\u6237@else\.example>', '... to the same address')
+house.stop()
+
 # Without a full name of our own strangers would not believe us: only the smarthost is asked.
 before, direct = len(isp.messages), len(mx.messages)
 house.conf('helo_name = house')
