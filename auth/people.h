@@ -7,9 +7,9 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "auth/hash.h"
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
+#include "lib/store/hash.h"
 #include "router/router.h"
 
 struct people {

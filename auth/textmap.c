@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/ascii.h"
+#include "lib/store/words.h"
 #include "lib/sys/file.h"
 
 #define TEXT_MAX (256u * 1024 * 1024) /* octets: a million people's map has 100 M */
@@ -59,53 +60,13 @@ line_at(const struct textmap *m, size_t at, size_t *end)
 	return (struct span){ s, (lf == NULL ? m->text.len : (size_t)(lf - m->text.s)) - at };
 }
 
-/* Without a comment at its end: "#" where a word could begin, outside quotes. */
-static struct span
-without_comment(struct span line)
-{
-	bool inside = false, blank = true;
-	size_t i;
-
-	for (i = 0; i < line.len; i++) {
-		if (line.s[i] == '#' && blank && !inside)
-			break;
-		if (inside && line.s[i] == '\\')
-			i++;
-		else if (line.s[i] == '"')
-			inside = !inside;
-		blank = i < line.len && ascii_space((unsigned char)line.s[i]);
-	}
-	line.len = i < line.len ? i : line.len;
-	while (line.len > 0 && (ascii_space((unsigned char)line.s[line.len - 1]) ||
-		line.s[line.len - 1] == '\r'))
-		line.len--;
-	return line;
-}
-
 static enum kind
 kind_of(struct span line)
 {
-	line = without_comment(line);
+	line = words_line(line);
 	if (line.len == 0)
 		return NOTHING;
 	return ascii_space((unsigned char)line.s[0]) ? CONTINUES : BEGINS;
-}
-
-static size_t
-key_octets(struct span line)
-{
-	bool inside = false;
-	size_t i;
-
-	for (i = 0; i < line.len; i++) {
-		if (!inside && ascii_space((unsigned char)line.s[i]))
-			break;
-		if (inside && line.s[i] == '\\' && i + 1 < line.len)
-			i++;
-		else if (line.s[i] == '"')
-			inside = !inside;
-	}
-	return i;
 }
 
 /* --- entries -------------------------------------------------------------- */
@@ -124,16 +85,16 @@ add_continuations(const struct textmap *m, struct textmap_entry *e)
 		if (kind_of(line) == NOTHING)
 			continue;
 		buf_addc(&e->value, ' ');
-		buf_addspan(&e->value, span_trim(without_comment(line)));
+		buf_addspan(&e->value, span_trim(words_line(line)));
 	}
 }
 
 bool
 textmap_next(const struct textmap *m, size_t *at, struct textmap_entry *e)
 {
-	struct span line;
+	struct span line, value;
 	unsigned number = *at == 0 ? 0 : e->line;
-	size_t end, n;
+	size_t end;
 
 	if (*at != 0)
 		buf_free(&e->value);
@@ -142,12 +103,10 @@ textmap_next(const struct textmap *m, size_t *at, struct textmap_entry *e)
 		number++;
 		if (kind_of(line) != BEGINS || line.s[0] == '!')
 			continue;
-		line = without_comment(line);
-		n = key_octets(line);
-		*e = (struct textmap_entry){ .start = *at, .end = end, .line = number,
-			.key = { line.s, n } };
+		*e = (struct textmap_entry){ .start = *at, .end = end, .line = number };
+		words_entry(words_line(line), &e->key, &value);
 		buf_init(&e->value, TEXT_MAX);
-		buf_addspan(&e->value, span_trim((struct span){ line.s + n, line.len - n }));
+		buf_addspan(&e->value, value);
 		add_continuations(m, e);
 		*at = end;
 		return true;
@@ -250,20 +209,21 @@ is_word(struct span s, const char *word)
 static bool
 word_in(struct span line, size_t from, const char *word, size_t *start, size_t *end)
 {
-	size_t i = from, blanks, n;
+	struct span found, rest;
+	size_t i = from, blanks;
 
-	line = without_comment(line);
+	line = words_line(line);
 	while (i < line.len) {
 		blanks = i;
 		while (i < line.len && ascii_space((unsigned char)line.s[i]))
 			i++;
-		n = key_octets((struct span){ line.s + i, line.len - i });
-		if (is_word((struct span){ line.s + i, n }, word)) {
+		words_entry((struct span){ line.s + i, line.len - i }, &found, &rest);
+		i += found.len;
+		if (is_word(found, word)) {
 			*start = blanks;
-			*end = i + n;
+			*end = i;
 			return true;
 		}
-		i += n;
 	}
 	return false;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/ascii.h"
+
 #define TICKETS_MAX 4096 /* logins under way at once */
 #define TICKET_LIFE_MS (30 * 1000)
 
@@ -36,16 +38,6 @@ ticket_issue(struct table *t, const char *mailbox, char text[TICKET_TEXT + 1])
 	digest_hex(bits, sizeof(bits), text);
 	explicit_bzero(bits, sizeof(bits));
 	return true;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
 }
 
 static bool

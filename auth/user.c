@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "auth/boxes.h"
-#include "auth/hash.h"
 #include "auth/purge.h"
 #include "auth/textmap.h"
 #include "lib/base/log.h"
+#include "lib/store/hash.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"

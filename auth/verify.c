@@ -18,9 +18,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "auth/hash.h"
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
+#include "lib/store/hash.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 

@@ -42,8 +42,6 @@ void setup_ask(struct setup *);
 void setup_accounts(void);
 /* texts.c: configuration and maps; nothing that exists is touched. */
 void setup_texts(struct setup *);
-/* hash.c: "$y$...", until the next call. */
-const char *setup_hash(const char *password);
 /* selfsigned.c: etc/tls/HOST.{key,pem}, for a year. 0; -1 with why. */
 int setup_self_signed(const char *dir, const char *host, struct buf *why) MUST_CHECK;
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/store/hash.h"
 #include "lib/sys/file.h"
 #include "master/samples.h"
 #include "master/setup.h"
@@ -112,9 +113,16 @@ add_passwd(const struct setup *s, struct buf *out)
 {
 	size_t i;
 
-	for (i = 0; i < s->people_count; i++)
+	for (i = 0; i < s->people_count; i++) {
+		char *hash = hash_make(s->people[i].password);
+
+		if (hash == NULL)
+			fatal(EX_OSERR, "cannot hash a password: %s",
+			    strerror(errno));
 		buf_addf(out, "%s@%s %s\n", s->people[i].name,
-		    s->people[i].domain, setup_hash(s->people[i].password));
+		    s->people[i].domain, hash);
+		free(hash);
+	}
 }
 
 static void

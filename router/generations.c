@@ -151,18 +151,6 @@ generations_remove(int parent_fd, const char *name)
 	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
-static int
-sync_dir(int parent_fd, const char *name)
-{
-	int rv, fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd == -1)
-		return -1;
-	rv = fsync(fd);
-	file_close(fd);
-	return rv;
-}
-
 /* Make `current` point at name, in one step. */
 static int
 point_at(int maps_fd, const char *name)
@@ -198,7 +186,7 @@ generations_publish(int maps_fd, const char *tmp, struct buf *why)
 {
 	char *name = mem_dupn(tmp, strlen(tmp) - strlen(TMP));
 
-	if (sync_dir(maps_fd, tmp) == 0 &&
+	if (file_sync_dir_at(maps_fd, tmp) == 0 &&
 	    renameat(maps_fd, tmp, maps_fd, name) == 0 &&
 	    point_at(maps_fd, name) == 0) {
 		prune(maps_fd, name);

@@ -3,13 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/sys/file.h"
 #include "router/compile.h"
 
@@ -21,29 +21,13 @@ static const char usage_text[] =
 int
 main(int argc, char *argv[])
 {
-	static const struct option names[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct buf why = BUF_INIT(500);
-	const char *dir = NULL;
 	struct instance inst;
 	char *name = NULL;
-	int c, lock, maps_fd;
+	int lock, maps_fd;
 
 	log_open("rollback");
-	while ((c = getopt_long(argc, argv, "C:", names, NULL)) != -1)
-		if (c == 'C')
-			dir = optarg;
-		else {
-			(void)fputs(usage_text, c == 'h' ? stdout : stderr);
-			return c == 'h' ? EX_OK : EX_USAGE;
-		}
-	if (optind != argc) {
-		(void)fputs(usage_text, stderr);
-		return EX_USAGE;
-	}
-	instance_open(&inst, dir);
+	instance_open(&inst, options_dir(argc, argv, usage_text));
 	maps_fd = open(inst.maps, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (maps_fd == -1)
 		fatal(EX_NOINPUT, "cannot open %s: %s", inst.maps,

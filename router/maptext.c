@@ -120,30 +120,6 @@ read_line(struct maptext *t, struct source *s)
 	return any;
 }
 
-/* Without blanks and a comment at its end. A "#" begins one where a word
- * could begin, outside quotes. */
-static struct span
-without_comment(struct span line)
-{
-	bool inside = false, blank = true;
-	size_t i;
-
-	for (i = 0; i < line.len; i++) {
-		if (line.s[i] == '#' && blank && !inside)
-			break;
-		if (inside && line.s[i] == '\\' && i + 1 < line.len)
-			i++;
-		else if (line.s[i] == '"')
-			inside = !inside;
-		blank = ascii_space((unsigned char)line.s[i]);
-	}
-	line.len = i;
-	while (line.len > 0 && (ascii_space((unsigned char)line.s[line.len - 1])
-	    || line.s[line.len - 1] == '\r'))
-		line.len--;
-	return line;
-}
-
 /* Is this a line to go on with? Faults of a physical line are found here. */
 static bool
 usable(struct maptext *t, struct source *s, struct span line)
@@ -182,7 +158,7 @@ read_entry(struct maptext *t, struct source *s)
 		if (!s->has_ahead && !read_line(t, s))
 			break;
 		s->has_ahead = true;
-		line = without_comment(buf_span(&s->ahead));
+		line = words_line(buf_span(&s->ahead));
 		if (line.len == 0 || !usable(t, s, line))
 			continue;
 		if (!ascii_space((unsigned char)line.s[0])) {
@@ -203,25 +179,6 @@ read_entry(struct maptext *t, struct source *s)
 		buf_addspan(&t->entry, span_trim(line));
 	}
 	return begun;
-}
-
-/* The key is the first word; blanks in a quoted local-part belong to it. */
-static void
-split_entry(struct span entry, struct map_entry_text *out)
-{
-	bool inside = false;
-	size_t i;
-
-	for (i = 0; i < entry.len; i++) {
-		if (!inside && ascii_space((unsigned char)entry.s[i]))
-			break;
-		if (inside && entry.s[i] == '\\' && i + 1 < entry.len)
-			i++;
-		else if (entry.s[i] == '"')
-			inside = !inside;
-	}
-	out->key = (struct span){ entry.s, i };
-	out->value = span_trim((struct span){ entry.s + i, entry.len - i });
 }
 
 /* --- commands ------------------------------------------------------------ */
@@ -371,7 +328,7 @@ maptext_next(struct maptext *t, struct map_entry_text *out)
 			begin_command(t);
 			continue;
 		}
-		split_entry(buf_span(&t->entry), out);
+		words_entry(buf_span(&t->entry), &out->key, &out->value);
 		out->line = t->outer != NULL ? t->command_line : t->line;
 		return true;
 	}

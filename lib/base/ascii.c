@@ -142,7 +142,7 @@ utf8_add(struct buf *out, unsigned cp)
 
 static const char hex_digits[] = "0123456789ABCDEF";
 
-static int
+int
 hex_value(char c)
 {
 	if (ascii_digit(c))
@@ -238,7 +238,7 @@ base64_add(struct buf *out, const void *octets, size_t n)
 	}
 }
 
-static int
+int
 base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')

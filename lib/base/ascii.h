@@ -32,6 +32,9 @@ void word_encode(struct buf *, const char *s, size_t n, const char *also);
 /* The other way, in place allowed (out may be s; it needs n + 1 octets, a NUL
  * is added). Octets of the result; -1: not such a word. */
 ssize_t word_decode(char *out, const char *s, size_t n);
+/* What the digit stands for; -1: it is none. */
+int hex_value(char);
+int base64_value(char);
 /* RFC 4648, 4. Decoding is strict: exact padding, nothing else. -1: it is not
  * base64; out needs n / 4 * 3 octets. */
 void base64_add(struct buf *, const void *, size_t);

@@ -60,15 +60,6 @@ mime_word(struct span s)
 	return read_word(s, &w) ? w.len : 0;
 }
 
-static int
-hex(char c)
-{
-	if (ascii_digit((unsigned char)c))
-		return c - '0';
-	c = (char)ascii_lower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 decode_q(struct span s, struct buf *out)
 {
@@ -76,8 +67,8 @@ decode_q(struct span s, struct buf *out)
 		int high = -1, low = -1;
 
 		if (s.s[i] == '=' && i + 2 < s.len) {
-			high = hex(s.s[i + 1]);
-			low = hex(s.s[i + 2]);
+			high = hex_value(s.s[i + 1]);
+			low = hex_value(s.s[i + 2]);
 		}
 		if (high >= 0 && low >= 0) {
 			buf_addc(out, (char)(high * 16 + low));
@@ -88,18 +79,6 @@ decode_q(struct span s, struct buf *out)
 	}
 }
 
-static int
-sextet(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Not base64_decode(): that one is strict, and people's mailers are not. */
 static void
 decode_b(struct span s, struct buf *out)
@@ -107,7 +86,7 @@ decode_b(struct span s, struct buf *out)
 	unsigned bits = 0, have = 0;
 
 	for (size_t i = 0; i < s.len && s.s[i] != '='; i++) {
-		int v = sextet(s.s[i]);
+		int v = base64_value(s.s[i]);
 
 		if (v < 0)
 			continue;

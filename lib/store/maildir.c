@@ -166,18 +166,6 @@ maildir_open(int mail_root_fd, const char *path)
 
 /* --- delivery ------------------------------------------------------------ */
 
-static int
-sync_inside(int dir, const char *name)
-{
-	int rv, fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd == -1)
-		return -1;
-	rv = fsync(fd);
-	file_close(fd);
-	return rv;
-}
-
 /* A fresh tmp/ file; what an earlier attempt may have left there goes. */
 static int
 create_tmp(int dir, const char *tmp)
@@ -204,7 +192,7 @@ copy_in(int dir, int msg_fd, const char *tmp, const char *name)
 		goto out;
 	if (renameat(dir, tmp, dir, name) == -1)
 		goto out;
-	rv = sync_inside(dir, "new");
+	rv = file_sync_dir_at(dir, "new");
 	if (rv == -1) { /* not durable, so it is not delivered */
 		int keep = errno;
 

@@ -1,7 +1,7 @@
 /*
- * words: the value of a map entry, taken apart.
+ * words: the entries of text maps, taken apart.
  *
- * Knows blanks, quotes and "name=". What the words mean is the business of
+ * Knows blanks, quotes, comments and "name=". What the words mean is the business of
  * those who own the map.
  */
 #include "lib/store/words.h"
@@ -10,6 +10,46 @@
 #include <string.h>
 
 #include "lib/base/ascii.h"
+
+struct span
+words_line(struct span line)
+{
+	bool inside = false, blank = true;
+	size_t i;
+
+	for (i = 0; i < line.len; i++) {
+		if (line.s[i] == '#' && blank && !inside)
+			break;
+		if (inside && line.s[i] == '\\' && i + 1 < line.len)
+			i++;
+		else if (line.s[i] == '"')
+			inside = !inside;
+		blank = ascii_space((unsigned char)line.s[i]);
+	}
+	line.len = i;
+	while (line.len > 0 && (ascii_space((unsigned char)line.s[line.len - 1])
+	    || line.s[line.len - 1] == '\r'))
+		line.len--;
+	return line;
+}
+
+void
+words_entry(struct span entry, struct span *key, struct span *value)
+{
+	bool inside = false;
+	size_t i;
+
+	for (i = 0; i < entry.len; i++) {
+		if (!inside && ascii_space((unsigned char)entry.s[i]))
+			break;
+		if (inside && entry.s[i] == '\\' && i + 1 < entry.len)
+			i++;
+		else if (entry.s[i] == '"')
+			inside = !inside;
+	}
+	*key = (struct span){ entry.s, i };
+	*value = span_trim((struct span){ entry.s + i, entry.len - i });
+}
 
 static bool
 name_char(int c)

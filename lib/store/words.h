@@ -1,5 +1,6 @@
 /*
- * words: the value of a map entry: words and name=value words.
+ * words: an entry of a text map: its key, and its value of words and name=value
+ * words.
  *
  *   local postmaster=ann@example.org name="Jan Kowalski"
  *
@@ -18,6 +19,12 @@ struct words {
 	struct word *w;
 	size_t n;
 };
+/* A line of a text map without the comment and the blanks at its end ("#" begins
+ * one where a word could begin, outside quotes). */
+struct span words_line(struct span line);
+/* An entry is its first word, the key, and the text behind; blanks in a quoted
+ * local-part belong to the key. */
+void words_entry(struct span entry, struct span *key, struct span *value);
 /* 0; -1 with why (an unclosed quote). */
 int words_parse(struct span text, struct arena *, struct words *, struct buf *why) MUST_CHECK;
 /* The first NAME=; NULL if there is none. */

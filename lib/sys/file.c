@@ -197,6 +197,18 @@ file_replace_at(int dir_fd, const char *name, const void *octets, size_t n,
 }
 
 int
+file_sync_dir_at(int dir_fd, const char *name)
+{
+	int rv, fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		return -1;
+	rv = fsync(fd);
+	file_close(fd);
+	return rv;
+}
+
+int
 file_mkdirs_at(int dir_fd, const char *path, mode_t mode)
 {
 	char *copy = mem_dup(path), *at = copy;

@@ -26,6 +26,8 @@ int file_writeout(int fd) MUST_CHECK;
 /* New content for a file that is read by others: temporary file, fsync,
  * rename, fsync of the directory. Mode as given. */
 int file_replace_at(int dir_fd, const char *name, const void *, size_t n, mode_t) MUST_CHECK;
+/* fsync of a directory: the names in it. */
+int file_sync_dir_at(int dir_fd, const char *name) MUST_CHECK;
 /* mkdir -p below dir_fd; existing is fine. */
 int file_mkdirs_at(int dir_fd, const char *path, mode_t) MUST_CHECK;
 /* An unlinked file on the file system of dir_fd, read and write, that link_at

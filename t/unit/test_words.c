@@ -118,10 +118,39 @@ nearest(void **state)
 	}
 }
 
+static void
+entries(void **state)
+{
+	static const struct {
+		const char *line, *key, *value;
+	} rows[] = {
+		{ "", "", "" },
+		{ "# all of it", "", "" },
+		{ "ann", "ann", "" },
+		{ "ann  bob, carl # two\r", "ann", "bob, carl" },
+		{ "ann bob#carl", "ann", "bob#carl" },
+		{ "ann name=\"a # b\" # c", "ann", "name=\"a # b\"" },
+		{ "ann name=\"a \\\" # b", "ann", "name=\"a \\\" # b" },
+		{ "\"two words\"@d.example x", "\"two words\"@d.example", "x" },
+		{ "\"a\\\" b\"@d.example x", "\"a\\\" b\"@d.example", "x" },
+		{ "\"open\\", "\"open\\", "" },
+		{ "  goes on \t", "", "goes on" },
+	};
+	struct span key, value;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		words_entry(words_line(span_of(rows[i].line)), &key, &value);
+		assert_true(span_is(key, rows[i].key));
+		assert_true(span_is(value, rows[i].value));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(entries),
 		cmocka_unit_test(taken_apart),
 		cmocka_unit_test(found_by_name),
 		cmocka_unit_test(nearest),

@@ -1,8 +1,8 @@
 /*
  * hash: password hashes, by libxcrypt's crypt(3). The only module that knows it.
  */
-#ifndef AUTH_HASH_H
-#define AUTH_HASH_H
+#ifndef LIB_STORE_HASH_H
+#define LIB_STORE_HASH_H
 
 #include <stdbool.h>
 

@@ -2,7 +2,7 @@
  * hash: password hashes, by libxcrypt's crypt(3): yescrypt for what is made
  * here; for what is verified whatever the library knows (bcrypt, sha512-crypt ...).
  */
-#include "auth/hash.h"
+#include "lib/store/hash.h"
 
 #include <crypt.h>
 #include <errno.h>
