@@ -118,10 +118,3 @@ people_find(struct people *p, const char *login, struct person *person)
 	arena_free(arena);
 	return found;
 }
-
-void
-people_close(struct people *p)
-{
-	router_close(&p->router);
-	generation_close(p->passwd);
-}

@@ -35,6 +35,5 @@ void people_open(struct people *, const struct instance *, const struct conf *);
 /* By the maps as they are now. login: user@domain (or an alias domain of it), or a
  * bare user in the default domain. */
 enum person_found people_find(struct people *, const char *login, struct person *) MUST_CHECK;
-void people_close(struct people *);
 
 #endif

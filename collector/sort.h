@@ -30,7 +30,6 @@ void sort_account_free(struct sort_account *);
 /* Everybody that mail of this account can go to: its users, then those named only as fallback or for
  * copies. NULL behind the last. */
 const char *sort_account_user(const struct sort_account *, size_t i);
-bool sort_account_is_member(const struct sort_account *, size_t i); /* one of users= */
 /* One more full name of the i-th user, as the map `users` knows it. */
 void sort_account_name(struct sort_account *, size_t i, const char *full_name);
 /* What stands for the i-th user in X-Collected-For; the user's own name if this is not called. */

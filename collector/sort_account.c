@@ -284,12 +284,6 @@ sort_account_user(const struct sort_account *a, size_t i)
 	return i < a->user_count ? a->users[i].id : NULL;
 }
 
-bool
-sort_account_is_member(const struct sort_account *a, size_t i)
-{
-	return a->users[i].member;
-}
-
 void
 sort_account_name(struct sort_account *a, size_t i, const char *full_name)
 {

@@ -23,8 +23,6 @@ int find_user(const struct router *, struct span key, struct arena *, struct use
  * for those not local; and *home is empty for a name of this host that no domain stands for. */
 int find_home(const struct router *, struct span key, struct arena *, struct span *home,
     struct domain_entry *, unsigned *line, struct buf *explain) MUST_CHECK;
-/* Is this one of the names of this host itself, so that its mailboxes are those of the default domain? */
-bool is_this_host(const struct router *, struct span domain_key);
 
 /* An address of a map or of SMTP as key: path_key, with home as the domain of a bare name. -1: no
  * address, or bare without home. Spans of *p point into the arena. */

@@ -211,7 +211,8 @@ router_postmaster(const struct router *r)
 	return note(r, NOTE_POSTMASTER);
 }
 
-bool
+/* Is this one of the names of this host itself, so that its mailboxes are those of the default domain? */
+static bool
 is_this_host(const struct router *r, struct span key)
 {
 	struct ip ip;

@@ -11,7 +11,6 @@
 #define LIMIT_SMTP_COMMAND 2048  /* octets; RFC 5321, 4.5.3.1.4 asks 512, extensions add */
 #define LIMIT_SMTP_REPLY 2048    /* octets a line kept from a server; RFC 5321, 4.5.3.1.5 asks 512 */
 #define LIMIT_REPLY_LINES 100    /* lines of one multi-line reply */
-#define LIMIT_TEXT_LINE 998      /* octets without CRLF; RFC 5322, 2.1.1. Longer is passed on */
 #define LIMIT_POP3_COMMAND 255   /* octets; RFC 2449, 4 */
 #define LIMIT_POP3_REPLY 512     /* octets; RFC 1939, 3 */
 #define LIMIT_PACKET 65536       /* octets of one packet between our programs */

@@ -89,15 +89,3 @@ num_size(struct span s, uint64_t max, uint64_t *out_octets)
 
 	return parse_with_unit(s, units, max, out_octets);
 }
-
-int
-size_add(size_t a, size_t b, size_t *out)
-{
-	return __builtin_add_overflow(a, b, out) ? fail(EOVERFLOW) : 0;
-}
-
-int
-size_mul(size_t a, size_t b, size_t *out)
-{
-	return __builtin_mul_overflow(a, b, out) ? fail(EOVERFLOW) : 0;
-}

@@ -15,8 +15,5 @@ int num_parse(struct span, uint64_t max, uint64_t *out) MUST_CHECK;
 int num_duration(struct span, uint64_t max_s, uint64_t *out_s) MUST_CHECK;
 /* "4096", "64k", "50M", "2G" (powers of 1024) → octets. */
 int num_size(struct span, uint64_t max, uint64_t *out_octets) MUST_CHECK;
-/* a + b, a * b in *out; -1 with EOVERFLOW. */
-int size_add(size_t a, size_t b, size_t *out) MUST_CHECK;
-int size_mul(size_t a, size_t b, size_t *out) MUST_CHECK;
 
 #endif

@@ -363,14 +363,3 @@ map_finish(struct map_writer *w, uid_t owner, struct buf *why)
 	writer_free(w);
 	return rv;
 }
-
-void
-map_abandon(struct map_writer *w)
-{
-	if (w == NULL)
-		return;
-	/* libcdb frees its lists nowhere but in finish; what it writes goes
-	 * into a file that is about to be removed. */
-	(void)cdb_make_finish(&w->make);
-	writer_free(w);
-}

@@ -47,6 +47,5 @@ struct map_writer *map_create(int dir_fd, enum map_name, mode_t, struct buf *why
 int map_put(struct map_writer *, struct span key, unsigned line, struct span value, unsigned *first_line) MUST_CHECK;
 /* owner -1: leave it. */
 int map_finish(struct map_writer *, uid_t owner, struct buf *why) MUST_CHECK; /* synced */
-void map_abandon(struct map_writer *);
 
 #endif

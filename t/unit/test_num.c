@@ -111,23 +111,6 @@ sizes(void **state)
 }
 
 static void
-checked_sums(void **state)
-{
-	size_t out = 5;
-
-	(void)state;
-	assert_int_equal(size_add(2, 3, &out), 0);
-	assert_int_equal(out, 5);
-	assert_int_equal(size_add(SIZE_MAX, 0, &out), 0);
-	errno = 0;
-	assert_int_equal(size_add(SIZE_MAX, 1, &out), -1);
-	assert_int_equal(errno, EOVERFLOW);
-	assert_int_equal(size_mul(SIZE_MAX / 2, 2, &out), 0);
-	assert_int_equal(out, SIZE_MAX - 1);
-	assert_int_equal(size_mul(SIZE_MAX / 2 + 1, 2, &out), -1);
-}
-
-static void
 deadlines(void **state)
 {
 	deadline_ms d;
@@ -157,7 +140,6 @@ main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(sizes),
-		cmocka_unit_test(checked_sums),
 		cmocka_unit_test(deadlines),
 	};
 
