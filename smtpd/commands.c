@@ -151,6 +151,19 @@ original_recipient(struct session *s, const char *address)
 	return session_keep_text(s);
 }
 
+/* An address that is somebody else's in the end is told apart in the log. */
+static void
+remember_alias(struct session *s, const struct route *route, const char *address)
+{
+	struct alias *a;
+
+	if (route->rcpts == NULL || (route->count == 1 && strcmp(route->rcpts->address, address) == 0))
+		return;
+	a = arena_alloc(s->d->arena, sizeof(*a));
+	*a = (struct alias){ address, route->rcpts->address, route->count, s->tx.aliases };
+	s->tx.aliases = a;
+}
+
 /* All the final recipients together stay within LIMIT_EXPANSION as well. */
 static struct reply
 add_recipients(struct session *s, const struct route *route, const char *address)
@@ -163,6 +176,7 @@ add_recipients(struct session *s, const struct route *route, const char *address
 	orcpt = original_recipient(s, address);
 	for (const struct route_rcpt *r = route->rcpts; r != NULL; r = r->next)
 		(void)rcpts_add(l, r->action, r->address, orcpt);
+	remember_alias(s, route, address);
 	if (s->tx.rcpts_taken++ == 0)
 		s->tx.original = address;
 	return say(SAY_RCPT_OK);

@@ -176,6 +176,8 @@ accepted(struct session *s, const struct envelope *env)
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
 	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how));
+	for (const struct alias *a = s->tx.aliases; a != NULL; a = a->next)
+		log_event(EV_SMTPD_ALIAS, LS("id", submit->id), LS("to", a->to), LN("rcpts", a->count), LS("rcpt", a->rcpt));
 	buf_reset(text);
 	buf_addf(text, "%s %s", submit->id, submit->how);
 	return reply_say(SAY_ACCEPTED, session_keep_text(s));

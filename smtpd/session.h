@@ -39,12 +39,18 @@ enum {
 	SAME = 0
 };
 
+struct alias {                    /* an address that the maps made others of */
+	const char *to, *rcpt;    /* rcpt: the first of them */
+	size_t count;
+	const struct alias *next;
+};
 struct transaction {
 	const char *sender;       /* canonical; "": null */
 	struct params params;
 	bool no_relay, no_local;  /* what access says of the sender */
 	uint64_t rcpts_tried, rcpts_taken;
 	const char *original;     /* of the first RCPT taken, canonical */
+	const struct alias *aliases; /* the last first */
 };
 
 struct session {

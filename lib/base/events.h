@@ -21,6 +21,7 @@
 #define EV_SMTPD_REFUSED "smtpd.refused"     /* client, code, reason */
 #define EV_SMTPD_REJECT "smtpd.reject"       /* client, command, sender, rcpt, reply */
 #define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how */
+#define EV_SMTPD_ALIAS "smtpd.alias"         /* id, to, rcpts, rcpt */
 #define EV_SMTPD_DISCONNECT "smtpd.disconnect" /* client, why, messages */
 
 #define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */

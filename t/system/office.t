@@ -53,6 +53,9 @@ is_([v for n, v in mail[1] if n == b'Delivered-To'], [b'joe@a.example'], 'Delive
 # Ten addresses, one mailbox, one copy.
 house.send('x@y.example', ['w%d@a.example' % i for i in range(10)], TEXT)
 is_(len(house.mail('ann@a.example')), 1, 'ten aliases of one mailbox: one copy')
+house.wait_event('smtpd.alias', rcpt='ann@a.example', n=10)
+is_(sorted(e['to'] for e in house.events('smtpd.alias', rcpt='ann@a.example')), ['w%d@a.example' % i for i in range(10)],
+    'the log names all ten')
 
 # A group reaches its members once, as one inode.
 house.send('x@y.example', ['all@a.example', 'ann@a.example'], TEXT)
