@@ -414,6 +414,8 @@ run_accounts(struct house *h, char *const *names, size_t n)
 	c.terminal = isatty(STDOUT_FILENO);
 	if (c.terminal)
 		log_level_set(LOG_ERROR); /* a person looks on: the lines below tell */
+	if (c.terminal && c.n == 0)
+		puts("there are no accounts in upstreams");
 	while (rv == 0) {
 		while (!proc_stopping && c.next < c.n && c.running < h->conf.collect_parallel) {
 			struct job *j = &c.jobs[c.next++];
