@@ -210,7 +210,8 @@ static int
 finish(struct mover *m, const struct box *b)
 {
 	(void)poll(NULL, 0, SETTLE_MS);
-	qsort(m->seen.name, m->seen.n, sizeof(char *), by_name);
+	if (m->seen.n > 0)
+		qsort(m->seen.name, m->seen.n, sizeof(char *), by_name);
 	m->again = true;
 	if (m->from == -1 && open_old(b->maildir, &m->from) == -1)
 		return say("moved, but cannot open", b->maildir);

@@ -16,6 +16,7 @@
 
 #include "lib/sys/file.h"
 #include "master/logfile.h"
+#include "t/unit/tree.h"
 
 #define DAY_S 86400
 #define EVENING 1795391999 /* 2026-11-22T23:59:59Z */
@@ -147,12 +148,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char *command = mem_fmt("rm -r %s", dir);
-	int rv = system(command);
-
 	(void)state;
-	free(command);
-	return rv;
+	return tree_remove(dir);
 }
 
 int
