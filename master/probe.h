@@ -7,7 +7,7 @@
 #include "lib/store/instance.h"
 #include "master/record.h"
 
-/* SMTP and POP3: the greeting came. Unix sockets: it takes a connection, queued's also a question. 0; -1
+/* SMTP and POP3: the greeting came, or the machine has not got that address now. Unix sockets: it takes a connection, queued's also a question. 0; -1
  * with why. */
 int probe(const struct instance *, const struct record_listener *, int wait_ms, struct buf *why) MUST_CHECK;
 /* What queued counts, "name number" lines. 0; -1 with why. */
