@@ -70,7 +70,11 @@ is_(p.wait(10), 0, 'exit code 0')
 is_(len(house.wait_mail('ann@example.org', 2)), 2, 'delivered')
 
 # Sockets by LISTEN_FDS, one of them submission.
-a, b = socket.create_server(('127.0.0.1', 0)), socket.create_server(('::1', 0), family=socket.AF_INET6)
+try:
+    b = socket.create_server(('::1', 0), family=socket.AF_INET6)
+except OSError:
+    b = socket.create_server(('127.0.0.1', 0))
+a = socket.create_server(('127.0.0.1', 0))
 hand_over = '''
 import os, sys
 a, b = int(sys.argv[1]), int(sys.argv[2])
@@ -86,7 +90,10 @@ for s, want in (a, '250 2.1.0'), (b, '530 5.7.0'):
     with Smtp(s.getsockname()[1], host=s.getsockname()[0]) as line:
         line.hello()
         like(line.cmd('MAIL FROM:<bob@client.example>'), '^' + want, 'a socket handed over, by its name: ' + want)
-ok(wait_until(lambda: 'client=[IPv6:::1]' in house.path('log', 'alone.log').read_text()), 'an IPv6 client in the log')
+if b.family == socket.AF_INET:
+    skip('an IPv6 client in the log', 'no IPv6 here')
+else:
+    ok(wait_until(lambda: 'client=[IPv6:::1]' in house.path('log', 'alone.log').read_text()), 'an IPv6 client in the log')
 is_(end(p), 0, 'SIGTERM: exit code 0')
 
 # Mistakes of the command line.
