@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The dialogue with authd, packet by packet: who may ask what, tickets, the cache, delays, and that
 nobody waits behind somebody else."""
-import os, pwd, socket, sys, threading, time
+import os, pwd, select, socket, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from popmail import *
 
