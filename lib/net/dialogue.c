@@ -108,7 +108,8 @@ dialogue_connect(struct dialogue *d, const struct ip *ip, uint16_t port,
 	if (fd == -1) {
 		int saved = errno;
 
-		buf_addf(why, "connect to %s[", host);
+		/* an address literal names itself */
+		buf_addf(why, "connect to %s[", host[0] == '[' ? "" : host);
 		ip_add(why, ip);
 		buf_addf(why, "]:%u: %s", (unsigned)port, strerror(saved));
 		errno = saved;
