@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collector/fetch_pop3.h"
+#include "collector/fetch.h"
 #include "lib/base/ascii.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -155,7 +155,7 @@ collect(struct house *h, const struct job *job, struct child *c, struct state *s
 	} else {
 		enter_sandbox(h, &a);
 		if (state_recover(state, a.name) == 0 && state_expire(state, a.name) == 0)
-			result = fetch_pop3(h, &a, state, &r->run, tell_progress, c);
+			result = fetch_account(h, &a, state, &r->run, tell_progress, c);
 		else
 			strlcpy(r->run.error, "cannot use the state: see the log", sizeof(r->run.error));
 		account_close(&a);

@@ -160,7 +160,8 @@ write_head(struct take *t, size_t person, struct buf *b)
 		buf_adds(b, "Return-Path: <>\n");
 	buf_addf(b, "Delivered-To: %s\n", t->account->people[person].address);
 	t->head = b->len;
-	buf_addf(b, "Received: from %s\n\tby %s (Posthouse) with POP3%s id %s;\n\t", t->server, conf->hostname,
+	buf_addf(b, "Received: from %s\n\tby %s (Posthouse) with %s%s id %s;\n\t", t->server, conf->hostname,
+	    t->account->up.protocol == UPSTREAM_IMAP ? "IMAP" : "POP3",
 	    t->account->up.tls == UPSTREAM_TLS_IMPLICIT || t->account->up.tls == UPSTREAM_TLS_STARTTLS ? "S" : "",
 	    t->submit.id);
 	date_add(b, time(NULL));

@@ -191,8 +191,10 @@ read_protocol(struct parser *p, struct span s)
 {
 	if (span_is(s, "pop3"))
 		p->up->protocol = UPSTREAM_POP3;
+	else if (span_is(s, "imap"))
+		p->up->protocol = UPSTREAM_IMAP;
 	else
-		fault(p, "protocol=%.*s: this release knows pop3", (int)s.len, s.s);
+		fault(p, "protocol=%.*s: pop3 or imap is meant", (int)s.len, s.s);
 }
 
 static void
@@ -413,6 +415,16 @@ check_kind(struct parser *p)
 		fault(p, "fallback= is missing: who gets what is nobody else's?");
 }
 
+static uint64_t
+default_port(const struct upstream *up)
+{
+	bool tls = up->tls == UPSTREAM_TLS_IMPLICIT;
+
+	if (up->protocol == UPSTREAM_IMAP)
+		return tls ? 993 : 143;
+	return tls ? 995 : 110;
+}
+
 static void
 check_entry(struct parser *p)
 {
@@ -430,7 +442,7 @@ check_entry(struct parser *p)
 	if (up->login == NULL || *up->login == '\0')
 		fault(p, "login= is missing");
 	if (up->port == 0)
-		up->port = up->tls == UPSTREAM_TLS_IMPLICIT ? 995 : 110;
+		up->port = default_port(up);
 	check_users(p, "alias", &up->aliases, true, false);
 	check_users(p, "name", &up->names, true, false);
 	check_users(p, "cc", &up->ccs, false, true);

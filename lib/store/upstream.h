@@ -12,7 +12,7 @@
 #include "lib/base/buf.h"
 
 enum upstream_kind { UPSTREAM_DOMAIN = 1, UPSTREAM_SHARED, UPSTREAM_SINGLE };
-enum upstream_protocol { UPSTREAM_POP3 };
+enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP };
 enum upstream_tls { UPSTREAM_TLS_IMPLICIT, UPSTREAM_TLS_STARTTLS, UPSTREAM_TLS_NONE, UPSTREAM_TLS_NONE_FORCED };
 enum upstream_keep { UPSTREAM_KEEP_NONE, UPSTREAM_KEEP_ALL, UPSTREAM_KEEP_DAYS };
 enum upstream_envelope { UPSTREAM_ENVELOPE_AUTO, UPSTREAM_ENVELOPE_NONE, UPSTREAM_ENVELOPE_FIELD };
@@ -35,7 +35,7 @@ struct upstream {
 	/* how to fetch */
 	enum upstream_protocol protocol;
 	const char *host;
-	uint64_t port;               /* default by tls: 995, 110 */
+	uint64_t port;               /* default by protocol and tls: 995, 110; 993, 143 */
 	enum upstream_tls tls;
 	const char *ca;              /* file of certificates to trust instead of the system's; NULL */
 	struct upstream_strings pins; /* sha256//BASE64 of SubjectPublicKeyInfo, as curl writes them */

@@ -32,7 +32,7 @@ static const struct {
 	{ DOMAIN "host=other", "host= stands twice" },
 	{ DOMAIN "hots=h", "unknown word \"hots\"" },
 	{ DOMAIN "imap", "unknown word \"imap\"" },
-	{ DOMAIN "protocol=imap", "protocol=imap: this release knows pop3" },
+	{ DOMAIN "protocol=nntp", "protocol=nntp: pop3 or imap is meant" },
 	{ DOMAIN "port=70000", "port=70000: a number up to 65535 is meant" },
 	{ DOMAIN "users=ann@a.example,ann@b.example", "ann@a.example and ann@b.example have the same name" },
 	{ DOMAIN "users=ann alias=bob:x", "alias=bob:...: bob is not among users=" },

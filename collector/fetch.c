@@ -1,0 +1,255 @@
+/*
+ * fetch: what POP3 and IMAP have in common.
+ *
+ * Knows the connection, the state and the batch, and no command of either protocol. Whatever goes wrong, the
+ * upstream keeps what is not known to be safe here.
+ */
+#include "collector/fetch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/log.h"
+#include "lib/net/dns.h"
+#include "lib/sys/proc.h"
+
+#define SESSION_MS (3600 * 1000) /* one account, in all */
+#define BATCH 64                 /* messages that are settled together, when there are as many */
+#define BATCH_OCTETS (8 * 1024 * 1024)
+#define ADDRESSES_MAX 16
+
+deadline_ms
+fetch_patience(const struct fetch *f)
+{
+	return deadline_in((int64_t)f->house->conf.collect_timeout * 1000);
+}
+
+int
+fetch_failed(struct fetch *f, const char *what, struct span text)
+{
+	buf_addf(&f->why, "%s: %.*s", what, (int)text.len, text.s);
+	return -1;
+}
+
+/* --- the connection ------------------------------------------------------ */
+
+int
+fetch_start_tls(struct fetch *f)
+{
+	const struct upstream *up = &f->account->up;
+	struct tls_peer peer = { .host = up->host, .ca_file = up->ca, .pins = up->pins.v, .pin_count = up->pins.n };
+
+	return dialogue_starttls(&f->d, &peer, fetch_patience(f), &f->why);
+}
+
+static void
+name_server(struct fetch *f)
+{
+	struct buf b = BUF_INIT(sizeof(f->server) - 1);
+
+	buf_addf(&b, "%s (", f->account->up.host);
+	ip_add_literal(&b, &f->d.peer);
+	buf_addc(&b, ')');
+	strlcpy(f->server, buf_str(&b), sizeof(f->server));
+	buf_free(&b);
+}
+
+int
+fetch_connect(struct fetch *f)
+{
+	const struct upstream *up = &f->account->up;
+	struct dns *dns = dns_open(f->house->conf.resolver, (int)f->house->conf.dns_timeout * 1000, &f->why);
+	struct ip addresses[ADDRESSES_MAX];
+	int n = 0, rv = -1;
+	enum dns_result found;
+
+	if (dns == NULL)
+		return -1;
+	found = dns_addresses(dns, up->host, addresses, ADDRESSES_MAX, &n, fetch_patience(f));
+	if (found != DNS_OK)
+		buf_addf(&f->why, "no address of %s: %s", up->host, dns_reason(dns));
+	for (int i = 0; found == DNS_OK && rv == -1 && i < n; i++) {
+		buf_reset(&f->why);
+		rv = dialogue_connect(&f->d, &addresses[i], (uint16_t)up->port, up->host, NULL, fetch_patience(f),
+		    &f->why);
+		if (rv == 0 && up->tls == UPSTREAM_TLS_IMPLICIT)
+			rv = fetch_start_tls(f);
+	}
+	dns_close(dns);
+	if (rv == 0)
+		name_server(f);
+	return rv;
+}
+
+/* --- the plan ------------------------------------------------------------ */
+
+bool
+fetch_keep_over(const struct fetch *f, int64_t since_s)
+{
+	const struct upstream *up = &f->account->up;
+
+	if (up->keep == UPSTREAM_KEEP_NONE)
+		return true;
+	return up->keep == UPSTREAM_KEEP_DAYS && time(NULL) - since_s >= (int64_t)up->keep_days * 86400;
+}
+
+void
+fetch_left_too_large(struct fetch *f, const char *uid, uint64_t octets, bool known)
+{
+	f->run->left++;
+	if (known)
+		return;
+	log_event(EV_WARNING, LS("text", "a message over the size limit stays upstream"),
+	    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LN("limit", f->size_max));
+	if (*uid != '\0')
+		(void)!state_left(f->state, f->account->name, span_of(uid), octets);
+}
+
+void
+fetch_left_refused(struct fetch *f, const char *uid, struct span reply)
+{
+	log_event(EV_WARNING, LS("text", "the upstream does not hand out a message"), LS("account", f->account->name),
+	    LS("uid", uid), LSPAN("reply", reply));
+	f->run->left++;
+}
+
+int
+fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *what)
+{
+	enum state_uid known = STATE_UID_NEW;
+	int64_t since_s = 0;
+
+	*what = FETCH_LEAVE;
+	if (*uid != '\0' && state_uid(f->state, f->account->name, span_of(uid), octets, &known, &since_s) == -1)
+		return fetch_failed(f, "cannot read the state", SPAN("see the log"));
+	if (known == STATE_UID_TAKEN)
+		*what = fetch_keep_over(f, since_s) ? FETCH_DELETE : FETCH_LEAVE;
+	else if (octets > f->size_max)
+		fetch_left_too_large(f, uid, octets, known == STATE_UID_LEFT);
+	else if (f->account->up.max_messages != 0 && f->progress.total >= f->account->up.max_messages)
+		f->run->left++;
+	else
+		*what = FETCH_GET;
+	f->progress.total += *what == FETCH_GET;
+	return 0;
+}
+
+/* --- a message ----------------------------------------------------------- */
+
+void
+fetch_begin(struct fetch *f)
+{
+	f->octets = 0;
+	take_begin(&f->take);
+}
+
+int
+fetch_octets(struct fetch *f, const char *s, size_t n)
+{
+	if (n > UINT64_MAX - f->octets || f->octets + n > 2 * f->size_max)
+		return fetch_failed(f, "a message without end", SPAN("it is twice as large as may be"));
+	f->octets += n;
+	if (f->octets <= f->size_max && take_octets(&f->take, s, n) == -1)
+		return fetch_failed(f, "stopped", span_of(f->take.error));
+	return 0;
+}
+
+int
+fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
+{
+	f->progress.octets += f->octets;
+	f->run->octets += f->octets;
+	f->batch_octets += f->octets;
+	if (f->octets > f->size_max) {
+		take_abort(&f->take);
+		fetch_left_too_large(f, uid, listed, false);
+		return 0;
+	}
+	if (take_end(&f->take, uid, listed, number) == -1)
+		return fetch_failed(f, "stopped", span_of(f->take.error));
+	f->progress.done++;
+	f->tell(f->tell_arg, &f->progress);
+	return 0;
+}
+
+/* --- the batch ----------------------------------------------------------- */
+
+bool
+fetch_batch_due(const struct fetch *f, bool last)
+{
+	if (f->take.done_count == 0)
+		return false;
+	return last || f->take.done_count >= BATCH || f->take.sync_count >= TAKE_BATCH_COPIES / 2 ||
+	    f->batch_octets > BATCH_OCTETS;
+}
+
+int
+fetch_settle(struct fetch *f, int (*safe)(void *, size_t), void *arg)
+{
+	int rv = take_settle(&f->take);
+	bool may_go = rv == 0 && fetch_keep_over(f, time(NULL));
+
+	for (size_t i = 0; i < f->take.done_count; i++) {
+		const struct take_done *d = &f->take.done[i];
+
+		if (d->failed)
+			continue;
+		f->run->messages++;
+		if (may_go && rv == 0 && safe != NULL)
+			rv = safe(arg, d->number);
+	}
+	take_next_batch(&f->take);
+	f->batch_octets = 0;
+	if (rv == -1 && f->why.len == 0)
+		fetch_failed(f, "stopped", span_of(f->take.error));
+	return rv;
+}
+
+int
+fetch_deleted(struct fetch *f, const struct span *uids, size_t n)
+{
+	return state_deleted(f->state, f->account->name, uids, n) == 0
+	    ? 0
+	    : fetch_failed(f, "cannot write the state", SPAN("see the log"));
+}
+
+/* What came whole before the trouble is kept. */
+static void
+save_batch(struct fetch *f)
+{
+	take_abort(&f->take);
+	if (f->take.done_count > 0 || f->take.sync_count > 0)
+		(void)!fetch_settle(f, NULL, NULL);
+}
+
+/* --- a run --------------------------------------------------------------- */
+
+static int (*const protocols[])(struct fetch *) = { [UPSTREAM_POP3] = fetch_pop3, [UPSTREAM_IMAP] = fetch_imap };
+
+enum fetch_result
+fetch_account(struct house *h, struct account *a, struct state *state, struct state_run *run,
+    void (*progress)(void *, const struct fetch_progress *), void *arg)
+{
+	struct fetch f = { .house = h, .account = a, .state = state, .run = run, .arena = arena_new(),
+		.tell = progress, .tell_arg = arg };
+	int rv;
+
+	buf_init(&f.why, 1024);
+	dialogue_init(&f.d);
+	f.d.total = deadline_in(SESSION_MS);
+	f.size_max = a->up.max_size != 0 ? a->up.max_size : h->conf.message_size_limit;
+	take_init(&f.take, h, a, state, f.server);
+	rv = fetch_connect(&f);
+	if (rv == 0)
+		rv = protocols[a->up.protocol](&f);
+	if (rv == -1)
+		save_batch(&f);
+	snprintf(run->error, sizeof(run->error), "%s",
+	    rv == 0 ? "" : proc_stopping ? "stopped on request" : buf_str(&f.why));
+	take_free(&f.take);
+	dialogue_close(&f.d);
+	arena_free(f.arena);
+	buf_free(&f.why);
+	return rv == 0 ? FETCH_OK : f.auth_failed ? FETCH_AUTH_FAILED : FETCH_FAILED;
+}

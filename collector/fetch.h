@@ -1,0 +1,99 @@
+/*
+ * fetch: everything new from one account, whatever protocol its provider speaks.
+ *
+ * Here is what the protocols have in common: the connection, what is to become of each message by its UID, the
+ * message that comes in, the batch that becomes safe. fetch_pop3.c and fetch_imap.c have the dialogues.
+ */
+#ifndef COLLECTOR_FETCH_H
+#define COLLECTOR_FETCH_H
+
+#include "collector/account.h"
+#include "collector/take.h"
+#include "lib/net/dialogue.h"
+#include "lib/store/state.h"
+
+enum fetch_result { FETCH_OK, FETCH_FAILED, FETCH_AUTH_FAILED };
+struct fetch_progress {
+	uint64_t done, total;   /* messages to fetch */
+	uint64_t octets;        /* received */
+};
+/*
+ * One run. out->messages, octets, left and error are filled in whatever happens; what was taken before an
+ * error is taken. progress is called now and then.
+ */
+enum fetch_result fetch_account(struct house *, struct account *, struct state *, struct state_run *out,
+    void (*progress)(void *, const struct fetch_progress *), void *arg);
+
+/* --- for the protocols ---------------------------------------------------- */
+
+struct fetch {
+	struct house *house;
+	struct account *account;
+	struct state *state;
+	struct state_run *run;
+	struct dialogue d;
+	struct take take;
+	char server[400];           /* for Received */
+	struct buf why;             /* of a failure */
+	bool auth_failed;           /* it was the login */
+	struct arena *arena;        /* for the whole run */
+	uint64_t size_max;          /* octets of a message */
+	uint64_t octets;            /* of the message that is coming in */
+	uint64_t batch_octets;
+	struct fetch_progress progress;
+	void (*tell)(void *, const struct fetch_progress *);
+	void *tell_arg;
+};
+
+/* The dialogue's steps: 0; -1 with f->why. Nothing is deleted upstream but what fetch_settle() or FETCH_DELETE allow. */
+int fetch_pop3(struct fetch *);
+int fetch_imap(struct fetch *);
+
+/* How long one answer may take, from now. */
+deadline_ms fetch_patience(const struct fetch *);
+/* Adds "what: text" to why. Always -1. */
+int fetch_failed(struct fetch *, const char *what, struct span text);
+/* To any address of the host, with TLS at once where the account says so. 0; -1 with why. */
+int fetch_connect(struct fetch *) MUST_CHECK;
+/* TLS behind the server's go-ahead. 0; -1 with why. */
+int fetch_start_tls(struct fetch *) MUST_CHECK;
+
+enum fetch_what {
+	FETCH_LEAVE,  /* not wanted, or not now; counted and reported where that is due */
+	FETCH_GET,
+	FETCH_DELETE, /* it is here for long enough */
+	FETCH_GONE    /* the upstream has confirmed the deletion (set by the protocol) */
+};
+/*
+ * What is to become of a message. uid: what the state knows it by; "" when the server has none, or not one for it
+ * alone. octets: as the server says (0: it does not). Counts max_messages, so ask once for each, in their
+ * order. 0; -1 with why.
+ */
+int fetch_plan(struct fetch *, const char *uid, uint64_t octets, enum fetch_what *) MUST_CHECK;
+/* May one that was first seen then be deleted upstream? */
+bool fetch_keep_over(const struct fetch *, int64_t since_s);
+/* It stays there, over the size limit: counted, and reported unless it has been before. */
+void fetch_left_too_large(struct fetch *, const char *uid, uint64_t octets, bool known);
+/* It stays there, the server does not hand it out: counted and logged. */
+void fetch_left_refused(struct fetch *, const char *uid, struct span reply);
+
+/*
+ * A message comes in: begin; its octets as they came, line ends CRLF; end. What is over the size limit is read and
+ * dropped, twice that is a message without end. number is the caller's, for fetch_settle().
+ * fetch_octets, fetch_end: 0; -1 with why: nothing more can be taken from this account now.
+ */
+void fetch_begin(struct fetch *);
+int fetch_octets(struct fetch *, const char *, size_t) MUST_CHECK;
+int fetch_end(struct fetch *, const char *uid, uint64_t listed, size_t number) MUST_CHECK;
+
+/* Is it time to settle? last: no more messages are under way. */
+bool fetch_batch_due(const struct fetch *, bool last);
+/*
+ * All that was taken becomes safe. Then safe(arg, number) for each that may now be deleted upstream (keep= allows
+ * it, too); 0, or -1 with why, which ends it. 0; -1 with why.
+ */
+int fetch_settle(struct fetch *, int (*safe)(void *, size_t number), void *arg) MUST_CHECK;
+/* The upstream has confirmed the deletion of these. 0; -1 with why. */
+int fetch_deleted(struct fetch *, const struct span *uids, size_t n) MUST_CHECK;
+
+#endif
