@@ -11,13 +11,16 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "collector/explain.h"
 #include "collector/run.h"
+#include "collector/status.h"
 #include "lib/base/log.h"
 #include "lib/sys/proc.h"
 
 struct collect {
 	struct house house;
-	const char *dir, *explain, *account;
+	const char *dir, *explain;
+	char *account;
 	bool status;
 	char **names;
 	size_t count;
@@ -91,10 +94,10 @@ main(int argc, char *argv[])
 	house_open(&c.house, c.dir);
 	proc_signals();
 	if (c.explain != NULL)
-		return run_explain(&c.house, c.explain, c.account);
+		return explain_file(&c.house, c.explain, c.account);
 	proc_drop(USER_COLLECT);
 	make_state_dir(&c);
 	if (c.status)
-		return run_status(&c.house, c.names, c.count);
+		return status_show(&c.house, c.names, c.count);
 	return run_accounts(&c.house, c.names, c.count);
 }

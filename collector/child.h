@@ -1,0 +1,25 @@
+/*
+ * child: the process that works on one account, so that an account that is slow, broken or hostile delays and harms
+ * nobody else.
+ */
+#ifndef COLLECTOR_CHILD_H
+#define COLLECTOR_CHILD_H
+
+#include "collector/choice.h"
+#include "collector/fetch.h"
+
+struct report { /* what it tells its parent; one write each */
+	enum { REPORT_PROGRESS, REPORT_END } kind;
+	struct fetch_progress progress;
+	struct state_run run;
+	int64_t ms;
+	bool joined; /* another process did it */
+};
+
+/* Starts it. *fd: reports come from there, then the end. The process ends with its parent, and after SIGTERM at the
+ * next message, with all that is whole safe. */
+pid_t child_start(struct house *, const struct chosen *, int *fd);
+/* Waits for the end of the process, which is near. In words: how, if it was not by itself. */
+void child_wait(pid_t, struct buf *how);
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * status: how each account stands.
+ */
+#ifndef COLLECTOR_STATUS_H
+#define COLLECTOR_STATUS_H
+
+#include "collector/account.h"
+
+/* `collect --status`: a line for each of these accounts, or with count 0 for all. The exit code. */
+int status_show(struct house *, char *const *names, size_t count);
+
+#endif
