@@ -11,7 +11,6 @@
 
 #include "lib/base/log.h"
 #include "lib/mail/domain.h"
-#include "lib/store/words.h"
 
 void
 house_open(struct house *h, const char *dir)
@@ -182,7 +181,7 @@ add_people(struct house *h, struct account *a)
 int
 account_open(struct account *a, struct house *h, const char *name, struct span value, struct buf *why)
 {
-	*a = (struct account){ .arena = arena_new() };
+	*a = (struct account){ .arena = arena_new(), .secret = BUF_INIT(LIMIT_SASL) };
 	a->name = arena_dupn(a->arena, name, strlen(name));
 	if (upstream_parse(value, a->arena, &a->up, why) == -1)
 		goto fail;
@@ -212,29 +211,8 @@ void
 account_close(struct account *a)
 {
 	sort_account_free(a->sort);
+	buf_wipe(&a->secret);
+	buf_free(&a->secret);
 	arena_free(a->arena);
 	*a = (struct account){ 0 };
-}
-
-int
-account_secret(const struct account *a, const struct house *h, struct buf *out, struct buf *why)
-{
-	const char *key = a->up.secret != NULL ? a->up.secret : a->name;
-	struct generation *maps = generation_open(h->instance.maps, 1u << MAP_SECRETS, why);
-	struct arena *arena = arena_new();
-	const struct span *password = NULL;
-	struct map_entry e;
-	struct words words;
-	bool found;
-
-	found = maps != NULL && map_find(maps, MAP_SECRETS, span_of(key), &e) == 1 &&
-	    words_parse(e.value, arena, &words, why) == 0 && (password = words_get(&words, "password")) != NULL;
-	if (found)
-		buf_addspan(out, *password);
-	else if (why->len == 0)
-		buf_addf(why, "the map secrets has no %s password=...", key);
-	arena_reset(arena); /* wipes */
-	arena_free(arena);
-	generation_close(maps);
-	return found ? 0 : -1;
 }

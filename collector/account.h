@@ -32,6 +32,7 @@ struct account {
 	struct person *people;
 	size_t people_count;
 	size_t fallback;
+	struct buf secret; /* what the command of secret=! said: secret.c */
 };
 
 void house_open(struct house *, const char *dir);
@@ -40,7 +41,5 @@ int house_each_account(const struct house *, int (*fn)(void *, const char *name,
 /* 0; -1 with why: the entry is wrong, or its fallback gets no mail here. */
 int account_open(struct account *, struct house *, const char *name, struct span value, struct buf *why) MUST_CHECK;
 void account_close(struct account *);
-/* The password, into *out (wipe it). -1 with why. */
-int account_secret(const struct account *, const struct house *, struct buf *out, struct buf *why) MUST_CHECK;
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "collector/pop3_body.h"
+#include "collector/secret.h"
 #include "lib/base/ascii.h"
 #include "lib/base/num.h"
 #include "lib/sys/proc.h"
@@ -158,9 +159,9 @@ login_refused(struct session *s, struct span text)
 static int
 login(struct session *s)
 {
-	struct buf password = BUF_INIT(LIMIT_PASSWORD);
+	struct credentials c;
 	struct span text;
-	int rv = account_secret(s->f->account, s->f->house, &password, &s->f->why);
+	int rv = credentials_get(s->f->account, s->f->house, &c, &s->f->why);
 
 	if (rv == 0) {
 		dialogue_say(s->d, false, "USER %s", s->f->account->up.login);
@@ -168,12 +169,11 @@ login(struct session *s)
 		rv = rv == 0 ? login_refused(s, text) : rv == 1 ? 0 : -1;
 	}
 	if (rv == 0) {
-		dialogue_say(s->d, true, "PASS %s", buf_str(&password));
+		dialogue_say(s->d, true, "PASS %s", buf_str(&c.password));
 		rv = status(s, &text);
 		rv = rv == 0 ? login_refused(s, text) : rv == 1 ? 0 : -1;
 	}
-	buf_wipe(&password);
-	buf_free(&password);
+	credentials_wipe(&c);
 	return rv;
 }
 

@@ -265,14 +265,15 @@ check_upstream(void *arg, struct span key, const struct map_entry *e)
 	struct check *k = arg;
 	struct buf why = BUF_INIT(2000);
 	struct upstream u;
-	struct span secret = key;
+	struct span secret = key, command;
 	size_t i;
 
 	k->line = e->line;
 	if (upstream_parse(e->value, k->mem, &u, &why) == 0) {
 		if (u.secret != NULL)
 			secret = span_of(u.secret);
-		if (!check_has(k, MAP_SECRETS, secret))
+		if (!upstream_secret_command(&u, &command) &&
+		    !check_has(k, MAP_SECRETS, secret))
 			check_wrong(k, "there is no secret %.*s: add \"%.*s "
 			    "password=...\" to secrets", (int)secret.len,
 			    secret.s, (int)secret.len, secret.s);

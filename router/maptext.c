@@ -188,29 +188,10 @@ command_words(struct maptext *t, struct span text, struct arena *mem,
     char *argv[COMMAND_WORDS + 1])
 {
 	struct buf why = BUF_INIT(500);
-	struct words words;
-	size_t i, n;
-	int rv = words_parse(text, mem, &words, &why);
+	int rv = words_argv(text, mem, argv, COMMAND_WORDS, &why);
 
 	if (rv == -1)
 		maptext_error(t, "%s", buf_str(&why));
-	else if (words.n == 0 || words.n > COMMAND_WORDS) {
-		maptext_error(t, "a command has 1 to %d words", COMMAND_WORDS);
-		rv = -1;
-	}
-	for (i = 0; rv == 0 && i < words.n; i++) {
-		const struct word *w = &words.w[i];
-
-		/* name=value is one word of an argv, as any. */
-		n = w->name.len + (w->name.len > 0) + w->value.len;
-		argv[i] = arena_alloc(mem, n + 1);
-		memcpy(argv[i], w->name.s, w->name.len);
-		if (w->name.len > 0)
-			argv[i][w->name.len] = '=';
-		memcpy(argv[i] + n - w->value.len, w->value.s, w->value.len);
-	}
-	if (rv == 0)
-		argv[words.n] = NULL;
 	buf_free(&why);
 	return rv;
 }

@@ -24,6 +24,7 @@
 #define LIMIT_ALIAS_DEPTH 10     /* an alias of an alias of an alias ... */
 #define LIMIT_EXPANSION 10000    /* final recipients one RCPT may become */
 #define LIMIT_PASSWORD 1024      /* octets */
+#define LIMIT_SASL 12288         /* octets of a SASL challenge or answer in base64; RFC 4954, 4 */
 #define LIMIT_ENVELOPE (64 * 1024 * 1024) /* octets of an envelope file */
 
 #endif

@@ -46,6 +46,7 @@ struct entry_word {
 static void read_kind(struct parser *, struct span);
 static void read_tls(struct parser *, struct span);
 static void read_protocol(struct parser *, struct span);
+static void read_auth(struct parser *, struct span);
 static void read_keep(struct parser *, struct span);
 static void read_envelope(struct parser *, struct span);
 static void read_position(struct parser *, struct span);
@@ -64,6 +65,7 @@ static const struct entry_word entry_words[] = {
 	{ "pin",               STRINGS,   AT(pins),         0,          NULL },
 	{ "login",             TEXT,      AT(login),        0,          NULL },
 	{ "secret",            TEXT,      AT(secret),       0,          NULL },
+	{ "auth",              OTHER,     0,                0,          read_auth },
 	{ "domain",            STRINGS,   AT(domains),      0,          NULL },
 	{ "mailbox",           STRINGS,   AT(mailboxes),    0,          NULL },
 	{ "users",             STRINGS,   AT(users),        0,          NULL },
@@ -210,6 +212,40 @@ read_tls(struct parser *p, struct span s)
 		p->up->tls = UPSTREAM_TLS_NONE_FORCED;
 	else
 		fault(p, "tls=%.*s: implicit, starttls or none is meant", (int)s.len, s.s);
+}
+
+// clang-format off
+static const struct auth_word {
+	const char *name;
+	enum upstream_auth auth;
+	const char *mechanism;
+} auth_words[] = {
+	{ "auto",          UPSTREAM_AUTH_ANY,   NULL },
+	{ "user",          UPSTREAM_AUTH_USER,  NULL },
+	{ "apop",          UPSTREAM_AUTH_APOP,  NULL },
+	{ "plain",         UPSTREAM_AUTH_SASL,  "PLAIN" },
+	{ "login",         UPSTREAM_AUTH_SASL,  "LOGIN" },
+	{ "cram-md5",      UPSTREAM_AUTH_SASL,  "CRAM-MD5" },
+	{ "scram",         UPSTREAM_AUTH_SASL,  "SCRAM" },
+	{ "scram-sha-1",   UPSTREAM_AUTH_SASL,  "SCRAM-SHA-1" },
+	{ "scram-sha-256", UPSTREAM_AUTH_SASL,  "SCRAM-SHA-256" },
+	{ "oauth",         UPSTREAM_AUTH_OAUTH, NULL },
+	{ "oauthbearer",   UPSTREAM_AUTH_OAUTH, "OAUTHBEARER" },
+	{ "xoauth2",       UPSTREAM_AUTH_OAUTH, "XOAUTH2" },
+};
+// clang-format on
+
+static void
+read_auth(struct parser *p, struct span s)
+{
+	for (size_t i = 0; i < COUNT(auth_words); i++)
+		if (span_is(s, auth_words[i].name)) {
+			p->up->auth = auth_words[i].auth;
+			p->up->mechanism = auth_words[i].mechanism;
+			return;
+		}
+	fault(p, "auth=%.*s: auto, user, apop, plain, login, cram-md5, scram, scram-sha-1, scram-sha-256, oauth, "
+	    "oauthbearer or xoauth2 is meant", (int)s.len, s.s);
 }
 
 static void
@@ -425,6 +461,29 @@ default_port(const struct upstream *up)
 	return tls ? 995 : 110;
 }
 
+bool
+upstream_secret_command(const struct upstream *up, struct span *command)
+{
+	if (up->secret == NULL || up->secret[0] != '!')
+		return false;
+	*command = span_of(up->secret + 1);
+	return true;
+}
+
+static void
+check_auth(struct parser *p)
+{
+	const struct upstream *up = p->up;
+	struct span command;
+	struct words words;
+
+	if (upstream_secret_command(up, &command) &&
+	    (words_parse(command, p->arena, &words, p->why) == -1 || words.n == 0))
+		fault(p, "secret=!: which command?");
+	if (up->auth == UPSTREAM_AUTH_APOP && up->protocol != UPSTREAM_POP3)
+		fault(p, "auth=apop is for POP3 only");
+}
+
 static void
 check_entry(struct parser *p)
 {
@@ -432,6 +491,7 @@ check_entry(struct parser *p)
 
 	check_kind(p);
 	check_names(p);
+	check_auth(p);
 	if (up->host == NULL || *up->host == '\0')
 		fault(p, "host= is missing");
 	else if (up->tls == UPSTREAM_TLS_NONE && !loopback_name(up->host))

@@ -15,6 +15,13 @@ enum upstream_kind { UPSTREAM_DOMAIN = 1, UPSTREAM_SHARED, UPSTREAM_SINGLE };
 enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP };
 enum upstream_tls { UPSTREAM_TLS_IMPLICIT, UPSTREAM_TLS_STARTTLS, UPSTREAM_TLS_NONE, UPSTREAM_TLS_NONE_FORCED };
 enum upstream_keep { UPSTREAM_KEEP_NONE, UPSTREAM_KEEP_ALL, UPSTREAM_KEEP_DAYS };
+enum upstream_auth {
+	UPSTREAM_AUTH_ANY,  /* the strongest that the server offers; else the protocol's own login, under TLS */
+	UPSTREAM_AUTH_USER, /* the protocol's own login (USER and PASS, LOGIN) */
+	UPSTREAM_AUTH_APOP, /* RFC 1939, 7 */
+	UPSTREAM_AUTH_SASL, /* a mechanism */
+	UPSTREAM_AUTH_OAUTH /* with a token */
+};
 enum upstream_envelope { UPSTREAM_ENVELOPE_AUTO, UPSTREAM_ENVELOPE_NONE, UPSTREAM_ENVELOPE_FIELD };
 
 struct upstream_strings {
@@ -40,7 +47,9 @@ struct upstream {
 	const char *ca;              /* file of certificates to trust instead of the system's; NULL */
 	struct upstream_strings pins; /* sha256//BASE64 of SubjectPublicKeyInfo, as curl writes them */
 	const char *login;           /* default: the first mailbox */
-	const char *secret;          /* key in `secrets`; NULL: the account's own name */
+	const char *secret;          /* key in `secrets`, or "!COMMAND ..."; NULL: the account's own name */
+	enum upstream_auth auth;
+	const char *mechanism;       /* with SASL and OAUTH: this one only ("SCRAM": any of these); NULL: the best */
 	enum upstream_keep keep;
 	uint64_t keep_days;          /* with UPSTREAM_KEEP_DAYS */
 	uint64_t max_size;           /* octets; a larger message is left there; 0: any */
@@ -63,6 +72,8 @@ struct upstream {
 
 /* The value of an entry. Strings live in the arena. 0; -1 with why: every fault, separated by "; ". */
 int upstream_parse(struct span value, struct arena *, struct upstream *out, struct buf *why) MUST_CHECK;
+/* Does a command tell the secret? Then *command is its words. */
+bool upstream_secret_command(const struct upstream *, struct span *command);
 /* The words there are, for the test that compares them with the manual. NULL: no more. */
 const char *upstream_word(size_t i);
 

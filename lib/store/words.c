@@ -150,6 +150,33 @@ words_get(const struct words *words, const char *name)
 	return NULL;
 }
 
+int
+words_argv(struct span text, struct arena *mem, char **argv, size_t most,
+    struct buf *why)
+{
+	struct words words;
+	size_t i, n;
+
+	if (words_parse(text, mem, &words, why) == -1)
+		return -1;
+	if (words.n == 0 || words.n > most) {
+		buf_addf(why, "a command has 1 to %zu words", most);
+		return -1;
+	}
+	for (i = 0; i < words.n; i++) {
+		const struct word *w = &words.w[i];
+
+		n = w->name.len + (w->name.len > 0) + w->value.len;
+		argv[i] = arena_alloc(mem, n + 1);
+		memcpy(argv[i], w->name.s, w->name.len);
+		if (w->name.len > 0)
+			argv[i][w->name.len] = '=';
+		memcpy(argv[i] + n - w->value.len, w->value.s, w->value.len);
+	}
+	argv[words.n] = NULL;
+	return 0;
+}
+
 #define NEAR_MAX 32
 
 /* How many single-octet edits turn a into b (Levenshtein); large if either is

@@ -29,6 +29,9 @@ void words_entry(struct span entry, struct span *key, struct span *value);
 int words_parse(struct span text, struct arena *, struct words *, struct buf *why) MUST_CHECK;
 /* The first NAME=; NULL if there is none. */
 const struct span *words_get(const struct words *, const char *name);
+/* Text as the argv of a command: 1 to most words, name=value being one, in the arena; argv has room for a NULL
+ * behind them. 0; -1 with why. */
+int words_argv(struct span text, struct arena *, char **argv, size_t most, struct buf *why) MUST_CHECK;
 /* For messages: which of names (ends with NULL) was probably meant; NULL: none is near. */
 const char *words_nearest(struct span wrong, const char *const *names);
 

@@ -356,7 +356,7 @@ spawn_along_path(pid_t *pid, const posix_spawn_file_actions_t *files,
 
 /* In a process group of its own, so that its children end with it. */
 static int
-spawn(pid_t *pid, char *const argv[], int out_fd)
+spawn(pid_t *pid, char *const argv[], int out_fd, int err_fd)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -375,6 +375,8 @@ spawn(pid_t *pid, char *const argv[], int out_fd)
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null",
 	    O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
+	if (err_fd != STDERR_FILENO)
+		posix_spawn_file_actions_adddup2(&files, err_fd, STDERR_FILENO);
 	error = spawn_along_path(pid, &files, &attr, argv);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
@@ -390,7 +392,7 @@ proc_run(char *const argv[], int out_fd, int timeout_s)
 	int status, n = -1;
 	pid_t pid;
 
-	if (spawn(&pid, argv, out_fd) == -1)
+	if (spawn(&pid, argv, out_fd, STDERR_FILENO) == -1)
 		return -1;
 	p.fd = pidfd_open(pid, 0);
 	if (p.fd != -1)
@@ -407,4 +409,76 @@ proc_run(char *const argv[], int out_fd, int timeout_s)
 		return status;
 	errno = ETIMEDOUT;
 	return -1;
+}
+
+/* What is in the pipe now. false: its end, or more than fits. */
+static bool
+drain(int fd, struct buf *b, bool tail)
+{
+	char text[4096];
+	ssize_t n;
+
+	while ((n = read(fd, text, sizeof(text))) > 0) {
+		size_t len = (size_t)n < b->max ? (size_t)n : b->max;
+
+		if (tail && len > b->max - b->len)
+			buf_drop(b, len - (b->max - b->len));
+		buf_add(b, text + (tail ? (size_t)n - len : 0), tail ? len : (size_t)n);
+		explicit_bzero(text, (size_t)n);
+		if (!tail && buf_over(b))
+			return false;
+	}
+	return n == -1 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* Until the process has ended. 0, or the reason to end it. */
+static int
+listen_to(pid_t pid, int out_fd, int err_fd, struct buf *out, struct buf *err, deadline_ms deadline)
+{
+	struct pollfd p[] = { { pidfd_open(pid, 0), POLLIN, 0 }, { out_fd, POLLIN, 0 }, { err_fd, POLLIN, 0 } };
+	int why = p[0].fd == -1 ? errno : 0;
+
+	while (why == 0 && p[0].revents == 0) {
+		int n = poll(p, COUNT(p), deadline_left(deadline));
+
+		if (n == 0 || (n == -1 && (errno != EINTR || proc_stopping)))
+			why = n == 0 ? ETIMEDOUT : errno;
+		if (!drain(out_fd, out, false))
+			p[1].fd = -1;
+		if (!drain(err_fd, err, true))
+			p[2].fd = -1;
+		if (buf_over(out))
+			why = EMSGSIZE;
+	}
+	file_close(p[0].fd);
+	return why;
+}
+
+int
+proc_output(char *const argv[], struct buf *out, struct buf *err, int timeout_s)
+{
+	deadline_ms deadline = deadline_in((int64_t)timeout_s * 1000);
+	int outs[2] = { -1, -1 }, errs[2] = { -1, -1 }, why = 0, status = -1;
+	pid_t pid;
+
+	if (pipe2(outs, O_CLOEXEC | O_NONBLOCK) == -1 || pipe2(errs, O_CLOEXEC | O_NONBLOCK) == -1 ||
+	    fcntl(outs[1], F_SETFL, 0) == -1 || fcntl(errs[1], F_SETFL, 0) == -1 ||
+	    spawn(&pid, argv, outs[1], errs[1]) == -1) {
+		why = errno;
+		goto out;
+	}
+	why = listen_to(pid, outs[0], errs[0], out, err, deadline);
+	(void)kill(-pid, SIGKILL); /* its children, too */
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR) {
+			why = errno;
+			break;
+		}
+out:
+	file_close(outs[0]);
+	file_close(outs[1]);
+	file_close(errs[0]);
+	file_close(errs[1]);
+	errno = why;
+	return why == 0 ? status : -1;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
 
 /*
@@ -35,5 +36,8 @@ void proc_pool(int n, int grace_ms, int (*work)(void *arg, int slot), void *arg)
 /* Run argv, no shell, environment PATH only; stdin from /dev/null, stdout to
  * out_fd. Exit status as waitpid gives it, or -1. */
 int proc_run(char *const argv[], int out_fd, int timeout_s) MUST_CHECK;
+/* Likewise, and what it says: standard output into out (more than fits: -1 with EMSGSIZE), the end of what it
+ * complains about into err. Either may hold secrets. */
+int proc_output(char *const argv[], struct buf *out, struct buf *err, int timeout_s) MUST_CHECK;
 
 #endif

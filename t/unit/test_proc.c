@@ -54,6 +54,43 @@ run_programs(void **state)
 	close(ends[1]);
 }
 
+/* What a program says, within limits. */
+static void
+hear_programs(void **state)
+{
+	char *both[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "echo out; echo first >&2; echo err >&2; exit 3" },
+		NULL };
+	char *endless[] = { (char[]){ "yes" }, NULL };
+	char *complains[] = { (char[]){ "sh" }, (char[]){ "-c" },
+		(char[]){ "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo line $i >&2; done" }, NULL };
+	char *background[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "sleep 100 & echo done" }, NULL };
+	char *slow[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "echo x; sleep 100" }, NULL };
+	struct buf out = BUF_INIT(100), err = BUF_INIT(16);
+	int64_t began = clock_mono_ms();
+	int status;
+
+	(void)state;
+	status = proc_output(both, &out, &err, 10);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 3);
+	assert_string_equal(buf_str(&out), "out\n");
+	assert_string_equal(buf_str(&err), "first\nerr\n");
+	buf_reset(&out);
+	buf_reset(&err);
+	assert_int_equal(proc_output(endless, &out, &err, 10), -1);
+	assert_int_equal(errno, EMSGSIZE);
+	buf_reset(&out);
+	assert_int_equal(proc_output(complains, &out, &err, 10), 0);
+	assert_string_equal(buf_str(&err), "ne 499\nline 500\n"); /* the end of it */
+	assert_int_equal(proc_output(background, &out, &err, 10), 0);
+	assert_string_equal(buf_str(&out), "done\n");
+	assert_int_equal(proc_output(slow, &out, &err, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	assert_true(clock_mono_ms() - began < 50000);
+	buf_free(&out);
+	buf_free(&err);
+}
+
 /* --- the pool --------------------------------------------------------------- */
 
 static int report[2];
@@ -202,6 +239,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_programs),
+		cmocka_unit_test(hear_programs),
 		cmocka_unit_test(pool),
 		cmocka_unit_test(orphans),
 		cmocka_unit_test(privileges),

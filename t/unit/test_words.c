@@ -146,11 +146,47 @@ entries(void **state)
 	}
 }
 
+static void
+argv_rows(void **state)
+{
+	static const struct {
+		const char *in, *first, *last;
+		size_t n; /* 0: an error */
+	} rows[] = {
+		{ "/usr/bin/pass show isp", "/usr/bin/pass", "isp", 3 },
+		{ "tool --name=value \"two words\"", "tool", "two words", 3 },
+		{ "a b c", "a", "c", 3 },
+		{ "a b c d", NULL, NULL, 0 },
+		{ "", NULL, NULL, 0 },
+		{ "a \"b", NULL, NULL, 0 },
+		{ "a name=\"x y\"", "a", "name=x y", 2 },
+	};
+	struct arena *mem = arena_new();
+	struct buf why = BUF_INIT(200);
+	char *words[4];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int rv = words_argv(span_of(rows[i].in), mem, words, 3, &why);
+
+		assert_int_equal(rv, rows[i].n > 0 ? 0 : -1);
+		if (rv == -1)
+			continue;
+		assert_string_equal(words[0], rows[i].first);
+		assert_string_equal(words[rows[i].n - 1], rows[i].last);
+		assert_null(words[rows[i].n]);
+	}
+	assert_true(why.len > 0);
+	buf_free(&why);
+	arena_free(mem);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries),
+		cmocka_unit_test(argv_rows),
 		cmocka_unit_test(taken_apart),
 		cmocka_unit_test(found_by_name),
 		cmocka_unit_test(nearest),

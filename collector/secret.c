@@ -1,0 +1,145 @@
+/*
+ * secret: passwords and tokens, from a map or from a command.
+ *
+ * A command gets no shell and no environment but PATH, has a time limit, and says the secret in its first line, as
+ * password managers do.
+ */
+#include "collector/secret.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/base/ascii.h"
+#include "lib/store/words.h"
+#include "lib/sys/proc.h"
+
+#define COMMAND_WORDS 64
+#define COMMAND_TIMEOUT_S 30
+#define OUTPUT_MAX 8192 /* octets; tokens are the longest */
+
+static struct span
+first_line(const struct buf *b)
+{
+	struct span rest = buf_span(b);
+
+	return span_trim(span_cut(&rest, '\n'));
+}
+
+/* The last line that says something: what people need to know. Printable ones only. */
+static void
+add_last_line(struct buf *why, const struct buf *said)
+{
+	struct span rest = buf_span(said), last = { "", 0 };
+
+	while (rest.s != NULL) {
+		struct span line = span_trim(span_cut(&rest, '\n'));
+
+		if (line.len > 0)
+			last = line;
+	}
+	if (last.len > 0)
+		buf_adds(why, ": ");
+	for (size_t i = 0; i < last.len; i++)
+		buf_addc(why, ascii_print((unsigned char)last.s[i]) ? last.s[i] : '?');
+}
+
+/* Did it say a secret? If not, why. */
+static bool
+went_well(const char *command, int status, const struct buf *out, const struct buf *said, struct buf *why)
+{
+	buf_addf(why, "secret=!%s ", command);
+	if (status == -1 && errno == ETIMEDOUT)
+		buf_addf(why, "took longer than %d seconds", COMMAND_TIMEOUT_S);
+	else if (status == -1 && errno == EMSGSIZE)
+		buf_addf(why, "says more than %d octets", OUTPUT_MAX);
+	else if (status == -1)
+		buf_addf(why, "cannot be run: %s", strerror(errno));
+	else if (WIFSIGNALED(status))
+		buf_addf(why, "was ended by signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		buf_addf(why, "failed with exit status %d", WEXITSTATUS(status));
+	else if (first_line(out).len == 0)
+		buf_adds(why, "says nothing in its first line");
+	else {
+		buf_reset(why);
+		return true;
+	}
+	add_last_line(why, said);
+	return false;
+}
+
+int
+secret_run(struct account *a, struct buf *why)
+{
+	struct buf out = BUF_INIT(OUTPUT_MAX), said = BUF_INIT(1024);
+	char *argv[COMMAND_WORDS + 1];
+	struct span command;
+	int rv = -1;
+
+	if (!upstream_secret_command(&a->up, &command))
+		return 0;
+	if (words_argv(command, a->arena, argv, COMMAND_WORDS, why) == 0 &&
+	    went_well(argv[0], proc_output(argv, &out, &said, COMMAND_TIMEOUT_S), &out, &said, why)) {
+		buf_wipe(&a->secret);
+		buf_addspan(&a->secret, first_line(&out));
+		rv = 0;
+	}
+	buf_wipe(&out);
+	buf_free(&out);
+	buf_wipe(&said);
+	buf_free(&said);
+	return rv;
+}
+
+static int
+from_map(const struct account *a, const struct house *h, struct buf *out, struct buf *why)
+{
+	const char *key = a->up.secret != NULL ? a->up.secret : a->name;
+	struct generation *maps = generation_open(h->instance.maps, 1u << MAP_SECRETS, why);
+	struct arena *arena = arena_new();
+	const struct span *password = NULL;
+	struct map_entry e;
+	struct words words;
+	bool found;
+
+	found = maps != NULL && map_find(maps, MAP_SECRETS, span_of(key), &e) == 1 &&
+	    words_parse(e.value, arena, &words, why) == 0 && (password = words_get(&words, "password")) != NULL;
+	if (found)
+		buf_addspan(out, *password);
+	else if (why->len == 0)
+		buf_addf(why, "the map secrets has no %s password=...", key);
+	arena_reset(arena); /* wipes */
+	arena_free(arena);
+	generation_close(maps);
+	return found ? 0 : -1;
+}
+
+int
+credentials_get(const struct account *a, const struct house *h, struct credentials *c, struct buf *why)
+{
+	struct buf *out = a->up.auth == UPSTREAM_AUTH_OAUTH ? &c->token : &c->password;
+	struct span command;
+
+	buf_init(&c->password, LIMIT_PASSWORD);
+	buf_init(&c->token, OUTPUT_MAX);
+	if (!upstream_secret_command(&a->up, &command)) {
+		if (from_map(a, h, out, why) == -1)
+			return -1;
+	} else {
+		buf_addspan(out, buf_span(&a->secret));
+	}
+	if (out->len > 0 && !buf_over(out))
+		return 0;
+	buf_addf(why, "the secret is %s", out->len > 0 ? "too long" : "empty");
+	return -1;
+}
+
+void
+credentials_wipe(struct credentials *c)
+{
+	buf_wipe(&c->password);
+	buf_free(&c->password);
+	buf_wipe(&c->token);
+	buf_free(&c->token);
+}

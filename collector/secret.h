@@ -1,0 +1,23 @@
+/*
+ * secret: what we prove to a provider who we are with: a password or a token, wherever it comes from.
+ */
+#ifndef COLLECTOR_SECRET_H
+#define COLLECTOR_SECRET_H
+
+#include "collector/account.h"
+
+/* One of them is empty, unless something failed. */
+struct credentials {
+	struct buf password;
+	struct buf token; /* OAuth2 access token */
+};
+/*
+ * secret=!COMMAND: run it, and keep what it says in the account. Before the sandbox, for that allows no programs.
+ * Nothing to do for other accounts. 0; -1 with why.
+ */
+int secret_run(struct account *, struct buf *why) MUST_CHECK;
+/* From the command, from the map secrets. 0; -1 with why. */
+int credentials_get(const struct account *, const struct house *, struct credentials *, struct buf *why) MUST_CHECK;
+void credentials_wipe(struct credentials *); /* whatever credentials_get() said */
+
+#endif
