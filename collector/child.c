@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/secret.h"
 #include "lib/base/ascii.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -118,6 +119,9 @@ collect(struct house *h, const struct chosen *account, struct child *c, struct s
 	r->run.started_s = time(NULL);
 	if (account_open(&a, h, account->name, account->value, &why) == -1) {
 		snprintf(r->run.error, sizeof(r->run.error), "%s", buf_str(&why));
+	} else if (secret_run(&a, &why) == -1) {
+		snprintf(r->run.error, sizeof(r->run.error), "%s", buf_str(&why));
+		account_close(&a);
 	} else {
 		enter_sandbox(h, &a);
 		if (state_recover(state, a.name) == 0 && state_expire(state, a.name) == 0)
