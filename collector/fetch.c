@@ -14,7 +14,6 @@
 #include "lib/net/dns.h"
 #include "lib/sys/proc.h"
 
-#define SESSION_MS (3600 * 1000) /* one account, in all */
 #define BATCH 64                 /* messages that are settled together, when there are as many */
 #define BATCH_OCTETS (8 * 1024 * 1024)
 #define ADDRESSES_MAX 16
@@ -237,7 +236,7 @@ fetch_account(struct house *h, struct account *a, struct state *state, struct st
 
 	buf_init(&f.why, 1024);
 	dialogue_init(&f.d);
-	f.d.total = deadline_in(SESSION_MS);
+	f.d.total = deadline_in((int64_t)(a->up.time_limit_s != 0 ? a->up.time_limit_s : h->conf.collect_time_limit) * 1000);
 	f.size_max = a->up.max_size != 0 ? a->up.max_size : h->conf.message_size_limit;
 	take_init(&f.take, h, a, state, f.server);
 	rv = fetch_connect(&f);

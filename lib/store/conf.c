@@ -98,6 +98,7 @@ static const struct setting settings[] = {
 
 	{ "collect_parallel",          NUMBER,   AT(collect_parallel),              "20", 1, 10000, NULL },
 	{ "collect_timeout",           DURATION, AT(collect_timeout),               "1m", 1, 3600, NULL },
+	{ "collect_time_limit",        DURATION, AT(collect_time_limit),            "1h", 1, 86400, NULL },
 
 	{ "sandbox",                   CHOICE,   AT(sandbox),                       "auto", 0, 0, sandbox_choices },
 	{ "log_keep",                  NUMBER,   AT(log_keep),                      "30", 0, 36500, NULL },

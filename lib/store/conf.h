@@ -62,6 +62,7 @@ struct conf {
 	/* collector */
 	uint64_t collect_parallel; /* 20 */
 	uint64_t collect_timeout;  /* 60 */
+	uint64_t collect_time_limit; /* 3600 */
 	/* house */
 	enum sandbox_mode sandbox; /* auto */
 	uint64_t log_keep;         /* days; 30 */

@@ -16,6 +16,7 @@
 
 #define DAYS_MAX 36500
 #define HOPS_MAX 1000
+#define TIME_LIMIT_MAX_S 86400
 
 enum type {
 	TEXT,      /* one string */
@@ -51,6 +52,8 @@ static void read_keep(struct parser *, struct span);
 static void read_envelope(struct parser *, struct span);
 static void read_position(struct parser *, struct span);
 static void read_subaddress(struct parser *, struct span);
+static void read_schedule(struct parser *, struct span);
+static void read_time_limit(struct parser *, struct span);
 
 // clang-format off
 #define AT(member) offsetof(struct upstream, member)
@@ -86,6 +89,8 @@ static const struct entry_word entry_words[] = {
 	{ "keep",              OTHER,     0,                0,          read_keep },
 	{ "max_size",          SIZE,      AT(max_size),     UINT64_MAX, NULL },
 	{ "max_messages",      NUMBER,    AT(max_messages), UINT32_MAX, NULL },
+	{ "schedule",          OTHER,     0,                0,          read_schedule },
+	{ "time_limit",        OTHER,     0,                0,          read_time_limit },
 };
 // clang-format on
 
@@ -314,6 +319,23 @@ read_subaddress(struct parser *p, struct span s)
 }
 
 static void
+read_schedule(struct parser *p, struct span s)
+{
+	struct buf why = BUF_INIT(512);
+
+	if (schedule_parse(s, &p->up->schedule, &why) == -1)
+		fault(p, "%s", buf_str(&why));
+	buf_free(&why);
+}
+
+static void
+read_time_limit(struct parser *p, struct span s)
+{
+	if (num_duration(s, TIME_LIMIT_MAX_S, &p->up->time_limit_s) == -1 || p->up->time_limit_s == 0)
+		fault(p, "time_limit=%.*s: a time such as 90s, 10m or 1h is meant, up to 1d", (int)s.len, s.s);
+}
+
+static void
 read_yes_no(struct parser *p, const char *name, struct span s, bool *out)
 {
 	*out = span_is(s, "yes");
@@ -520,6 +542,7 @@ upstream_parse(struct span value, struct arena *arena, struct upstream *out, str
 
 	*out = (struct upstream){ .tls = UPSTREAM_TLS_IMPLICIT, .subaddress = '+', .strip_prefix = "",
 	    .max_hops = 50 };
+	read_schedule(&p, SPAN(SCHEDULE_DEFAULT));
 	if (words_parse(value, arena, &words, why) == -1)
 		return -1;
 	for (size_t i = 0; i < words.n; i++) {

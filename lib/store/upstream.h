@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lib/base/buf.h"
+#include "lib/store/schedule.h"
 
 enum upstream_kind { UPSTREAM_DOMAIN = 1, UPSTREAM_SHARED, UPSTREAM_SINGLE };
 enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP };
@@ -54,6 +55,8 @@ struct upstream {
 	uint64_t keep_days;          /* with UPSTREAM_KEEP_DAYS */
 	uint64_t max_size;           /* octets; a larger message is left there; 0: any */
 	uint64_t max_messages;       /* a run; 0: any */
+	uint64_t time_limit_s;       /* a run; 0: collect_time_limit */
+	struct schedule schedule;
 	/* how to sort: collector-corpus, "Configuration keys" */
 	enum upstream_kind kind;
 	struct upstream_strings mailboxes, domains, users, publics, trusted;

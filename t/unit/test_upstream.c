@@ -43,6 +43,9 @@ static const struct {
 	{ DOMAIN "alias=bob", "alias=bob: write it alias=USER:WORD" },
 	{ DOMAIN "envelope=X-To:0", "envelope=X-To:0: auto, none" },
 	{ DOMAIN "subaddress=ab", "subaddress=ab: one sign" },
+	{ DOMAIN "schedule=\"mon-fri 07:00-19:00 every 5m; sat,sun every 1h\" time_limit=10m", NULL },
+	{ DOMAIN "schedule=\"mon-fri 07:00 every 5m\"", "schedule: \"mon-fri 07:00 every 5m\": hours are written" },
+	{ DOMAIN "time_limit=0", "time_limit=0: a time such as 90s" },
 	{ DOMAIN "users=\"ann", "" },
 };
 
@@ -87,6 +90,8 @@ values(void **state)
 	assert_int_equal(up.subaddress, '+');
 	assert_int_equal(up.max_hops, 50);
 	assert_null(up.secret);
+	assert_int_equal(up.schedule.n, 1);
+	assert_int_equal(up.schedule.rules[0].every_s, 300);
 	buf_free(&why);
 	arena_free(arena);
 }
