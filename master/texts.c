@@ -146,6 +146,7 @@ static const struct filling {
 	{ "routes", 0644, add_routes },
 	{ "access", 0644, NULL },
 	{ "upstreams", 0644, NULL },
+	{ "providers", 0644, NULL },
 	{ "lists", 0644, NULL },
 	{ "filters", 0644, NULL },
 	{ "attachments", 0644, NULL },

@@ -15,6 +15,7 @@
 #include "lib/base/limits.h"
 #include "lib/mail/domain.h"
 #include "lib/mail/path.h"
+#include "lib/store/provider.h"
 #include "lib/store/upstream.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
@@ -305,6 +306,16 @@ take_upstream(struct build *b, const struct map_entry_text *e)
 }
 
 static void
+take_provider(struct build *b, const struct map_entry_text *e)
+{
+	struct provider p;
+
+	buf_addspan(&b->key, e->key);
+	put(b, buf_span(&b->key), e);
+	(void)fine(b, provider_parse(e->value, b->mem, &p, &b->why));
+}
+
+static void
 take_passwd(struct build *b, const struct map_entry_text *e)
 {
 	struct span v = e->value;
@@ -361,6 +372,7 @@ static const struct {
 	{ MAP_ROUTES, take_route, 0644, NULL },
 	{ MAP_ACCESS, take_access, 0644, NULL },
 	{ MAP_UPSTREAMS, take_upstream, 0644, NULL },
+	{ MAP_PROVIDERS, take_provider, 0644, NULL },
 	{ MAP_SECRETS, take_secret, 0400, USER_COLLECT },
 	{ MAP_PASSWD, take_passwd, 0400, USER_AUTH },
 	{ MAP_LISTS, take_nothing, 0644, NULL },

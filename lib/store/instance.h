@@ -35,5 +35,6 @@ const char *instance_libexec(void);
 #define USER_MAIL "phmail"   /* its group shares message files with phqueue */
 #define USER_REMOTE "phremote"
 #define USER_AUTH "phauth"
+#define USER_TOKEN "phtoken"
 
 #endif

@@ -25,7 +25,8 @@
 
 const char *const map_names[MAP_COUNT] = {
 	"domains", "users", "aliases", "lists", "routes", "access",
-	"filters", "attachments", "upstreams", "passwd", "secrets"
+	"filters", "attachments", "upstreams", "passwd", "secrets",
+	"providers"
 };
 
 struct generation {

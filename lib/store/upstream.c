@@ -12,6 +12,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/limits.h"
 #include "lib/base/num.h"
+#include "lib/store/provider.h"
 #include "lib/store/words.h"
 
 #define DAYS_MAX 36500
@@ -69,6 +70,10 @@ static const struct entry_word entry_words[] = {
 	{ "login",             TEXT,      AT(login),        0,          NULL },
 	{ "secret",            TEXT,      AT(secret),       0,          NULL },
 	{ "auth",              OTHER,     0,                0,          read_auth },
+	{ "provider",          TEXT,      AT(provider),     0,          NULL },
+	{ "client_id",         TEXT,      AT(client_id),    0,          NULL },
+	{ "tenant",            TEXT,      AT(tenant),       0,          NULL },
+	{ "scope",             TEXT,      AT(scope),        0,          NULL },
 	{ "domain",            STRINGS,   AT(domains),      0,          NULL },
 	{ "mailbox",           STRINGS,   AT(mailboxes),    0,          NULL },
 	{ "users",             STRINGS,   AT(users),        0,          NULL },
@@ -492,6 +497,27 @@ upstream_secret_command(const struct upstream *up, struct span *command)
 	return true;
 }
 
+/* A token comes from tokend, which needs to know whom to ask, or, like a password, from secret=. */
+static void
+check_provider(struct parser *p)
+{
+	const struct upstream *up = p->up;
+
+	if (up->provider == NULL) {
+		if (up->client_id != NULL || up->tenant != NULL || up->scope != NULL)
+			fault(p, "client_id=, tenant= and scope= go with provider=");
+		return;
+	}
+	if (up->auth != UPSTREAM_AUTH_OAUTH)
+		fault(p, "provider= goes with auth=oauth");
+	if (up->secret != NULL)
+		fault(p, "provider= and secret=: the token can come from one of them only");
+	if (up->client_id == NULL || *up->client_id == '\0')
+		fault(p, "client_id= is missing: the name that the provider gave to your application");
+	if (up->tenant != NULL && !provider_tenant_ok(up->tenant))
+		fault(p, "tenant=%s: letters, digits, \"-\" and \".\" only", up->tenant);
+}
+
 static void
 check_auth(struct parser *p)
 {
@@ -504,6 +530,7 @@ check_auth(struct parser *p)
 		fault(p, "secret=!: which command?");
 	if (up->auth == UPSTREAM_AUTH_APOP && up->protocol != UPSTREAM_POP3)
 		fault(p, "auth=apop is for POP3 only");
+	check_provider(p);
 }
 
 static void

@@ -51,6 +51,8 @@ struct upstream {
 	const char *secret;          /* key in `secrets`, or "!COMMAND ..."; NULL: the account's own name */
 	enum upstream_auth auth;
 	const char *mechanism;       /* with SASL and OAUTH: this one only ("SCRAM": any of these); NULL: the best */
+	const char *provider;        /* with auth=oauth: key in `providers`; NULL: the token comes from a command */
+	const char *client_id, *tenant, *scope; /* ... and what it is asked with; tenant and scope may be NULL */
 	enum upstream_keep keep;
 	uint64_t keep_days;          /* with UPSTREAM_KEEP_DAYS */
 	uint64_t max_size;           /* octets; a larger message is left there; 0: any */

@@ -117,7 +117,7 @@ static bool
 service_uids_in_use(void)
 {
 	static const char *const users[] = { "phsmtpd", "phpop3", "phcollect",
-		"phqueue", "phmail", "phremote", "phauth" };
+		"phqueue", "phmail", "phremote", "phauth", "phtoken" };
 	const struct passwd *pw = getpwuid(getuid());
 	size_t i;
 

@@ -30,6 +30,7 @@ GOOD = {
     'passwd': 'ann $y$j9T$abc$def\n',
     'secrets': 'isp password="a b"\n',
     'lists': '', 'filters': '', 'attachments': '',
+    'providers': 'google token=https://oauth.example/token device=https://oauth.example/device scope=mail\n',
 }
 
 
@@ -68,7 +69,7 @@ is_(os.listdir(house.path('maps')), [], '... and writes nothing')
 p = compile()
 is_(p.returncode, 0, 'the maps compile')
 is_(p.stdout, 'generation 00000001 is in force: domains 3, users 2, aliases 1, routes 1, access 1, '
-    'passwd 1, secrets 1\n', '... and it says what is in them')
+    'passwd 1, secrets 1, providers 1\n', '... and it says what is in them')
 is_(current(), '00000001', '... and they are in force')
 is_(house.path('maps', 'current', 'posthouse.conf').read_text(), GOOD['posthouse.conf'],
     'the settings are copied into the generation')
@@ -131,6 +132,10 @@ WRONG = [
     (dict(secrets='isp hunter2\n'), '~secrets:1: a secret has the form NAME password="..."'),
     (dict(lists='club\n'), '~lists:1: this release has no use for lists yet: remove the entry'),
     (dict(filters='x\n'), '~filters:1: this release has no use for filters yet: remove the entry'),
+    (dict(upstreams='g kind=single host=pop.g.example login=ann users=ann auth=oauth provider=goggle client_id=1\n'),
+     '~upstreams:1: there is no provider goggle: see providers; posthouse setup writes the usual ones'),
+    (dict(providers='g token=http://oauth.example/t app_scope=s\n'),
+     '~providers:1: token=http://oauth.example/t: a https:// address is meant (http:// for this host alone)'),
     (dict(attachments='*.exe\n'),
      '~attachments:1: this release has no use for attachments yet: remove the entry'),
     # settings
@@ -291,7 +296,7 @@ seen = set()
 while p.poll() is None:
     here = current()
     seen.add((here, len(os.listdir(house.path('maps', here)))))
-is_({n for _, n in seen}, {12}, 'there is a whole generation at every moment')
+is_({n for _, n in seen}, {13}, 'there is a whole generation at every moment')
 
 # Killed at any moment: what is in force is whole, and the next compile goes well.
 write(users='ann\nbob@example.org\n' + ''.join('user%d@example.org\n' % n for n in range(20000)))
@@ -304,7 +309,7 @@ for n in range(20):
     p.kill()
     p.communicate()
     files = os.listdir(house.path('maps', current()))
-    if len(files) != 12 or house.program('route', 'user19999', check=False).returncode != 0:
+    if len(files) != 13 or house.program('route', 'user19999', check=False).returncode != 0:
         ok(False, 'killed at moment %d: %s has %s' % (n, current(), files))
         break
 else:

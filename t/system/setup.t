@@ -8,8 +8,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 
-MAPS = ['access', 'aliases', 'attachments', 'domains', 'filters', 'lists', 'passwd', 'posthouse.conf', 'routes',
-        'secrets', 'upstreams', 'users']
+MAPS = ['access', 'aliases', 'attachments', 'domains', 'filters', 'lists', 'passwd', 'posthouse.conf', 'providers',
+        'routes',        'secrets', 'upstreams', 'users']
 
 
 def lines(path):

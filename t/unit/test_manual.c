@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/store/conf.h"
+#include "lib/store/provider.h"
 #include "lib/store/upstream.h"
 #include "lib/sys/file.h"
 #include "router/entry.h"
@@ -84,6 +85,24 @@ map_words(void **state)
 }
 
 static void
+provider_words(void **state)
+{
+	struct buf page = BUF_INIT(1 << 20), item = BUF_INIT(100);
+	const char *word;
+
+	(void)state;
+	read_page("posthouse-providers.5", &page);
+	for (size_t i = 0; (word = provider_word(i)) != NULL; i++) {
+		buf_reset(&item);
+		buf_addf(&item, "\n.It Cm %s= ", word);
+		if (strstr(page.s, item.s) == NULL)
+			fail_msg("posthouse-providers.5 does not explain %s", word);
+	}
+	buf_free(&page);
+	buf_free(&item);
+}
+
+static void
 upstream_words(void **state)
 {
 	struct buf page = BUF_INIT(1 << 20), item = BUF_INIT(100);
@@ -108,6 +127,7 @@ main(void)
 		cmocka_unit_test(settings),
 		cmocka_unit_test(map_words),
 		cmocka_unit_test(upstream_words),
+		cmocka_unit_test(provider_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/store/provider.h"
 #include "lib/store/upstream.h"
 
 #define DOMAIN "kind=domain host=h login=l domain=example.org fallback=ann "
@@ -46,6 +47,15 @@ static const struct {
 	{ DOMAIN "schedule=\"mon-fri 07:00-19:00 every 5m; sat,sun every 1h\" time_limit=10m", NULL },
 	{ DOMAIN "schedule=\"mon-fri 07:00 every 5m\"", "schedule: \"mon-fri 07:00 every 5m\": hours are written" },
 	{ DOMAIN "time_limit=0", "time_limit=0: a time such as 90s" },
+	{ DOMAIN "auth=oauth provider=google client_id=1", NULL },
+	{ DOMAIN "auth=oauth provider=microsoft client_id=1 tenant=firm.example scope=\"a b\"", NULL },
+	{ DOMAIN "auth=oauth secret=\"!print-token ann\"", NULL },
+	{ DOMAIN "auth=oauth provider=google", "client_id= is missing" },
+	{ DOMAIN "auth=oauth client_id=1", "go with provider=" },
+	{ DOMAIN "auth=oauth provider=google client_id=1 secret=x", "the token can come from one of them only" },
+	{ DOMAIN "auth=oauth provider=google secret=!x", "the token can come from one of them only" },
+	{ DOMAIN "auth=oauth provider=m client_id=1 tenant=../x", "tenant=../x: letters, digits" },
+	{ DOMAIN "provider=google client_id=1", "provider= goes with auth=oauth" },
 	{ DOMAIN "users=\"ann", "" },
 };
 
@@ -96,10 +106,73 @@ values(void **state)
 	arena_free(arena);
 }
 
+#define TOKEN "token=https://a.example/t scope=s "
+static const struct {
+	const char *in;
+	const char *why; /* NULL: fine */
+} providers[] = {
+	{ TOKEN "device=https://a.example/d", NULL },
+	{ TOKEN "authorize=https://a.example:8443/a?x=y extra=access_type=offline&prompt=consent redirect=http://localhost", NULL },
+	{ "token=http://127.0.0.1:8080/t app_scope=s", NULL },
+	{ "token=http://[::1]:8080/t app_scope=s", NULL },
+	{ "token=http://localhost/t app_scope=s client_auth=basic", NULL },
+	{ TOKEN "device=https://a.example/d young=8d young_hint=\"so soon\"", NULL },
+	{ "token=http://a.example/t app_scope=s", "token=http://a.example/t: a https:// address is meant" },
+	{ "token=http://127.0.0.1.a.example/t app_scope=s", "a https:// address is meant" },
+	{ "token=http://localhost@a.example/t app_scope=s", "a https:// address is meant" },
+	{ "token=https://ann@a.example/t app_scope=s", "a https:// address is meant" },
+	{ "token=file:///etc/passwd app_scope=s", "a https:// address is meant" },
+	{ "token=https:///t app_scope=s", "a https:// address is meant" },
+	{ "token=\"https://a.example/t x\" app_scope=s", "a https:// address is meant" },
+	{ "device=https://a.example/d scope=s", "token= is missing" },
+	{ "token=https://a.example/t", "how does one log in?" },
+	{ "token=https://a.example/t device=https://a.example/d", "scope= is missing" },
+	{ TOKEN "device=https://a.example/d young=8d", "young= and young_hint= belong together" },
+	{ TOKEN "device=https://a.example/d young=soon", "young=soon: a time such as 8d" },
+	{ TOKEN "device=https://a.example/d client_auth=jwt", "client_auth=jwt: post or basic" },
+	{ TOKEN "device=https://a.example/d tenant=a/b", "tenant=a/b: letters" },
+	{ TOKEN "device=https://a.example/d device=https://a.example/d", "device= stands twice" },
+	{ TOKEN "dev=https://a.example/d", "unknown word \"dev\"" },
+};
+
+static void
+provider_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(providers); i++) {
+		struct arena *arena = arena_new();
+		struct buf why = BUF_INIT(4096);
+		struct provider p;
+		int rv = provider_parse(span_of(providers[i].in), arena, &p, &why);
+
+		if ((rv == 0) != (providers[i].why == NULL) ||
+		    (rv == -1 && strstr(buf_str(&why), providers[i].why) == NULL))
+			fail_msg("%s: %s", providers[i].in, buf_str(&why));
+		buf_free(&why);
+		arena_free(arena);
+	}
+}
+
+static void
+tenants(void **state)
+{
+	struct arena *arena = arena_new();
+	struct buf why = BUF_INIT(4096);
+
+	(void)state;
+	assert_string_equal(provider_url("https://a/{tenant}/t", "x-1", arena, &why), "https://a/x-1/t");
+	assert_string_equal(provider_url("https://a/t", NULL, arena, &why), "https://a/t");
+	assert_null(provider_url("https://a/{tenant}/t", NULL, arena, &why));
+	assert_string_equal(buf_str(&why), "tenant= is missing: https://a/{tenant}/t needs it");
+	buf_free(&why);
+	arena_free(arena);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(entry_rows), cmocka_unit_test(values) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(entry_rows), cmocka_unit_test(values),
+		cmocka_unit_test(provider_rows), cmocka_unit_test(tenants) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
