@@ -343,6 +343,31 @@ fail:
 }
 
 void
+tls_binding(const struct io *io, struct buf *out)
+{
+	SSL *ssl = io->via.state;
+	unsigned char octets[EVP_MAX_MD_SIZE];
+	size_t n;
+
+	if (io->via.read != tls_read)
+		return;
+	if (SSL_version(ssl) >= TLS1_3_VERSION) {
+		static const char label[] = "EXPORTER-Channel-Binding";
+
+		if (SSL_export_keying_material(ssl, octets, 32, label, sizeof(label) - 1, NULL, 0, 0) != 1)
+			return;
+		buf_adds(out, "tls-exporter:");
+		buf_add(out, octets, 32);
+	} else if (SSL_get_extms_support(ssl) == 1) {
+		/* The first Finished of the handshake: ours, as no session is resumed. */
+		n = SSL_get_finished(ssl, octets, sizeof(octets));
+		buf_adds(out, "tls-unique:");
+		buf_add(out, octets, n);
+	}
+	explicit_bzero(octets, sizeof(octets));
+}
+
+void
 tls_describe(const struct io *io, struct buf *out)
 {
 	const SSL *ssl = io->via.state;

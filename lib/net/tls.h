@@ -30,6 +30,12 @@ struct tls_peer {
 int tls_client(struct io *, const struct tls_peer *, deadline_ms, struct buf *why) MUST_CHECK;
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; nothing when io has no TLS. */
 void tls_describe(const struct io *, struct buf *out);
+/*
+ * The channel binding of this connection: its name, ":" and octets (RFC 5056, 2.1). "tls-exporter" (RFC 9266)
+ * in TLS 1.3, before it "tls-unique" (RFC 5929), if the master secret is tied to this handshake
+ * (RFC 7627). Nothing otherwise.
+ */
+void tls_binding(const struct io *, struct buf *out);
 /* Is this a pin? (For posthouse compile.) */
 bool tls_pin_valid(struct span);
 

@@ -26,6 +26,7 @@ for program in PROGRAMS:
 FOREIGN = {  # header → the modules that may include it (folder/name without suffix; folder/ is all of it)
     'cdb.h': ['lib/store/map'],
     'ares.h': ['lib/net/dns'],
+    'gsasl.h': ['lib/net/sasl'],
     'idn2.h': ['lib/mail/domain'],
     'seccomp.h': ['lib/sys/sandbox'],
     'linux/landlock.h': ['lib/sys/sandbox'],

@@ -140,6 +140,8 @@ enum behaviour {
 	PLAIN,     /* speaks POP3 instead */
 	HANGS_UP,
 	RENEGOTIATES, /* TLS 1.2; asks for a new handshake, then says "+OK" */
+	BINDS,        /* says the octets of tls-exporter, 32 */
+	BINDS_12,     /* ... of tls-unique, 12 */
 };
 
 static void
@@ -151,6 +153,19 @@ echo(SSL *ssl, bool octetwise)
 	while ((n = SSL_read(ssl, s, sizeof(s))) > 0)
 		for (int i = 0; i < n; i += octetwise ? 1 : n)
 			SSL_write(ssl, s + i, octetwise ? 1 : n);
+}
+
+static void
+bind_channel(SSL *ssl, bool exporter)
+{
+	unsigned char octets[64];
+	size_t n = 32;
+
+	if (exporter) /* RFC 9266, 2 */
+		SSL_export_keying_material(ssl, octets, n, "EXPORTER-Channel-Binding", 24, (const unsigned char *)"", 0, 1);
+	else
+		n = SSL_get_peer_finished(ssl, octets, sizeof(octets));
+	SSL_write(ssl, octets, (int)n);
 }
 
 /* The name the client asked for: nothing else is served. */
@@ -178,7 +193,7 @@ accept_tls(int fd, const struct identity *id, enum behaviour how, char *sni)
 		SSL_CTX_set_security_level(ctx, 0);
 		SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
 	}
-	if (how == RENEGOTIATES)
+	if (how == RENEGOTIATES || how == BINDS_12)
 		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	ssl = SSL_new(ctx);
 	SSL_set_fd(ssl, fd);
@@ -208,7 +223,9 @@ serve(int fd, const struct identity *id, enum behaviour how, char *sni)
 		SSL_renegotiate(ssl);
 		SSL_do_handshake(ssl);
 	}
-	if (how == ECHO || how == OCTETWISE)
+	if (how == BINDS || how == BINDS_12)
+		bind_channel(ssl, how == BINDS);
+	else if (how == ECHO || how == OCTETWISE)
 		echo(ssl, how == OCTETWISE);
 	else
 		SSL_write(ssl, "+OK\r\n", 5);
@@ -512,6 +529,40 @@ knows_pins(void **state)
 	    SPAN("sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=x")));
 }
 
+/* Both ends have the same octets, and nobody else. */
+static void
+binds_channels(void **state)
+{
+	static const struct {
+		enum behaviour how;
+		const char *prefix;
+		size_t n;
+	} kinds[] = { { BINDS, "tls-exporter:", 32 }, { BINDS_12, "tls-unique:", 12 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct tls_peer peer = { .host = "house.example", .ca_file = ca_file };
+		struct buf why = BUF_INIT(1024), ours = BUF_INIT(200), expected = BUF_INIT(200);
+		struct io io;
+		pid_t pid = server(&house, kinds[i].how, NULL, &io);
+
+		tls_binding(&io, &ours);
+		assert_int_equal(ours.len, 0);
+		assert_int_equal(tls_client(&io, &peer, deadline_in(5000), &why), 0);
+		while (io_unread(&io).len < kinds[i].n)
+			assert_int_equal(io_fill(&io, deadline_in(5000)), 1);
+		buf_adds(&expected, kinds[i].prefix);
+		buf_addspan(&expected, io_unread(&io));
+		tls_binding(&io, &ours);
+		assert_true(span_eq(buf_span(&ours), buf_span(&expected)));
+		assert_int_equal(ours.len, strlen(kinds[i].prefix) + kinds[i].n);
+		end(&io, pid);
+		buf_free(&why);
+		buf_free(&ours);
+		buf_free(&expected);
+	}
+}
+
 int
 main(void)
 {
@@ -525,6 +576,7 @@ main(void)
 		cmocka_unit_test(refuses_what_came_in_the_clear),
 		cmocka_unit_test(refuses_what_is_still_unsent),
 		cmocka_unit_test(knows_pins),
+		cmocka_unit_test(binds_channels),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

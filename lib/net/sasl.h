@@ -1,0 +1,51 @@
+/*
+ * sasl: proving who we are to a server (RFC 4422), as a client. The only module that knows GNU SASL.
+ *
+ * Which mechanism: the strongest of those offered that the login has the means for. With a token OAUTHBEARER,
+ * XOAUTH2; with a password SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS (with a channel binding), SCRAM-SHA-256,
+ * SCRAM-SHA-1, PLAIN and LOGIN (these two show the password: under TLS only); CRAM-MD5 on demand only.
+ *
+ * The dialogue, in any protocol:
+ *   say AUTH sasl_mechanism(); when sasl_initial(), the answer of sasl_step(SPAN("")) may go on the same line
+ *   (SASL-IR; an empty answer is "=" there), or is sent when the server's empty challenge comes;
+ *   each challenge of the server: sasl_step(), send what it gave, "" being an empty line;
+ *   the server says success: sasl_success(). Only when that is 0, too, we are logged in.
+ */
+#ifndef LIB_NET_SASL_H
+#define LIB_NET_SASL_H
+
+#include <stdbool.h>
+
+#include "lib/base/buf.h"
+
+struct sasl_login {
+	const char *login;
+	const char *password; /* NULL: none */
+	const char *token;    /* OAuth2 access token; NULL: none */
+	const char *host;     /* the server's name and port, for OAUTHBEARER */
+	unsigned port;
+	struct span binding;  /* of tls_binding(); empty: none */
+};
+struct sasl;
+/*
+ * offered: names of mechanisms between blanks, as EHLO's AUTH or CAPA's SASL have them; "AUTH=NAME" (IMAP) will
+ * do; words that are no mechanism do not disturb. only: the one mechanism to use; NULL or "": the best.
+ * private: nobody listens (TLS), so that the password may be shown. What login points to is not needed
+ * afterwards. NULL with why: no mechanism serves.
+ */
+struct sasl *sasl_client(struct span offered, const struct sasl_login *, const char *only, bool private,
+    struct buf *why) MUST_CHECK;
+const char *sasl_mechanism(const struct sasl *);
+bool sasl_initial(const struct sasl *); /* the client speaks first */
+/*
+ * Answer a challenge: base64 both, without the protocol's framing. 1: the server has to say more before
+ * success; 0: success may come; -1 with why: the challenge is wrong (or over LIMIT_SASL octets, or the
+ * server is not who it should be): cancel with "*". A server that refuses a token
+ * says so in a challenge: that is 1, the status of it is in why, and an answer is to be sent as always.
+ */
+int sasl_step(struct sasl *, struct span challenge, struct buf *out, struct buf *why) MUST_CHECK;
+/* The server says we are logged in. -1 with why: it may not know our password at all (RFC 5802, 3). */
+int sasl_success(const struct sasl *, struct buf *why) MUST_CHECK;
+void sasl_free(struct sasl *); /* secrets wiped; NULL is fine */
+
+#endif
