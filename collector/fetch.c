@@ -184,10 +184,10 @@ fetch_batch_due(const struct fetch *f, bool last)
 }
 
 int
-fetch_settle(struct fetch *f, int (*safe)(void *, size_t), void *arg)
+fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 {
 	int rv = take_settle(&f->take);
-	bool may_go = rv == 0 && fetch_keep_over(f, time(NULL));
+	bool sound = rv == 0, over = fetch_keep_over(f, time(NULL));
 
 	for (size_t i = 0; i < f->take.done_count; i++) {
 		const struct take_done *d = &f->take.done[i];
@@ -195,8 +195,8 @@ fetch_settle(struct fetch *f, int (*safe)(void *, size_t), void *arg)
 		if (d->failed)
 			continue;
 		f->run->messages++;
-		if (may_go && rv == 0 && safe != NULL)
-			rv = safe(arg, d->number);
+		if (sound && rv == 0 && safe != NULL)
+			rv = safe(arg, d->number, over);
 	}
 	take_next_batch(&f->take);
 	f->batch_octets = 0;

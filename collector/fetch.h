@@ -89,10 +89,10 @@ int fetch_end(struct fetch *, const char *uid, uint64_t listed, size_t number) M
 /* Is it time to settle? last: no more messages are under way. */
 bool fetch_batch_due(const struct fetch *, bool last);
 /*
- * All that was taken becomes safe. Then safe(arg, number) for each that may now be deleted upstream (keep= allows
- * it, too); 0, or -1 with why, which ends it. 0; -1 with why.
+ * All that was taken becomes safe. Then safe(arg, number, over) for each message that is; over: keep= allows to
+ * delete it upstream now. 0, or -1 with why, which ends it. 0; -1 with why.
  */
-int fetch_settle(struct fetch *, int (*safe)(void *, size_t number), void *arg) MUST_CHECK;
+int fetch_settle(struct fetch *, int (*safe)(void *, size_t number, bool over), void *arg) MUST_CHECK;
 /* The upstream has confirmed the deletion of these. 0; -1 with why. */
 int fetch_deleted(struct fetch *, const struct span *uids, size_t n) MUST_CHECK;
 

@@ -447,10 +447,12 @@ drain(struct session *s)
 
 /* A message is safe here, so it may go upstream. */
 static int
-safe(void *arg, size_t i)
+safe(void *arg, size_t i, bool over)
 {
 	struct session *s = arg;
 
+	if (!over)
+		return 0;
 	if (!s->pipelining && drain(s) == -1)
 		return -1;
 	say_dele(s, i);
