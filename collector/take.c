@@ -443,6 +443,8 @@ commit_copy(struct take *t, size_t person, const unsigned char digest[DIGEST_OCT
 	sync = &t->sync[t->sync_count];
 	buf_addf(&client, "collected from %s", t->account->name);
 	env.client = buf_str(&client);
+	env.again = state_doubtful(t->state);
+	state_key(t->state, t->account->name, sort_account_user(t->account->sort, person), digest, env.key);
 	rv = submit_commit(&t->submit, &env, &reply);
 	buf_free(&client);
 	if (rv == -1)

@@ -13,6 +13,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/store/envelope.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
@@ -138,6 +139,23 @@ has_flag(const char *flags, const char *flag)
 	return false;
 }
 
+/* "key=KEY" among the flags; "": there is none. NULL: it is none. */
+static const char *
+read_key(const struct agent *a, const char *flags)
+{
+	struct span rest = span_of(flags);
+
+	while (rest.s != NULL) {
+		struct span flag = span_cut(&rest, ',');
+
+		if (flag.len < 4 || memcmp(flag.s, "key=", 4) != 0)
+			continue;
+		flag = (struct span){ flag.s + 4, flag.len - 4 };
+		return envelope_key_ok(flag) ? arena_dupn(a->arena, flag.s, flag.len) : NULL;
+	}
+	return "";
+}
+
 static bool
 read_job(const struct agent *a, struct wire_packet *p, struct job *j)
 {
@@ -149,8 +167,9 @@ read_job(const struct agent *a, struct wire_packet *p, struct job *j)
 		.envid = p->word[ENVID], .msg_fd = wire_fd(p, 0),
 		.body_8bit = has_flag(p->word[FLAGS], "8bit"),
 		.smtputf8 = has_flag(p->word[FLAGS], "utf8"),
+		.again = has_flag(p->word[FLAGS], "again"), .key = read_key(a, p->word[FLAGS]),
 		.arena = a->arena };
-	if (num_parse(span_of(p->word[ARRIVED]), INT64_MAX, &arrived) == -1 ||
+	if (j->key == NULL || num_parse(span_of(p->word[ARRIVED]), INT64_MAX, &arrived) == -1 ||
 	    num_parse(span_of(p->word[OCTETS]), INT64_MAX, &j->octets) == -1 ||
 	    num_parse(span_of(p->word[WIRE]), INT64_MAX, &j->wire_octets) == -1 ||
 	    num_parse(span_of(p->word[HEAD]), j->octets, &j->head_octets) == -1)

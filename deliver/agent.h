@@ -25,7 +25,8 @@ struct job {
 	const char *id, *sender, *nexthop, *ret, *envid;
 	int64_t arrived_s;
 	uint64_t octets, wire_octets, head_octets;
-	bool body_8bit, smtputf8;
+	bool body_8bit, smtputf8, again;
+	const char *key;     /* the delivery key; "": none. again: a copy with it may be there already */
 	int msg_fd;
 	struct job_rcpt *rcpts;
 	size_t rcpt_count;

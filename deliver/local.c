@@ -21,6 +21,7 @@
 #include "lib/store/conf.h"
 #include "lib/store/maildir.h"
 #include "lib/store/words.h"
+#include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
 #include "router/router.h"
@@ -189,18 +190,44 @@ put(const struct local *l, struct box *box, int msg_fd, const char *name)
 	return box_sync_new(box);
 }
 
+/*
+ * An earlier copy, left by somebody who was cut off before he could say so. 1: there is one, and it lasts from
+ * now on; 0: there is none; -1 errno.
+ */
+static int
+find_earlier(const struct local *l, struct box *box, const char *key)
+{
+	int fd = maildir_find_key(box->fd, key), rv;
+
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	rv = fsync(fd);
+	file_close(fd);
+	if (rv == 0 && (!box->names_follow || l->conf.sync_names_always))
+		rv = box_sync_new(box) == 0 ? file_sync_dir_at(box->fd, "cur") : -1;
+	return rv == 0 ? 1 : -1;
+}
+
+static int
+put_once(const struct local *l, const struct job *j, struct box *box, const char *name)
+{
+	int rv = j->again ? find_earlier(l, box, j->key) : 0;
+
+	return rv == 0 ? put(l, box, j->msg_fd, name) : rv == 1 ? 0 : -1;
+}
+
 static void
 deliver(struct local *l, struct job *j, struct job_rcpt *r,
     const struct mailbox *m, const char *name)
 {
 	struct box *box = boxes_open(&l->boxes, m->root, m->maildir);
-	int rv = box != NULL ? put(l, box, j->msg_fd, name) : -1;
+	int rv = box != NULL ? put_once(l, j, box, name) : -1;
 
 	if (rv == -1 && box != NULL && errno == ENOENT) {
 		/* The directory that was held open was removed meanwhile. */
 		box_forget(box);
 		box = boxes_open(&l->boxes, m->root, m->maildir);
-		rv = box != NULL ? put(l, box, j->msg_fd, name) : -1;
+		rv = box != NULL ? put_once(l, j, box, name) : -1;
 	}
 	if (rv == 0)
 		outcome(j, r, SENT, 250, "2.0.0", "delivered to the mailbox");
@@ -244,7 +271,7 @@ serve_job(struct local *l, struct job *j)
 
 	router_refresh(&l->router);
 	maildir_name_format(&name, j->arrived_s, j->id, l->conf.hostname,
-	    j->octets, j->wire_octets);
+	    j->octets, j->wire_octets, j->key);
 	for (i = 0; i < j->rcpt_count && served; i++)
 		served = serve_rcpt(l, j, &j->rcpts[i], buf_str(&name));
 	buf_free(&name);

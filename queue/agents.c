@@ -113,12 +113,21 @@ add_rcpt(struct buf *body, const struct message *m, size_t i, enum kind kind)
 	return false;
 }
 
-static const char *
-flags_of(const struct envelope *e)
+/* May an earlier attempt, or an earlier life, have put this copy into a mailbox already? */
+static bool
+may_be_there(const struct message *m)
 {
-	if (e->body_8bit)
-		return e->smtputf8 ? "8bit,utf8" : "8bit";
-	return e->smtputf8 ? "utf8" : "-";
+	return m->env.key[0] != '\0' && (m->env.again || m->died || m->phase == TRYING);
+}
+
+static const char *
+flags_of(const struct message *m, char out[LIMIT_KEY + 32])
+{
+	const struct envelope *e = &m->env;
+
+	snprintf(out, LIMIT_KEY + 32, "%s%s%s%s%s", e->body_8bit ? ",8bit" : "", e->smtputf8 ? ",utf8" : "",
+	    e->key[0] != '\0' ? ",key=" : "", e->key, may_be_there(m) ? ",again" : "");
+	return out[0] == ',' ? out + 1 : "-";
 }
 
 struct decimal {
@@ -142,9 +151,10 @@ send_job(struct agent *a, const struct message *m, const char *nexthop, struct s
 {
 	const struct envelope *e = &m->env;
 	struct decimal arrived, octets, wire, head;
+	char flags[LIMIT_KEY + 32];
 	const char *const words[] = { e->id, e->sender, decimal(&arrived, (uint64_t)e->arrived_s),
 		decimal(&octets, e->octets), decimal(&wire, e->wire_octets), decimal(&head, e->head_octets),
-		flags_of(e), nexthop, e->ret, e->envid };
+		flags_of(m, flags), nexthop, e->ret, e->envid };
 
 	if (a->kind == KIND_BOUNCE)
 		return wire_send(&a->wire, NEVER, fds, body, "BOUNCE",

@@ -186,3 +186,45 @@ files_scan(struct queued *q, struct found *f)
 		return -1;
 	return 0;
 }
+
+/* --- keys ---------------------------------------------------------------- */
+
+#define KEYS_BACK_S 3600 /* who was cut off comes again with what is at most so much older than the newest */
+
+static void
+read_key(struct queued *q, const struct record *r, struct arena *arena)
+{
+	struct buf why = BUF_INIT(512);
+	struct envelope e;
+	int fd = files_open_envelope(&q->spool, r, O_RDONLY);
+
+	/* One that does not parse is found when it is due. */
+	if (fd != -1 && envelope_read(fd, arena, &e, &why) == 0 && e.key[0] != '\0')
+		keys_add(&q->keys, e.key, r->id, true);
+	file_close(fd);
+	arena_reset(arena);
+	buf_free(&why);
+}
+
+void
+files_read_keys(struct queued *q)
+{
+	struct arena *arena = arena_new();
+	char from[LIMIT_ID] = "";
+	const struct record *r;
+	size_t n = 0;
+
+	for (size_t i = 0; i < q->records.buckets; i++)
+		for (r = q->records.bucket[i]; r != NULL; r = r->next)
+			if (strcmp(r->id, from) > 0)
+				strlcpy(from, r->id, sizeof from);
+	if (*from != '\0')
+		spool_id_earlier(from, KEYS_BACK_S);
+	for (size_t i = 0; i < q->records.buckets; i++)
+		for (r = q->records.bucket[i]; r != NULL && n < KEYS; r = r->next)
+			if (strcmp(r->id, from) >= 0) {
+				read_key(q, r, arena);
+				n++;
+			}
+	arena_free(arena);
+}

@@ -42,6 +42,16 @@ message_new(struct queued *q)
 	return m;
 }
 
+/* Nothing came of it: its key may come again. */
+static void
+key_undecided(struct queued *q, const struct message *m)
+{
+	const struct key *k = keys_find(&q->keys, m->env.key);
+
+	if (k != NULL && !k->taken && strcmp(k->id, m->env.id) == 0)
+		keys_forget(&q->keys, m->env.id);
+}
+
 void
 message_free(struct queued *q, struct message *m)
 {
@@ -52,6 +62,8 @@ message_free(struct queued *q, struct message *m)
 		site_take_back(&q->sites, p);
 	if (m->record != NULL)
 		m->record->work = NULL;
+	else if (m->env.key[0] != '\0')
+		key_undecided(q, m);
 	if (event_initialized(&m->timer))
 		event_del(&m->timer);
 	file_close(m->msg_fd);

@@ -7,6 +7,7 @@
  *   messages.c    a message while it is being worked on: attempt, bounce, end
  *   sites.c       destinations: whose turn it is, how many at once, whom to leave alone
  *   records.c     what is remembered of a message that waits
+ *   keys.c        delivery keys of late: what was taken is not taken twice
  *   files.c       names in the spool
  *   syncer.c      syncs of directories, shared, where names do not follow their files
  */
@@ -67,6 +68,24 @@ void records_remove(struct records *, struct record *);
 void records_schedule(struct records *, struct record *, int64_t due);
 void records_unschedule(struct records *, struct record *);
 struct record *records_first(const struct records *); /* earliest due; NULL: none */
+
+/* --- keys.c: delivery keys of late --------------------------------------- */
+
+#define KEYS 16384 /* remembered: more than all accounts together have under way */
+struct key {
+	char key[LIMIT_KEY], id[16];
+	bool taken;    /* we have said that we have it, or may have; else it is being decided */
+	uint32_t next; /* of the same hash */
+};
+struct keys {
+	struct key *ring; /* made for the first key */
+	uint32_t next, bucket[KEYS];
+};
+struct key *keys_find(struct keys *, const char *key); /* NULL: not of late */
+void keys_add(struct keys *, const char *key, const char *id, bool taken);
+void keys_taken(struct keys *, const char *key); /* "": nothing */
+void keys_forget(struct keys *, const char *id);
+void keys_free(struct keys *);
 
 /* --- sites.c: where mail goes ------------------------------------------- */
 
@@ -186,13 +205,15 @@ struct found {
 	size_t messages, held, swept, bad;
 };
 int files_scan(struct queued *, struct found *);
+/* The delivery keys of what came last, as far as it is here. */
+void files_read_keys(struct queued *);
 
 /* --- the sockets --------------------------------------------------------- */
 
 void submitters_listen(struct queued *, int fd);
 void submitters_sweep(struct queued *, int64_t now_s);
 /* What a submitter waits for has come: LINKED. */
-void submitter_linked(struct submitter *, struct message *, const char *how);
+void submitter_linked(struct submitter *, const struct message *, const char *how);
 /* The direct way is at its end: give the files names, tell the submitter. */
 void message_queue(struct queued *, struct message *);
 void message_direct(struct queued *, struct message *); /* an agent has reported */
@@ -221,6 +242,7 @@ struct queued {
 	char *packet;          /* one buffer for all who talk to us */
 	struct records records;
 	struct sites sites;
+	struct keys keys;
 	struct syncer *syncer;
 	struct message *spare; /* messages to be used again */
 	size_t working;        /* messages in memory as a whole */

@@ -66,7 +66,7 @@ refuse(struct submitter *s, const char *code, const char *enhanced, const char *
 }
 
 void
-submitter_linked(struct submitter *s, struct message *m, const char *how)
+submitter_linked(struct submitter *s, const struct message *m, const char *how)
 {
 	const char *const words[] = { m->env.id, how, s->q->sync_names ? "names" : "file" };
 
@@ -157,6 +157,13 @@ is_number(const char *word, uint64_t n)
 	return num_parse(span_of(word), UINT64_MAX, &value) == 0 && value == n;
 }
 
+/* Only a program of ours knows what is the same copy. */
+static bool
+may_have_key(const struct submitter *s)
+{
+	return s->uid == 0 || s->uid == getuid() || s->uid == s->q->uids.collect;
+}
+
 static const char *
 fault_of_rcpts(const struct envelope *e)
 {
@@ -188,6 +195,8 @@ fault_of(const struct submitter *s, const struct message *m, const struct wire_p
 	age = now_s() - e->arrived_s;
 	if (age < -CLOCKS_APART_S || age > 24 * CLOCKS_APART_S)
 		return "it arrived at another time";
+	if (e->key[0] != '\0' && !may_have_key(s))
+		return "a delivery key is not for this submitter";
 	return fault_of_rcpts(e);
 }
 
@@ -307,6 +316,27 @@ begin_direct(struct queued *q, struct message *m)
 	agents_dispatch(q);
 }
 
+/*
+ * Have we had this copy before? A submitter was cut off before it heard so. True: it has its answer. What it
+ * must make safe now is the earlier copy (lib/wire/submit.h).
+ */
+static bool
+is_known(struct submitter *s, const struct message *m)
+{
+	struct key *k = m->env.key[0] != '\0' ? keys_find(&s->q->keys, m->env.key) : NULL;
+
+	if (k == NULL)
+		return false;
+	if (!k->taken) {
+		refuse(s, "451", "4.3.0", "This very copy is being delivered at this moment");
+		return true;
+	}
+	strlcpy(k->id, m->env.id, sizeof k->id); /* FAILED names it */
+	submitter_linked(s, m, "already");
+	log_accepted(s, m, "already");
+	return true;
+}
+
 static void
 on_commit(struct submitter *s, struct wire_packet *p)
 {
@@ -334,7 +364,11 @@ on_commit(struct submitter *s, struct wire_packet *p)
 		    LN("uid", s->uid));
 		refuse(s, "554", "5.6.0", "The queue does not understand the envelope");
 		message_free(q, m);
+	} else if (is_known(s, m)) {
+		message_free(q, m);
 	} else {
+		if (m->env.key[0] != '\0')
+			keys_add(&q->keys, m->env.key, m->env.id, false);
 		m->env_fd = s->env_fd;
 		s->env_fd = -1;
 		m->rcpt = arena_alloc(m->arena, m->env.rcpt_count * sizeof *m->rcpt);
@@ -354,6 +388,7 @@ delivered(struct queued *q, struct message *m)
 {
 	struct submitter *s = m->from;
 
+	keys_taken(&q->keys, m->env.key);
 	if (s != NULL) {
 		submitter_linked(s, m, "delivered");
 		log_accepted(s, m, "delivered");
@@ -385,6 +420,17 @@ queue_failed(struct queued *q, struct message *m, int error)
 		message_free(q, m);
 }
 
+/* Nobody was told that we have it. But a copy with a key may be in mailboxes by now, and its submitter, when it comes
+ * again, will hear that we have it: then it is to be true. */
+static void
+gone(struct queued *q, struct message *m)
+{
+	if (m->env.key[0] == '\0')
+		message_drop(q, m, "its submitter has gone");
+	else
+		message_start(q, m);
+}
+
 /* It has its names; on the disk, too, where names need help with that. */
 static void
 names_made(struct queued *q, void *arg, int error)
@@ -393,14 +439,18 @@ names_made(struct queued *q, void *arg, int error)
 	struct submitter *s = m->from;
 
 	m->naming = false;
-	if (s == NULL) {
-		message_drop(q, m, "its submitter has gone"); /* nobody was told that we have it */
+	if (s != NULL)
+		s->deciding = NULL;
+	if (error != 0) {
+		if (s != NULL)
+			refuse(s, "451", "4.3.0", "The disk did not take the message's name");
+		keys_forget(&q->keys, m->env.id);
+		message_drop(q, m, "its name could not be synced");
 		return;
 	}
-	s->deciding = NULL;
-	if (error != 0) {
-		refuse(s, "451", "4.3.0", "The disk did not take the message's name");
-		message_drop(q, m, "its name could not be synced");
+	keys_taken(&q->keys, m->env.key);
+	if (s == NULL) {
+		gone(q, m);
 		return;
 	}
 	submitter_linked(s, m, "queued");
@@ -442,11 +492,11 @@ message_direct(struct queued *q, struct message *m)
 {
 	if (rcpts_in(m, WAS_SENT) == m->env.rcpt_count)
 		delivered(q, m);
-	else if (m->from == NULL) {
-		/* Nobody was told that we have it, and nobody waits to be. */
-		if (m->jobs == 0)
-			message_free(q, m);
-	} else if (m->jobs == 0 && rcpts_in(m, WAITING) == 0)
+	else if (m->jobs > 0)
+		return;
+	else if (m->from == NULL && m->env.key[0] == '\0')
+		message_free(q, m); /* nobody was told that we have it, and nobody waits to be */
+	else if (m->from == NULL || rcpts_in(m, WAITING) == 0)
 		message_queue(q, m);
 }
 
@@ -487,6 +537,7 @@ on_failed(struct submitter *s, struct wire_packet *p)
 {
 	struct message *m = syncing(s, p->word[0]);
 
+	keys_forget(&s->q->keys, p->word[0]);
 	if (m == NULL) {
 		log_error(EV_WARNING, LS("text", "a delivered message may not be on the disk"),
 		    LS("id", p->word[0]));

@@ -20,6 +20,7 @@
 #define LIMIT_CONF_VALUE 4096    /* octets of one setting */
 #define LIMIT_UIDL 70            /* octets; RFC 1939, 7 */
 #define LIMIT_ID 32              /* octets of a queue ID */
+#define LIMIT_KEY 32             /* octets of a delivery key */
 #define LIMIT_LOG_VALUE 512      /* octets of one foreign value in a log line */
 #define LIMIT_ALIAS_DEPTH 10     /* an alias of an alias of an alias ... */
 #define LIMIT_EXPANSION 10000    /* final recipients one RCPT may become */

@@ -114,6 +114,8 @@ envelope_write(const struct envelope *e, struct buf *out)
 	buf_addf(out, "\nbody %s\n", e->body_8bit ? "8BITMIME" : "7BIT");
 	if (e->smtputf8)
 		buf_adds(out, "smtputf8\n");
+	if (e->key[0] != '\0')
+		buf_addf(out, "key %s%s\n", e->key, e->again ? " again" : "");
 	add_given(out, "ret", e->ret);
 	add_given(out, "envid", e->envid);
 	buf_addf(out, "rcpts %zu\n", e->rcpt_count);
@@ -245,6 +247,30 @@ get_smtputf8(struct reading *r, struct span v)
 	return v.len == 0 ? 0 : wrong(r, "nothing belongs here");
 }
 
+bool
+envelope_key_ok(struct span key)
+{
+	if (key.len == 0 || key.len >= LIMIT_KEY)
+		return false;
+	for (size_t i = 0; i < key.len; i++)
+		if (!(key.s[i] >= '0' && key.s[i] <= '9') && !(key.s[i] >= 'a' && key.s[i] <= 'z'))
+			return false;
+	return true;
+}
+
+static int
+get_key(struct reading *r, struct span v)
+{
+	struct span key = span_cut(&v, ' ');
+
+	if (!envelope_key_ok(key) || (v.s != NULL && !span_is(v, "again")))
+		return wrong(r, "no delivery key");
+	memcpy(r->e->key, key.s, key.len);
+	r->e->key[key.len] = '\0';
+	r->e->again = v.s != NULL;
+	return 0;
+}
+
 static int
 get_ret(struct reading *r, struct span v)
 {
@@ -286,6 +312,7 @@ static const struct {
 	{ "client", true, get_client },
 	{ "body", true, get_body },
 	{ "smtputf8", false, get_smtputf8 },
+	{ "key", false, get_key },
 	{ "ret", false, get_ret },
 	{ "envid", false, get_envid },
 	{ "rcpts", true, get_rcpts },

@@ -11,6 +11,7 @@
  *   client [192.0.2.1] helo.example smtp   address, HELO, service; or: submitted by uid 1000
  *   body 8BITMIME                   7BIT, 8BITMIME
  *   smtputf8                        when it is needed
+ *   key 9tq4x0... again             a delivery key, when the submitter gave one; again: look for an earlier copy
  *   ret FULL / envid QQ314159       DSN (RFC 3461), when given
  *   rcpts 2                         so that a file cut short is recognised; recipients follow
  *   T 0000 local ann@example.org rfc822;Ann@Example.ORG -
@@ -53,9 +54,13 @@ struct envelope {
 	const char *client;   /* the field's text as written */
 	bool body_8bit, smtputf8;
 	const char *ret, *envid; /* "" when not given */
+	char key[LIMIT_KEY];  /* the same key: the same copy for the same recipients; "": none */
+	bool again;           /* a copy with this key may be here already: look into mailboxes */
 	struct env_rcpt *rcpts;
 	size_t rcpt_count;
 };
+/* Lower-case letters and digits, at least one: it becomes part of names. */
+bool envelope_key_ok(struct span) MUST_CHECK;
 void envelope_write(const struct envelope *, struct buf *out);
 /* All of fd's text into *out; strings live in the arena. -1 with why: it does not parse. */
 int envelope_read(int fd, struct arena *, struct envelope *out, struct buf *why) MUST_CHECK;

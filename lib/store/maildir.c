@@ -6,6 +6,7 @@
  */
 #include "lib/store/maildir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,7 +25,7 @@
 
 void
 maildir_name_format(struct buf *out, int64_t arrived_s, const char *id,
-    const char *host, uint64_t size, uint64_t wire)
+    const char *host, uint64_t size, uint64_t wire, const char *key)
 {
 	buf_addf(out, "%lld.%s.", (long long)arrived_s, id);
 	for (; *host != '\0'; host++)
@@ -34,6 +35,8 @@ maildir_name_format(struct buf *out, int64_t arrived_s, const char *id,
 			buf_addc(out, *host);
 	buf_addf(out, ",S=%llu,W=%llu", (unsigned long long)size,
 	    (unsigned long long)wire);
+	if (*key != '\0')
+		buf_addf(out, ",K=%s", key);
 }
 
 static bool
@@ -242,4 +245,54 @@ maildir_deliver(int dir_fd, int msg_fd, const char *name, bool *copied)
 	if (faccessat(dir_fd, new, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	return copy_in(dir_fd, msg_fd, tmp, new);
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+static bool
+has_key(const char *name, const char *key)
+{
+	struct span rest = { name, flags_at(span_of(name)) };
+
+	span_cut(&rest, ',');
+	while (rest.s != NULL) {
+		struct span field = span_cut(&rest, ',');
+
+		if (field.len > 2 && memcmp(field.s, "K=", 2) == 0 &&
+		    span_is((struct span){ field.s + 2, field.len - 2 }, key))
+			return true;
+	}
+	return false;
+}
+
+static int
+find_key_in(int dir_fd, const char *sub, const char *key)
+{
+	int fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = -1;
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (d == NULL) {
+		file_close(fd);
+		return -1;
+	}
+	errno = 0;
+	while (found == -1 && (e = readdir(d)) != NULL)
+		if (has_key(e->d_name, key))
+			found = openat(fd, e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (found == -1 && errno == 0)
+		errno = ENOENT;
+	closedir(d);
+	return found;
+}
+
+/* First new/, then cur/: that way messages move. */
+int
+maildir_find_key(int dir_fd, const char *key)
+{
+	int fd = find_key_in(dir_fd, "new", key);
+
+	if (fd == -1 && errno == ENOENT)
+		fd = find_key_in(dir_fd, "cur", key);
+	return fd;
 }

@@ -54,6 +54,13 @@ id_begin(void)
 	id_begun = true;
 }
 
+static void
+put_tick(char out[LIMIT_ID], uint64_t tick)
+{
+	for (size_t i = ID_TIME; i-- > 0; tick >>= 5)
+		out[i] = digits[tick & 31];
+}
+
 void
 spool_id(char out[LIMIT_ID])
 {
@@ -67,8 +74,7 @@ spool_id(char out[LIMIT_ID])
 	if (tick <= id_last)
 		tick = id_last + 1;
 	id_last = tick;
-	for (i = ID_TIME; i-- > 0; tick >>= 5)
-		out[i] = digits[tick & 31];
+	put_tick(out, tick);
 	for (i = ID_TIME + ID_DRAWN, drawn = id_drawn; i-- > ID_TIME; drawn >>= 5)
 		out[i] = digits[drawn & 31];
 	out[ID_TIME + ID_DRAWN] = '\0';
@@ -80,6 +86,17 @@ spool_id_valid(const char *id)
 	size_t n = strlen(id);
 
 	return n == ID_TIME + ID_DRAWN && strspn(id, digits) == n;
+}
+
+void
+spool_id_earlier(char id[LIMIT_ID], unsigned seconds)
+{
+	uint64_t tick = 0, back = (uint64_t)seconds * 1000000 / ID_TICK_US;
+
+	for (size_t i = 0; i < ID_TIME; i++)
+		tick = tick << 5 | (uint64_t)(strchr(digits, id[i]) - digits);
+	put_tick(id, tick > back ? tick - back : 0);
+	memset(id + ID_TIME, digits[0], ID_DRAWN);
 }
 
 static int

@@ -20,6 +20,8 @@ int spool_open(struct spool *, const char *dir, struct buf *why) MUST_CHECK; /* 
  * confusable letters. */
 void spool_id(char out[LIMIT_ID]);
 bool spool_id_valid(const char *);
+/* A valid ID becomes the smallest one of so many seconds before. */
+void spool_id_earlier(char id[LIMIT_ID], unsigned seconds);
 /* ... functions for link, move to cur, hold, release, remove, scan: see spool.c's owner. */
 
 #endif

@@ -18,6 +18,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/mail/digest.h"
 #include "lib/store/instance.h"
 #include "lib/sys/file.h"
 
@@ -72,6 +73,7 @@ struct state {
 	int notes_fd;  /* of the account that state_recover() was asked for */
 	struct note *notes;
 	size_t note_count, note_room;
+	bool doubtful;
 };
 
 static int
@@ -349,6 +351,34 @@ state_forget(struct state *s, const char *account, const char *user, const unsig
 	if (write_note(s, '-', NOTE_DIGEST, span_of(user), digest, 0) == -1)
 		return -1;
 	return uid.len == 0 ? 0 : write_note(s, '-', NOTE_UID, uid, NULL, 0);
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+#define KEY_DIGITS 20 /* 100 bits */
+
+void
+state_key(const struct state *s, const char *account, const char *user,
+    const unsigned char digest[STATE_DIGEST_OCTETS], char out[LIMIT_KEY])
+{
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	unsigned char hash[DIGEST_OCTETS];
+	struct digest *d = digest_new();
+
+	(void)s;
+	digest_add(d, account, strlen(account) + 1);
+	digest_add(d, user, strlen(user) + 1);
+	digest_add(d, digest, STATE_DIGEST_OCTETS);
+	digest_end(d, hash);
+	for (size_t i = 0; i < KEY_DIGITS; i++)
+		out[i] = digits[hash[i] & 31];
+	out[KEY_DIGITS] = '\0';
+}
+
+bool
+state_doubtful(const struct state *s)
+{
+	return s->doubtful;
 }
 
 /* --- messages ------------------------------------------------------------ */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/limits.h"
 
 #define STATE_DIGEST_OCTETS 32
 #define STATE_DIGEST_DAYS 90
@@ -42,6 +43,11 @@ int state_seen(struct state *, const char *account, const char *user,
 /* The queue has the user's copy. */
 int state_note_digest(struct state *, const char *account, const char *user,
     const unsigned char digest[STATE_DIGEST_OCTETS]) MUST_CHECK;
+/* The delivery key of this copy: the same one gives the same key (lib/store/envelope.h). */
+void state_key(const struct state *, const char *account, const char *user,
+    const unsigned char digest[STATE_DIGEST_OCTETS], char out[LIMIT_KEY]);
+/* May the queue have copies of which we know nothing? The last run on the account was cut off. */
+bool state_doubtful(const struct state *);
 /* Everything that is to be done with the message of this UID is noted. */
 int state_note_uid(struct state *, const char *account, struct span uid, uint64_t octets) MUST_CHECK;
 /* Take both kinds of notes back: the disk refused. */

@@ -8,7 +8,7 @@ const struct wire_msg agents_messages[] = {
 	/* who    verb      fds  said in      leads to     words */
 	{ CLIENT, "HELLO",  0,   AGENTS_NEW,  AGENTS_IDLE, "kind" },
 	/* arrived: seconds; octets and wire: sizes for the maildir name; head: octets that only
-	 * mailboxes get; flags: "8bit,utf8" or "-"; nexthop: see router_nexthop_text() */
+	 * mailboxes get; flags: see above; nexthop: see router_nexthop_text() */
 	{ SERVER, "JOB",    1,   AGENTS_IDLE, AGENTS_BUSY, "id sender arrived octets wire head flags nexthop ret envid +" },
 	{ SERVER, "BOUNCE", 2,   AGENTS_IDLE, AGENTS_BUSY, "id why +" },
 	{ CLIENT, "REPORT", 0,   AGENTS_BUSY, AGENTS_IDLE, "id host connected +" },

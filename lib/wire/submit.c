@@ -261,12 +261,21 @@ is_queued(const struct submit *s)
 	return strcmp(s->how, "queued") == 0;
 }
 
+/* What else must be on the disk than the message. */
+static int
+sync_beside(const struct submit *s)
+{
+	if (is_queued(s))
+		return fsync(s->env_fd);
+	return strcmp(s->how, "already") == 0 ? syncfs(s->msg_fd) : 0;
+}
+
 int
 submit_sync(struct submit *s, struct reply *reply)
 {
 	int rv = 0;
 
-	if ((is_queued(s) && fsync(s->env_fd) == -1) || fsync(s->msg_fd) == -1)
+	if (sync_beside(s) == -1 || fsync(s->msg_fd) == -1)
 		rv = sync_failed(s, s->id, reply);
 	else if (is_queued(s))
 		tell(s, "SYNCED", s->id);
@@ -280,7 +289,7 @@ submit_detach(struct submit *s, char id[LIMIT_ID], struct reply *reply)
 	int fd = s->msg_fd;
 
 	strlcpy(id, s->id, LIMIT_ID);
-	if (is_queued(s) && fsync(s->env_fd) == -1)
+	if (sync_beside(s) == -1)
 		fd = sync_failed(s, id, reply);
 	else
 		s->msg_fd = -1;

@@ -3,7 +3,7 @@
  *
  * OPEN asks for two files; FILES carries them: the message (fd 0) and the envelope (fd 1), unlinked,
  * on the spool's file system, and the ID. The client writes both, has the message written out
- * (file_writeout), says COMMIT. LINKED: the message has its names (how: "delivered" or "queued"; sync: "file"
+ * (file_writeout), says COMMIT. LINKED: the message has its names (how: "delivered", "queued" or "already"; sync: "file"
  * or "names"; see below); the client calls fsync on it (and, when it is queued, on the envelope), then answers
  * its own peer, then says SYNCED (or FAILED when fsync failed: queued takes the message back as far as it can).
  * For a delivered message only FAILED is said: nothing waits for it. A connection that
@@ -14,6 +14,10 @@
  * A client that is no program of ours (sendmail, run by anybody) could write into a message that is in somebody's
  * mailbox, as long as it holds the descriptors. So its first COMMIT is answered by COPY: both files again, copied
  * by queued, to read and to sync; it says COMMIT once more.
+ *
+ * An envelope may bear a delivery key: the same key, the same copy. When queued has had it before, it answers LINKED
+ * with how "already": the earlier copy counts, whose submitter may have been cut off before it could sync it; so this
+ * one syncs its whole file system instead of the message.
  *
  * With sync "names", queued has synced the directories itself before LINKED (file systems
  * where a name does not follow its file); the client's fsync is then still due for the file.
@@ -35,7 +39,7 @@ struct submit {
 	const char *service; /* who submits, for the log; submit_init: the program's name */
 	char id[LIMIT_ID];
 	int msg_fd, env_fd;
-	char how[16];        /* after commit: "delivered", "queued" */
+	char how[16];        /* after commit: "delivered", "queued", "already" */
 	char text[512];      /* of the last reply */
 };
 void submit_init(struct submit *, const char *socket_path);

@@ -37,6 +37,7 @@ check_same(const struct envelope *a, const struct envelope *b)
 	PROMISE(a->body_8bit == b->body_8bit && a->smtputf8 == b->smtputf8);
 	PROMISE(strcmp(a->client, b->client) == 0);
 	PROMISE(strcmp(a->ret, b->ret) == 0 && strcmp(a->envid, b->envid) == 0);
+	PROMISE(strcmp(a->key, b->key) == 0 && a->again == b->again);
 	PROMISE(a->rcpt_count == b->rcpt_count);
 	for (size_t i = 0; i < a->rcpt_count; i++) {
 		const struct env_rcpt *x = &a->rcpts[i], *y = &b->rcpts[i];

@@ -69,7 +69,55 @@ written(void **state)
 	(void)state;
 	envelope_write(&e, &out);
 	assert_string_equal(buf_str(&out), HEADER "rcpts 2\n" RCPT_ANN RCPT_BOB);
+	strlcpy(e.key, "9tq4x0", sizeof(e.key));
+	e.again = true;
+	buf_reset(&out);
+	envelope_write(&e, &out);
+	assert_string_equal(buf_str(&out), HEADER "key 9tq4x0 again\nrcpts 2\n" RCPT_ANN RCPT_BOB);
 	buf_free(&out);
+}
+
+static void
+keys(void **state)
+{
+	static const struct {
+		const char *line;
+		bool good, again;
+	} cases[] = {
+		{ "key 9tq4x0\n", true, false },
+		{ "key 9tq4x0 again\n", true, true },
+		{ "key 0123456789abcdefghijklmnopqrstu\n", true, false },
+		{ "key 0123456789abcdefghijklmnopqrstuv\n", false, false }, /* LIMIT_KEY octets */
+		{ "key\n", false, false },
+		{ "key \n", false, false },
+		{ "key 9tq4x0 \n", false, false },
+		{ "key 9tq4x0 twice\n", false, false },
+		{ "key 9Tq4x0\n", false, false },
+		{ "key a/b\n", false, false },
+		{ "key a,b\n", false, false },
+		{ "key a\nkey a\n", false, false },
+	};
+	struct arena *mem = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text = BUF_INIT(4096), why = BUF_INIT(500);
+		struct envelope got;
+		int fd;
+
+		buf_addf(&text, HEADER "%srcpts 1\n" RCPT_ANN, cases[i].line);
+		fd = file_of(buf_str(&text));
+		assert_int_equal(envelope_read(fd, mem, &got, &why), cases[i].good ? 0 : -1);
+		if (cases[i].good) {
+			assert_memory_equal(got.key, cases[i].line + 4, strlen(got.key));
+			assert_true(strlen(got.key) >= 6);
+			assert_int_equal(got.again, cases[i].again);
+		}
+		file_close(fd);
+		buf_free(&text);
+		buf_free(&why);
+	}
+	arena_free(mem);
 }
 
 /* What strangers chose comes back as it was, on its own line. */
@@ -294,6 +342,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written),
+		cmocka_unit_test(keys),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(read_or_refused),
 		cmocka_unit_test(notes_of_nul),

@@ -27,12 +27,12 @@ formatted(void **state)
 
 	(void)state;
 	maildir_name_format(&out, 1795315490, "0123456789abcde",
-	    "mx.example", 6, 7);
+	    "mx.example", 6, 7, "");
 	assert_string_equal(buf_str(&out), NAME);
 	buf_reset(&out);
-	maildir_name_format(&out, 1, "i", "a/b:c,d", 0, UINT64_MAX);
+	maildir_name_format(&out, 1, "i", "a/b:c,d", 0, UINT64_MAX, "k3y");
 	assert_string_equal(buf_str(&out),
-	    "1.i.a\\057b\\072c\\054d,S=0,W=18446744073709551615");
+	    "1.i.a\\057b\\072c\\054d,S=0,W=18446744073709551615,K=k3y");
 	buf_free(&out);
 }
 
@@ -56,6 +56,7 @@ static const struct {
 	{ "1.M2P3.host,S=-1", "1.M2P3.host,S=-1", false, false, 0, 0, "" },
 	{ "1.M2P3.host,S=99999999999999999999", "1.M2P3.host,S="
 	  "99999999999999999999", false, false, 0, 0, "" },
+	{ NAME ",K=k3y:2,S", "1795315490.0123456789abcde.mx.example", true, true, 6, 7, "S" },
 	{ "", "", false, false, 0, 0, "" },
 	{ ",S=1", "", true, false, 1, 0, "" },
 };

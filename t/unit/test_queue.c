@@ -101,6 +101,44 @@ test_due_is_bounded(void **unused)
 	assert_true(sizeof *rec <= 64);
 }
 
+/* --- keys ---------------------------------------------------------------- */
+
+static void
+test_keys(void **unused)
+{
+	static struct keys k; /* 64 KiB of buckets */
+	char key[LIMIT_KEY], id[16];
+
+	(void)unused;
+	assert_null(keys_find(&k, "k0"));
+	keys_taken(&k, "k0");
+	keys_forget(&k, "id");
+	for (unsigned i = 0; i < 3 * KEYS; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		name(id, i);
+		keys_add(&k, key, id, i % 2 == 0);
+	}
+	/* The newest KEYS are known, no older ones. */
+	for (unsigned i = 0; i < 3 * KEYS; i++) {
+		const struct key *e;
+
+		snprintf(key, sizeof key, "k%u", i);
+		e = keys_find(&k, key);
+		assert_int_equal(e != NULL, i >= 2 * KEYS);
+		if (e != NULL)
+			assert_int_equal(e->taken, i % 2 == 0);
+	}
+	snprintf(key, sizeof key, "k%u", 3 * KEYS - 1);
+	keys_taken(&k, key);
+	assert_true(keys_find(&k, key)->taken);
+	name(id, 3 * KEYS - 1);
+	keys_forget(&k, id);
+	assert_null(keys_find(&k, key));
+	keys_add(&k, key, id, false);
+	assert_false(keys_find(&k, key)->taken);
+	keys_free(&k);
+}
+
 /* --- sites --------------------------------------------------------------- */
 
 static struct sites sites;
@@ -217,6 +255,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_due_is_bounded),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_window),

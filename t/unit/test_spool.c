@@ -34,6 +34,25 @@ id_order(void **state)
 }
 
 static void
+id_earlier(void **state)
+{
+	char now[LIMIT_ID], id[LIMIT_ID], zero[LIMIT_ID] = "0000000001zzzzz";
+
+	(void)state;
+	spool_id(now);
+	memcpy(id, now, sizeof(id));
+	spool_id_earlier(id, 0);
+	assert_true(strcmp(id, now) <= 0 && strncmp(id, now, 10) == 0);
+	spool_id_earlier(id, 3600);
+	assert_true(spool_id_valid(id));
+	assert_true(strcmp(id, now) < 0);
+	/* 3600 s are 900,000,000 ticks: the fifth digit counts 32^5 ticks of 4 us, 134 s. */
+	assert_int_equal(strncmp(id, now, 3), 0);
+	spool_id_earlier(zero, 3600);
+	assert_string_equal(zero, "000000000000000");
+}
+
+static void
 id_of_child(void **state)
 {
 	char ours[LIMIT_ID], theirs[LIMIT_ID] = "";
@@ -128,6 +147,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(id_order),
+		cmocka_unit_test(id_earlier),
 		cmocka_unit_test(id_of_child),
 		cmocka_unit_test(id_valid),
 		cmocka_unit_test(opened),
