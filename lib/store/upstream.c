@@ -17,6 +17,7 @@
 
 #define DAYS_MAX 36500
 #define HOPS_MAX 1000
+#define FOLDER_MAX 1000 /* octets of a name */
 #define TIME_LIMIT_MAX_S 86400
 
 enum type {
@@ -50,6 +51,7 @@ static void read_tls(struct parser *, struct span);
 static void read_protocol(struct parser *, struct span);
 static void read_auth(struct parser *, struct span);
 static void read_keep(struct parser *, struct span);
+static void read_mark(struct parser *, struct span);
 static void read_envelope(struct parser *, struct span);
 static void read_position(struct parser *, struct span);
 static void read_subaddress(struct parser *, struct span);
@@ -96,6 +98,10 @@ static const struct entry_word entry_words[] = {
 	{ "max_messages",      NUMBER,    AT(max_messages), UINT32_MAX, NULL },
 	{ "schedule",          OTHER,     0,                0,          read_schedule },
 	{ "time_limit",        OTHER,     0,                0,          read_time_limit },
+	{ "folder",            STRINGS,   AT(folders),      0,          NULL },
+	{ "move_to",           TEXT,      AT(move_to),      0,          NULL },
+	{ "mark",              OTHER,     0,                0,          read_mark },
+	{ "idle",              YES_NO,    AT(idle),         0,          NULL },
 };
 // clang-format on
 
@@ -275,6 +281,14 @@ read_keep(struct parser *p, struct span s)
 	} else {
 		fault(p, "keep=%.*s: delete, all or a number of days is meant", (int)s.len, s.s);
 	}
+}
+
+static void
+read_mark(struct parser *p, struct span s)
+{
+	p->up->mark_seen = span_is(s, "seen");
+	if (!p->up->mark_seen && !span_is(s, "no"))
+		fault(p, "mark=%.*s: seen or no is meant", (int)s.len, s.s);
 }
 
 static bool
@@ -519,6 +533,42 @@ check_provider(struct parser *p)
 }
 
 static void
+check_folder(struct parser *p, const char *word, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+			n = 0;
+	if (n == 0 || n > FOLDER_MAX || !utf8_valid(name, n))
+		fault(p, "%s=%s: the name of a folder is meant, in UTF-8, at most %d octets", word, name, FOLDER_MAX);
+}
+
+/* Words that only an IMAP account can have. */
+static void
+check_folders(struct parser *p)
+{
+	const struct upstream *up = p->up;
+
+	if (up->protocol != UPSTREAM_IMAP) {
+		if (up->folders.n > 0 || up->move_to != NULL || up->mark_seen || up->idle)
+			fault(p, "folder=, move_to=, mark=seen and idle=yes go with protocol=imap");
+		return;
+	}
+	for (size_t i = 0; i < up->folders.n; i++) {
+		check_folder(p, "folder", up->folders.v[i]);
+		if (up->move_to != NULL && strcmp(up->folders.v[i], up->move_to) == 0)
+			fault(p, "move_to=%s is a folder that is collected from", up->move_to);
+	}
+	if (up->move_to != NULL)
+		check_folder(p, "move_to", up->move_to);
+	if (up->move_to != NULL && up->keep == UPSTREAM_KEEP_ALL)
+		fault(p, "move_to= says where mail goes when it is not kept: keep=all contradicts");
+	if (up->folders.n == 0)
+		strings_add(p, &p->up->folders, SPAN("INBOX"));
+}
+
+static void
 check_auth(struct parser *p)
 {
 	const struct upstream *up = p->up;
@@ -552,6 +602,7 @@ check_entry(struct parser *p)
 		fault(p, "login= is missing");
 	if (up->port == 0)
 		up->port = default_port(up);
+	check_folders(p);
 	check_users(p, "alias", &up->aliases, true, false);
 	check_users(p, "name", &up->names, true, false);
 	check_users(p, "cc", &up->ccs, false, true);

@@ -59,6 +59,11 @@ struct upstream {
 	uint64_t max_messages;       /* a run; 0: any */
 	uint64_t time_limit_s;       /* a run; 0: collect_time_limit */
 	struct schedule schedule;
+	/* IMAP */
+	struct upstream_strings folders; /* in UTF-8; "INBOX" when none is named; none with POP3 */
+	const char *move_to;         /* where collected mail goes instead of being deleted; NULL */
+	bool mark_seen;              /* what is kept is marked as read */
+	bool idle;                   /* stay, and collect what arrives at once */
 	/* how to sort: collector-corpus, "Configuration keys" */
 	enum upstream_kind kind;
 	struct upstream_strings mailboxes, domains, users, publics, trusted;

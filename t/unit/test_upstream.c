@@ -56,6 +56,16 @@ static const struct {
 	{ DOMAIN "auth=oauth provider=google secret=!x", "the token can come from one of them only" },
 	{ DOMAIN "auth=oauth provider=m client_id=1 tenant=../x", "tenant=../x: letters, digits" },
 	{ DOMAIN "provider=google client_id=1", "provider= goes with auth=oauth" },
+	{ DOMAIN "protocol=imap folder=INBOX,Lists/a folder=\"b c\" move_to=done idle=yes", NULL },
+	{ DOMAIN "protocol=imap keep=all mark=seen", NULL },
+	{ DOMAIN "folder=INBOX", "go with protocol=imap" },
+	{ DOMAIN "idle=yes", "go with protocol=imap" },
+	{ DOMAIN "protocol=imap mark=read", "mark=read: seen or no is meant" },
+	{ DOMAIN "protocol=imap folder=\xff", "the name of a folder is meant" },
+	{ DOMAIN "protocol=imap folder=a\001b", "the name of a folder is meant" },
+	{ DOMAIN "protocol=imap move_to=", "the name of a folder is meant" },
+	{ DOMAIN "protocol=imap folder=a move_to=a", "move_to=a is a folder that is collected from" },
+	{ DOMAIN "protocol=imap move_to=a keep=all", "keep=all contradicts" },
 	{ DOMAIN "users=\"ann", "" },
 };
 
