@@ -187,7 +187,7 @@ int
 fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 {
 	int rv = take_settle(&f->take);
-	bool sound = rv == 0, over = fetch_keep_over(f, time(NULL));
+	bool sound = rv == 0;
 
 	for (size_t i = 0; i < f->take.done_count; i++) {
 		const struct take_done *d = &f->take.done[i];
@@ -196,7 +196,7 @@ fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 			continue;
 		f->run->messages++;
 		if (sound && rv == 0 && safe != NULL)
-			rv = safe(arg, d->number, over);
+			rv = safe(arg, d->number, fetch_keep_over(f, d->since_s));
 	}
 	take_next_batch(&f->take);
 	f->batch_octets = 0;

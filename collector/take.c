@@ -388,6 +388,7 @@ take_octets(struct take *t, const char *s, size_t n)
 
 struct asking {
 	struct take *t;
+	bool known;  /* to anybody */
 	bool failed;
 };
 
@@ -397,6 +398,7 @@ seen(void *arg, const char *user, const unsigned char *digest)
 	struct asking *q = arg;
 	int rv = state_seen(q->t->state, q->t->account->name, user, digest);
 
+	q->known = q->known || rv == 1;
 	q->failed = q->failed || rv == -1;
 	return rv == 1;
 }
@@ -553,7 +555,8 @@ take_end(struct take *t, const char *uid, uint64_t listed, size_t number)
 	}
 	if (rv == -1)
 		return -1;
-	if (*uid != '\0' && state_note_uid(t->state, t->account->name, span_of(uid), listed) == -1)
+	done->since_s = asking.known ? state_first_seen(t->state, t->account->name, digest) : time(NULL);
+	if (*uid != '\0' && state_note_uid(t->state, t->account->name, span_of(uid), listed, done->since_s) == -1)
 		return fail(t, "cannot write the state", "see the log");
 	tell(t, uid, t->result.count > 0 ? t->submit.id : "");
 	done->uid = mem_dup(uid);

@@ -22,6 +22,7 @@ struct take_done { /* a message of the batch */
 	char *uid;
 	uint64_t listed; /* octets, as the upstream says */
 	size_t number;   /* the caller's */
+	int64_t since_s; /* when it was first seen, under whatever UID */
 	bool failed;     /* the disk did not take a copy: it stays upstream */
 };
 #define TAKE_BATCH 512        /* messages at most before they are settled */

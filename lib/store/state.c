@@ -39,11 +39,15 @@ static const char *const schema =
 	"CREATE TABLE IF NOT EXISTS run ("
 	" account TEXT PRIMARY KEY, started_s INTEGER, ended_s INTEGER, messages INTEGER, octets INTEGER,"
 	" left_there INTEGER, error TEXT) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS fact ("
+	" account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, since_s INTEGER NOT NULL,"
+	" PRIMARY KEY (account, name)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS digest_age ON digest (account, since_s);"
 	"PRAGMA user_version = 1;";
 
 enum query {
-	Q_UID, Q_SEEN, Q_PUT_DIGEST, Q_PUT_UID, Q_DELETED, Q_EXPIRE, Q_SAVE_RUN, Q_LAST_RUN, Q_COUNT
+	Q_UID, Q_SEEN, Q_PUT_DIGEST, Q_PUT_UID, Q_DELETED, Q_EXPIRE, Q_SAVE_RUN, Q_LAST_RUN, Q_FIRST_SEEN, Q_FACT, Q_SET_FACT,
+	Q_DROP_FACT, Q_EXPIRE_FACTS, Q_COUNT
 };
 /* ?1 is always the account. */
 static const char *const queries[Q_COUNT] = {
@@ -54,6 +58,11 @@ static const char *const queries[Q_COUNT] = {
 	[Q_DELETED] = "DELETE FROM uid WHERE account = ?1 AND uid = ?2",
 	[Q_EXPIRE] = "DELETE FROM digest WHERE account = ?1 AND since_s < ?2",
 	[Q_SAVE_RUN] = "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[Q_FIRST_SEEN] = "SELECT MIN(since_s) FROM digest WHERE account = ?1 AND digest = ?2",
+	[Q_FACT] = "SELECT value, since_s FROM fact WHERE account = ?1 AND name = ?2",
+	[Q_SET_FACT] = "INSERT OR REPLACE INTO fact VALUES (?1, ?2, ?3, ?4)",
+	[Q_DROP_FACT] = "DELETE FROM fact WHERE account = ?1 AND name = ?2",
+	[Q_EXPIRE_FACTS] = "DELETE FROM fact WHERE account = ?1 AND since_s < ?2 AND name LIKE '" STATE_FACT_FADING "%'",
 	[Q_LAST_RUN] = "SELECT started_s, ended_s, messages, octets, left_there, error FROM run WHERE account = ?1",
 };
 // clang-format on
@@ -63,6 +72,7 @@ struct note {
 	unsigned char digest[STATE_DIGEST_OCTETS];
 	char *name; /* the user, or the UID */
 	uint64_t octets;
+	int64_t since_s; /* of a UID: when the message was first seen */
 };
 
 struct state {
@@ -245,16 +255,25 @@ keep_note(struct state *s, enum note_kind kind, struct span name)
 }
 
 static void
+keep_uid(struct state *s, struct span uid, uint64_t octets, int64_t since_s)
+{
+	struct note *n = keep_note(s, NOTE_UID, uid);
+
+	n->octets = octets;
+	n->since_s = since_s;
+}
+
+static void
 unkeep(struct note *n)
 {
 	if (n != NULL)
 		n->kind = NOTE_NONE;
 }
 
-/* "BOOT + d USER DIGEST" or "BOOT + u UID OCTETS"; "-" takes it back. */
+/* "BOOT + d USER DIGEST" or "BOOT + u UID OCTETS SINCE"; "-" takes it back. */
 static int
 write_note(struct state *s, char sign, enum note_kind kind, struct span name, const unsigned char *digest,
-    uint64_t octets)
+    uint64_t octets, int64_t since_s)
 {
 	struct buf line = BUF_INIT(4096);
 	int rv;
@@ -265,7 +284,7 @@ write_note(struct state *s, char sign, enum note_kind kind, struct span name, co
 	if (kind == NOTE_DIGEST)
 		base64_add(&line, digest, STATE_DIGEST_OCTETS);
 	else
-		buf_addf(&line, "%llu", (unsigned long long)octets);
+		buf_addf(&line, "%llu %lld", (unsigned long long)octets, (long long)since_s);
 	buf_addc(&line, '\n');
 	rv = file_write_all(s->notes_fd, line.s, line.len);
 	if (rv == -1)
@@ -280,7 +299,7 @@ read_note(struct state *s, struct span line)
 	struct span rest = line, boot = span_cut(&rest, ' '), sign, kind, word;
 	unsigned char digest[STATE_DIGEST_OCTETS + 1] = { 0 };
 	char name[1024];
-	uint64_t octets = 0;
+	uint64_t octets = 0, since_s = 0;
 	ssize_t n;
 
 	if (*s->boot == '\0' || !span_is(boot, s->boot))
@@ -296,9 +315,10 @@ read_note(struct state *s, struct span line)
 			    STATE_DIGEST_OCTETS);
 		else
 			unkeep(find_note(s, NOTE_DIGEST, (struct span){ name, (size_t)n }, digest));
-	} else if (span_is(kind, "u") && num_parse(rest, INT64_MAX, &octets) == 0) {
+	} else if (span_is(kind, "u") && num_parse(span_cut(&rest, ' '), INT64_MAX, &octets) == 0 && rest.s != NULL &&
+	    num_parse(rest, INT64_MAX, &since_s) == 0) {
 		if (span_is(sign, "+"))
-			keep_note(s, NOTE_UID, (struct span){ name, (size_t)n })->octets = octets;
+			keep_uid(s, (struct span){ name, (size_t)n }, octets, (int64_t)since_s);
 		else
 			unkeep(find_note(s, NOTE_UID, (struct span){ name, (size_t)n }, NULL));
 	}
@@ -330,15 +350,15 @@ state_note_digest(struct state *s, const char *account, const char *user,
 {
 	(void)account;
 	memcpy(keep_note(s, NOTE_DIGEST, span_of(user))->digest, digest, STATE_DIGEST_OCTETS);
-	return write_note(s, '+', NOTE_DIGEST, span_of(user), digest, 0);
+	return write_note(s, '+', NOTE_DIGEST, span_of(user), digest, 0, 0);
 }
 
 int
-state_note_uid(struct state *s, const char *account, struct span uid, uint64_t octets)
+state_note_uid(struct state *s, const char *account, struct span uid, uint64_t octets, int64_t since_s)
 {
 	(void)account;
-	keep_note(s, NOTE_UID, uid)->octets = octets;
-	return write_note(s, '+', NOTE_UID, uid, NULL, octets);
+	keep_uid(s, uid, octets, since_s);
+	return write_note(s, '+', NOTE_UID, uid, NULL, octets, since_s);
 }
 
 int
@@ -348,9 +368,9 @@ state_forget(struct state *s, const char *account, const char *user, const unsig
 	(void)account;
 	unkeep(find_note(s, NOTE_DIGEST, span_of(user), digest));
 	unkeep(find_note(s, NOTE_UID, uid, NULL));
-	if (write_note(s, '-', NOTE_DIGEST, span_of(user), digest, 0) == -1)
+	if (write_note(s, '-', NOTE_DIGEST, span_of(user), digest, 0, 0) == -1)
 		return -1;
-	return uid.len == 0 ? 0 : write_note(s, '-', NOTE_UID, uid, NULL, 0);
+	return uid.len == 0 ? 0 : write_note(s, '-', NOTE_UID, uid, NULL, 0, 0);
 }
 
 /* --- keys ---------------------------------------------------------------- */
@@ -384,14 +404,14 @@ state_doubtful(const struct state *s)
 /* --- messages ------------------------------------------------------------ */
 
 static int
-put_uid(struct state *s, const char *account, struct span uid, uint64_t octets, const char *as)
+put_uid(struct state *s, const char *account, struct span uid, uint64_t octets, const char *as, int64_t since_s)
 {
 	sqlite3_stmt *st = start(s, Q_PUT_UID, account);
 
 	bind_octets(st, 2, uid.s, uid.len);
 	sqlite3_bind_int64(st, 3, (int64_t)octets);
 	bind_text(st, 4, as);
-	sqlite3_bind_int64(st, 5, now_s());
+	sqlite3_bind_int64(st, 5, since_s);
 	return run(s, st);
 }
 
@@ -449,10 +469,24 @@ state_seen(struct state *s, const char *account, const char *user, const unsigne
 	return rv;
 }
 
+int64_t
+state_first_seen(struct state *s, const char *account, const unsigned char digest[STATE_DIGEST_OCTETS])
+{
+	sqlite3_stmt *st = start(s, Q_FIRST_SEEN, account);
+	int64_t since_s = 0;
+
+	bind_octets(st, 2, digest, STATE_DIGEST_OCTETS);
+	if (fetch(s, st) == 1) {
+		since_s = sqlite3_column_int64(st, 0); /* of nothing: 0 */
+		sqlite3_reset(st);
+	}
+	return since_s != 0 ? since_s : now_s();
+}
+
 int
 state_left(struct state *s, const char *account, struct span uid, uint64_t octets)
 {
-	return put_uid(s, account, uid, octets, "left");
+	return put_uid(s, account, uid, octets, "left", now_s());
 }
 
 int
@@ -488,7 +522,7 @@ state_settle(struct state *s, const char *account)
 		if (n->kind == NOTE_DIGEST)
 			rv = put_digest(s, account, n);
 		else if (n->kind == NOTE_UID)
-			rv = put_uid(s, account, span_of(n->name), n->octets, "taken");
+			rv = put_uid(s, account, span_of(n->name), n->octets, "taken", n->since_s);
 	}
 	if (end_transaction(s, rv) == -1)
 		return -1;
@@ -526,6 +560,43 @@ state_expire(struct state *s, const char *account)
 	sqlite3_stmt *st = start(s, Q_EXPIRE, account);
 
 	sqlite3_bind_int64(st, 2, now_s() - (int64_t)STATE_DIGEST_DAYS * DAY_S);
+	if (run(s, st) == -1)
+		return -1;
+	st = start(s, Q_EXPIRE_FACTS, account);
+	sqlite3_bind_int64(st, 2, now_s() - (int64_t)STATE_DIGEST_DAYS * DAY_S);
+	return run(s, st);
+}
+
+/* --- facts ---------------------------------------------------------------- */
+
+int
+state_fact(struct state *s, const char *account, const char *name, struct buf *value, int64_t *since_s)
+{
+	sqlite3_stmt *st = start(s, Q_FACT, account);
+	const char *text;
+	int rv;
+
+	bind_text(st, 2, name);
+	rv = fetch(s, st);
+	if (rv != 1)
+		return rv;
+	text = (const char *)sqlite3_column_text(st, 0);
+	buf_adds(value, text != NULL ? text : "");
+	*since_s = sqlite3_column_int64(st, 1);
+	sqlite3_reset(st);
+	return 1;
+}
+
+int
+state_fact_set(struct state *s, const char *account, const char *name, const char *value)
+{
+	sqlite3_stmt *st = start(s, value != NULL ? Q_SET_FACT : Q_DROP_FACT, account);
+
+	bind_text(st, 2, name);
+	if (value != NULL) {
+		bind_text(st, 3, value);
+		sqlite3_bind_int64(st, 4, now_s());
+	}
 	return run(s, st);
 }
 

@@ -48,8 +48,10 @@ void state_key(const struct state *, const char *account, const char *user,
     const unsigned char digest[STATE_DIGEST_OCTETS], char out[LIMIT_KEY]);
 /* May the queue have copies of which we know nothing? The last run on the account was cut off. */
 bool state_doubtful(const struct state *);
-/* Everything that is to be done with the message of this UID is noted. */
-int state_note_uid(struct state *, const char *account, struct span uid, uint64_t octets) MUST_CHECK;
+/* Everything that is to be done with the message of this UID is noted. since_s: when it was first seen. */
+int state_note_uid(struct state *, const char *account, struct span uid, uint64_t octets, int64_t since_s) MUST_CHECK;
+/* When anybody first got this message from this account; now, when nobody has. */
+int64_t state_first_seen(struct state *, const char *account, const unsigned char digest[STATE_DIGEST_OCTETS]);
 /* Take both kinds of notes back: the disk refused. */
 int state_forget(struct state *, const char *account, const char *user,
     const unsigned char digest[STATE_DIGEST_OCTETS], struct span uid) MUST_CHECK;
@@ -58,6 +60,13 @@ int state_settle(struct state *, const char *account) MUST_CHECK;
 int state_left(struct state *, const char *account, struct span uid, uint64_t octets) MUST_CHECK;
 /* The upstream has confirmed these deletions: what comes under such a UID again is new. */
 int state_deleted(struct state *, const char *account, const struct span *uids, size_t n) MUST_CHECK;
+/*
+ * What else was learned about an upstream: a short text by name. Those whose name begins with STATE_FACT_FADING are
+ * forgotten with the digests. 1: it is known, added to value; 0: not; -1. Setting NULL forgets it.
+ */
+#define STATE_FACT_FADING "message "
+int state_fact(struct state *, const char *account, const char *name, struct buf *value, int64_t *since_s) MUST_CHECK;
+int state_fact_set(struct state *, const char *account, const char *name, const char *value) MUST_CHECK;
 /* Forget digests older than STATE_DIGEST_DAYS. */
 int state_expire(struct state *, const char *account) MUST_CHECK;
 

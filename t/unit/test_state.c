@@ -44,24 +44,29 @@ static void
 notes(void **state)
 {
 	struct state *s = open_it();
+	enum state_uid known;
+	int64_t since_s;
 
 	(void)state;
 	assert_int_equal(state_recover(s, "a"), 0);
 	assert_int_equal(uid(s, "a", "u1", 10), STATE_UID_NEW);
 	assert_int_equal(state_seen(s, "a", "ann", digest), 0);
 	assert_int_equal(state_note_digest(s, "a", "ann", digest), 0);
-	assert_int_equal(state_note_uid(s, "a", SPAN("u1"), 10), 0);
+	assert_int_equal(state_note_uid(s, "a", SPAN("u1"), 10, 1700000000), 0);
 	assert_int_equal(state_seen(s, "a", "ann", digest), 1);
 	assert_int_equal(state_seen(s, "a", "bob", digest), 0);
 	assert_int_equal(state_settle(s, "a"), 0);
 	assert_int_equal(uid(s, "a", "u1", 10), STATE_UID_TAKEN);
+	assert_int_equal(state_uid(s, "a", SPAN("u1"), 10, &known, &since_s), 0);
+	assert_int_equal(since_s, 1700000000);
+	assert_true(state_first_seen(s, "a", digest) > 1700000000);
 	assert_int_equal(uid(s, "a", "u1", 11), STATE_UID_NEW); /* given to another message */
 	assert_int_equal(uid(s, "b", "u1", 10), STATE_UID_NEW);
 	assert_int_equal(state_seen(s, "b", "ann", digest), 0);
 	assert_int_equal(state_forget(s, "a", "ann", digest, SPAN("u1")), 0); /* settled: stays */
 	assert_int_equal(uid(s, "a", "u1", 10), STATE_UID_TAKEN);
 	assert_int_equal(state_note_digest(s, "a", "ann", other), 0);
-	assert_int_equal(state_note_uid(s, "a", SPAN("u2"), 10), 0);
+	assert_int_equal(state_note_uid(s, "a", SPAN("u2"), 10, 1700000000), 0);
 	assert_int_equal(state_forget(s, "a", "ann", other, SPAN("u2")), 0);
 	assert_int_equal(state_recover(s, "a"), 0); /* as the next process would */
 	assert_int_equal(uid(s, "a", "u2", 10), STATE_UID_NEW);
@@ -86,14 +91,14 @@ recovery(void **state)
 	(void)state;
 	assert_int_equal(state_recover(s, "r"), 0);
 	assert_int_equal(state_note_digest(s, "r", "ann", digest), 0);
-	assert_int_equal(state_note_uid(s, "r", SPAN("u 1"), 1), 0);
+	assert_int_equal(state_note_uid(s, "r", SPAN("u 1"), 1, 1700000000), 0);
 	state_close(s);
 	s = open_it();
 	assert_int_equal(uid(s, "r", "u 1", 1), STATE_UID_NEW);
 	assert_int_equal(state_recover(s, "r"), 0);
 	assert_int_equal(uid(s, "r", "u 1", 1), STATE_UID_TAKEN);
 	assert_int_equal(state_note_digest(s, "r", "bob", digest), 0);
-	assert_int_equal(state_note_uid(s, "r", SPAN("u2"), 1), 0);
+	assert_int_equal(state_note_uid(s, "r", SPAN("u2"), 1, 1700000000), 0);
 	state_close(s);
 	snprintf(path, sizeof(path), "%s/r.notes", dir);
 	fd = open(path, O_RDWR);
@@ -146,11 +151,33 @@ remove_dir(void **state)
 	return rmdir(dir);
 }
 
+static void
+facts(void **state)
+{
+	struct buf value = BUF_INIT(100);
+	struct state *s = open_it();
+	int64_t since_s;
+
+	(void)state;
+	assert_int_equal(state_fact(s, "a", "pipelining", &value, &since_s), 0);
+	assert_int_equal(state_fact_set(s, "a", "pipelining", "no"), 0);
+	assert_int_equal(state_fact(s, "b", "pipelining", &value, &since_s), 0);
+	assert_int_equal(state_fact_set(s, "a", "pipelining", "yes"), 0);
+	assert_int_equal(state_fact(s, "a", "pipelining", &value, &since_s), 1);
+	assert_string_equal(buf_str(&value), "yes");
+	assert_true(since_s > 1700000000);
+	assert_int_equal(state_expire(s, "a"), 0);
+	assert_int_equal(state_fact_set(s, "a", "pipelining", NULL), 0);
+	assert_int_equal(state_fact(s, "a", "pipelining", &value, &since_s), 0);
+	buf_free(&value);
+	state_close(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(notes), cmocka_unit_test(recovery),
-		cmocka_unit_test(runs) };
+		cmocka_unit_test(runs), cmocka_unit_test(facts) };
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
