@@ -533,7 +533,7 @@ field_names(struct sorter *s, const struct sort_field *f, bool *ours)
 		if (e[i].extra.s != NULL && !shared(s))
 			continue; /* two @: malformed */
 		sort_key(e[i].local, e[i].domain, s->arena, &k);
-		if (!is_ours(s, &k) || (e[i].extra.s != NULL && !is_mailbox(s, &k)))
+		if (!is_ours(s, &k))
 			continue;
 		*ours = true;
 		named = entry_names(s, &e[i], &k, what) || named;

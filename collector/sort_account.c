@@ -22,17 +22,20 @@ sort_fold(struct span s, struct arena *arena)
 	return out;
 }
 
+/* The sender wrote it, so capitals beyond ASCII are taken for the U-label that was meant. */
 static struct span
 fold_domain(struct span s, struct arena *arena)
 {
-	struct buf b = BUF_INIT(s.len * 4 + LIMIT_DOMAIN);
+	struct buf b = BUF_INIT(s.len * 8 + LIMIT_DOMAIN), lower = BUF_INIT(s.len * 4 + 16);
 	struct span out;
 
 	while (s.len > 0 && s.s[s.len - 1] == '.')
 		s.len--;
-	domain_key(s, &b);
+	uni_lower(s, &lower);
+	domain_key(buf_span(&lower), &b);
 	out = (struct span){ arena_dupn(arena, buf_str(&b), b.len), b.len };
 	buf_free(&b);
+	buf_free(&lower);
 	return out;
 }
 

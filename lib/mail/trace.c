@@ -126,8 +126,8 @@ is_address(struct span s)
 	return inet_pton(AF_INET, text, octets) == 1 || inet_pton(AF_INET6, text, octets) == 1;
 }
 
-/* "[192.0.2.1]", "host[192.0.2.1]:25", "[IPv6:2001:db8::1]", "192.0.2.1:25", "ip=192.0.2.1"; empty if it
- * is none of these. */
+/* "[192.0.2.1]", "host[192.0.2.1]:25", "[IPv6:2001:db8::1]", "[fe80::1%3]", "192.0.2.1:25", "ip=192.0.2.1";
+ * empty if it is none of these. */
 static struct span
 literal_of(struct span word)
 {
@@ -141,6 +141,8 @@ literal_of(struct span word)
 	}
 	if (inner.len >= 5 && ascii_caseeq(inner.s, "IPv6:", 5))
 		inner = (struct span){ inner.s + 5, inner.len - 5 };
+	cut = inner;
+	inner = span_cut(&cut, '%'); /* the zone of a link-local address (RFC 4007, 11) */
 	if (is_address(inner))
 		return inner;
 	cut = inner;

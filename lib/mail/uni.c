@@ -133,24 +133,42 @@ fold(struct span s, size_t *len)
 	return u8_casefold((const uint8_t *)s.s, s.len, NULL, UNINORM_NFC, NULL, len);
 }
 
-void
-uni_fold(struct span s, struct buf *out)
+static uint8_t *
+lower(struct span s, size_t *len)
+{
+	return u8_tolower((const uint8_t *)s.s, s.len, NULL, UNINORM_NFC, NULL, len);
+}
+
+static void
+add_mapped(struct span s, uint8_t *(*map)(struct span, size_t *), struct buf *out)
 {
 	size_t len;
-	uint8_t *folded;
+	uint8_t *mapped;
 
 	if (is_ascii(s)) {
 		for (size_t i = 0; i < s.len; i++)
 			buf_addc(out, (char)ascii_lower((unsigned char)s.s[i]));
 		return;
 	}
-	folded = fold(s, &len);
-	if (folded == NULL) {
+	mapped = map(s, &len);
+	if (mapped == NULL) {
 		buf_addspan(out, s);
 		return;
 	}
-	buf_add(out, folded, len);
-	free(folded);
+	buf_add(out, mapped, len);
+	free(mapped);
+}
+
+void
+uni_fold(struct span s, struct buf *out)
+{
+	add_mapped(s, fold, out);
+}
+
+void
+uni_lower(struct span s, struct buf *out)
+{
+	add_mapped(s, lower, out);
 }
 
 /* --- words of names ------------------------------------------------------ */

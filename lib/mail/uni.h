@@ -17,6 +17,8 @@ bool uni_decode(struct span charset, struct span octets, struct buf *out);
 void uni_from_header(struct span octets, struct buf *out);
 /* NFC, case folded: under this key two spellings of a local part are one. */
 void uni_fold(struct span utf8, struct buf *out);
+/* NFC, lower case: what a U-label is (RFC 5890, 2.3.2.1) when people write it with capitals. */
+void uni_lower(struct span utf8, struct buf *out);
 
 /* A word of somebody's name, in both spellings people use for what is not ASCII: é→e ü→u ø→o å→a, and
  * ä→ae ö→oe ü→ue ø→oe å→aa. */

@@ -37,10 +37,13 @@ static const struct {
 	{ DOMAIN, "Received: from x by b.isp.example with LMTP; x\nX-Original-To: bob@example.org\n" HOP "To: ann@example.org\n", "bob envelope-header" },
 	{ DOMAIN, "Received: from x (x [10.0.0.1]) by b.isp.example; x\nX-Original-To: bob@example.org\n" HOP, "bob envelope-header" },
 	{ DOMAIN, "Received: from c.isp.example (evil.example [192.0.2.9]) by b.isp.example; x\nX-Original-To: bob@example.org\n" HOP "To: ann@example.org\n", "ann header-recipient" },
+	{ DOMAIN, "Received: from b.isp.example ([fe80::1:2%11]) by c.isp.example; x\nX-Original-To: bob@example.org\n" HOP "To: ann@example.org\n", "bob envelope-header" },
 	{ DOMAIN, "Received: by 2002:a05::1; x\nX-Original-To: bob@example.org\n" HOP, "bob envelope-header" },
 	{ DOMAIN, "Received: by web.isp.example (from userid 33); x\nX-Original-To: bob@example.org\nTo: ann@example.org\n", "ann header-recipient" },
 	/* To and Cc */
 	{ DOMAIN, "To: Robert@Example.ORG., x@else.example\nCc: ann+list@example.org\n", "ann,bob header-recipient" },
+	{ DOMAIN "domain=b\xc3\xbc" "cher.example", "To: ann@B\xc3\x9c" "CHER.Example\nCc: bob@xn--BCHER-kva.example\n", "ann,bob header-recipient" },
+	{ DOMAIN "domain=fa\xc3\x9f.example", "To: ann@FA\xc3\x9f.example\nCc: bob@fass.example\n", "ann header-recipient" },
 	{ DOMAIN, "To: staff@example.org\n", "ann,bob,carol public" },
 	{ DOMAIN, "To: ann@sub.example.org\n", "carol fallback" },
 	{ DOMAIN, "To: \"bob@example.org\" <ann@example.org>\n", "ann header-recipient" },

@@ -55,6 +55,7 @@ static const struct {
 } hosts[] = {
 	{ "helo.example (real.example [192.0.2.1])", "192.0.2.1", "real.example" },
 	{ "helo.example (unknown [192.0.2.1])", "192.0.2.1", "" },
+	{ "helo.example ([fe80::1:2%11])", "fe80::1:2", "" },
 	{ "helo.example (real.example [192.0.2.1] (may be forged))", "192.0.2.1", "" },
 	{ "helo.example (IDENT:user@real.example [192.0.2.1])", "192.0.2.1", "real.example" },
 	{ "real.example ([192.0.2.1] helo=helo.example)", "192.0.2.1", "real.example" },
