@@ -11,6 +11,7 @@
 
 #include "lib/base/log.h"
 #include "lib/mail/domain.h"
+#include "lib/sys/file.h"
 
 void
 house_open(struct house *h, const char *dir)
@@ -181,10 +182,12 @@ add_people(struct house *h, struct account *a)
 int
 account_open(struct account *a, struct house *h, const char *name, struct span value, struct buf *why)
 {
-	*a = (struct account){ .arena = arena_new(), .secret = BUF_INIT(LIMIT_SASL) };
+	*a = (struct account){ .arena = arena_new(), .smtpd_fd = -1, .secret = BUF_INIT(LIMIT_SASL) };
 	a->name = arena_dupn(a->arena, name, strlen(name));
 	if (upstream_parse(value, a->arena, &a->up, why) == -1)
 		goto fail;
+	if (!upstream_has_mailbox(&a->up))
+		return 0; /* nothing to sort */
 	if (a->up.users.n == 0) {
 		struct everybody all = { .a = a, .default_domain = router_default_domain(&h->router, a->arena) };
 
@@ -214,5 +217,6 @@ account_close(struct account *a)
 	buf_wipe(&a->secret);
 	buf_free(&a->secret);
 	arena_free(a->arena);
-	*a = (struct account){ 0 };
+	file_close(a->smtpd_fd);
+	*a = (struct account){ .smtpd_fd = -1 };
 }

@@ -32,6 +32,7 @@ struct account {
 	struct person *people;
 	size_t people_count;
 	size_t fallback;
+	int smtpd_fd;      /* protocol=atrn: our smtpd, held ready: turn.c */
 	struct buf secret; /* what the command of secret=! said: secret.c */
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "collector/secret.h"
+#include "collector/turn.h"
 #include "lib/base/ascii.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -119,7 +120,7 @@ collect(struct house *h, const struct chosen *account, struct child *c, struct s
 	r->run.started_s = time(NULL);
 	if (account_open(&a, h, account->name, account->value, &why) == -1) {
 		snprintf(r->run.error, sizeof(r->run.error), "%s", buf_str(&why));
-	} else if (secret_run(&a, &why) == -1) {
+	} else if (secret_run(&a, &why) == -1 || turn_prepare(&a, h, &why) == -1) {
 		snprintf(r->run.error, sizeof(r->run.error), "%s", buf_str(&why));
 		account_close(&a);
 	} else {

@@ -224,7 +224,8 @@ save_batch(struct fetch *f)
 
 /* --- a run --------------------------------------------------------------- */
 
-static int (*const protocols[])(struct fetch *) = { [UPSTREAM_POP3] = fetch_pop3, [UPSTREAM_IMAP] = fetch_imap };
+static int (*const protocols[])(struct fetch *) = { [UPSTREAM_POP3] = fetch_pop3, [UPSTREAM_IMAP] = fetch_imap,
+	[UPSTREAM_ETRN] = fetch_etrn, [UPSTREAM_ATRN] = fetch_atrn };
 
 enum fetch_result
 fetch_account(struct house *h, struct account *a, struct state *state, struct state_run *run,

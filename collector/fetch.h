@@ -48,6 +48,8 @@ struct fetch {
 /* The dialogue's steps: 0; -1 with f->why. Nothing is deleted upstream but what fetch_settle() or FETCH_DELETE allow. */
 int fetch_pop3(struct fetch *);
 int fetch_imap(struct fetch *);
+int fetch_etrn(struct fetch *); /* RFC 1985: nothing comes this way, the provider connects to our smtpd */
+int fetch_atrn(struct fetch *); /* RFC 2645: the connection turns round, and our smtpd serves it */
 
 /* How long one answer may take, from now. */
 deadline_ms fetch_patience(const struct fetch *);

@@ -275,7 +275,7 @@ check_upstream(void *arg, struct span key, const struct map_entry *e)
 		if (u.provider != NULL && !check_has(k, MAP_PROVIDERS, span_of(u.provider)))
 			check_wrong(k, "there is no provider %s: see providers; "
 			    "posthouse setup writes the usual ones", u.provider);
-		if (u.provider == NULL && !upstream_secret_command(&u, &command) &&
+		if (u.login != NULL && u.provider == NULL && !upstream_secret_command(&u, &command) &&
 		    !check_has(k, MAP_SECRETS, secret))
 			check_wrong(k, "there is no secret %.*s: add \"%.*s "
 			    "password=...\" to secrets", (int)secret.len,

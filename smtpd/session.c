@@ -162,7 +162,9 @@ greet(struct session *s)
 	struct smtpd *d = s->d;
 	struct reply r;
 
-	router_client(&d->router, &s->conn->peer, &s->access, d->arena);
+	/* Whom we called we do not turn away; nor does it get more than anybody: recipients are our own. */
+	if (!s->odmr)
+		router_client(&d->router, &s->conn->peer, &s->access, d->arena);
 	if (s->access.reject != NULL) {
 		r = reply_say(SAY_REFUSED, s->access.reject[0] == '\0' ? NULL : s->access.reject);
 		r.code = 554; /* RFC 5321, 3.1 */
@@ -186,6 +188,7 @@ begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
 	s->conn = conn;
 	s->state = START;
 	s->submission = strcmp(conn->service, "submission") == 0;
+	s->odmr = strcmp(conn->service, "odmr") == 0;
 	s->end = deadline_in((int64_t)d->conf.smtpd_session_timeout * 1000);
 	s->why = "quit";
 	s->verb = "";

@@ -19,6 +19,7 @@
 struct smtpd {
 	struct instance instance;
 	struct conf conf;
+	struct ip peer;       /* of the one connection of an inetd, which does not tell */
 	struct router router;
 	struct submit submit;
 	struct io io;
@@ -58,6 +59,7 @@ struct session {
 	const struct gate_conn *conn;
 	unsigned state;
 	bool submission;          /* RFC 6409: our own people only */
+	bool odmr;                /* RFC 2645: we called the client, to bring us our mail */
 	bool esmtp;
 	char client[64];          /* "[192.0.2.1]" */
 	char helo[LIMIT_DOMAIN + 1];

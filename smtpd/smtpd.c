@@ -31,11 +31,20 @@ static NORETURN void
 usage(int code)
 {
 	fputs("usage: smtpd [-C DIR] [-s smtp|submission]\n"
+	      "       smtpd [-C DIR] -s odmr [-p ADDRESS]\n"
 	      "  -C DIR      the instance below DIR; without it the system's own\n"
 	      "  -s SERVICE  what the connection on standard input is for\n"
+	      "  -p ADDRESS  whose it is, when it comes through collect\n"
 	      "Usually started by master, systemd or inetd; see smtpd(8).\n",
 	    code == 0 ? stdout : stderr);
 	exit(code);
+}
+
+static bool
+is_service(const char *name)
+{
+	return strcmp(name, "smtp") == 0 || strcmp(name, "submission") == 0 ||
+	    (strcmp(name, "odmr") == 0 && gate_inetd());
 }
 
 static void
@@ -49,7 +58,7 @@ read_options(struct smtpd *d, const char **service, int argc, char *argv[])
 	int c;
 
 	*service = "smtp";
-	while ((c = getopt_long(argc, argv, "C:s:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "C:s:p:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'C':
 			dir = optarg;
@@ -57,13 +66,17 @@ read_options(struct smtpd *d, const char **service, int argc, char *argv[])
 		case 's':
 			*service = optarg;
 			break;
+		case 'p':
+			if (ip_parse(span_of(optarg), &d->peer) == -1)
+				usage(EX_USAGE);
+			break;
 		case 'h':
 			usage(0);
 		default:
 			usage(EX_USAGE);
 		}
 	}
-	if (argc != optind || (strcmp(*service, "smtp") != 0 && strcmp(*service, "submission") != 0))
+	if (argc != optind || !is_service(*service))
 		usage(EX_USAGE);
 	instance_open(&d->instance, dir);
 }
@@ -195,6 +208,7 @@ run_gate(struct smtpd *d, const struct sockets *l)
 		.enter_worker = enter_worker,
 		.serve = serve,
 		.arg = d,
+		.peer = &d->peer,
 	};
 
 	code = gate_run(&gate, l->fds, l->names, l->n);

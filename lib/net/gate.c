@@ -596,7 +596,7 @@ inetd_serve(struct gate *g, const char *service)
 	strlcpy(conn.service, service, sizeof(conn.service));
 	if (getpeername(conn.fd, (struct sockaddr *)&sa, &len) == -1 ||
 	    ip_from_sockaddr((struct sockaddr *)&sa, &conn.peer, &conn.peer_port) == -1)
-		memset(&conn.peer, 0, sizeof(conn.peer));
+		conn.peer = g->peer != NULL ? *g->peer : (struct ip){ 0 };
 	len = sizeof(sa);
 	if (getsockname(conn.fd, (struct sockaddr *)&sa, &len) == -1 ||
 	    ip_from_sockaddr((struct sockaddr *)&sa, &conn.local, &conn.local_port) == -1)

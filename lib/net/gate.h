@@ -44,6 +44,7 @@ struct gate {
 	/* Takes conn->fd (blocking, as lib/sys/io likes it; TCP_NODELAY set); in the worker. After SIGTERM proc_stopping is set
 	 * and the signal repeated: end the session soon; there are 8 seconds. */
 	void (*serve)(void *arg, struct gate_conn *);
+	const struct ip *peer; /* inetd: whose the connection is that says it of no address itself; may be NULL */
 	void *arg;
 };
 /* inetd: is fd 0 a connected socket, and no LISTEN_FDS there? */

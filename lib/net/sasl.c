@@ -82,6 +82,14 @@ add_shown(struct buf *why, struct span s)
 		buf_addc(why, ascii_print(s.s[i]) ? s.s[i] : '?');
 }
 
+static bool
+is_wanted(const struct mechanism *m, const struct sasl_login *l, const char *only)
+{
+	if (only == NULL || *only == '\0')
+		return (m->traits & DEMANDED) == 0 || l->weak;
+	return strcasecmp(only, m->name) == 0 || (strcasecmp(only, "SCRAM") == 0 && (m->traits & COUNTED) != 0);
+}
+
 static const struct mechanism *
 choose(struct span offered, const struct sasl_login *l, const char *only, bool private, struct buf *why)
 {
@@ -90,9 +98,7 @@ choose(struct span offered, const struct sasl_login *l, const char *only, bool p
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		const struct mechanism *m = &mechanisms[i];
 
-		if (demanded ? strcasecmp(only, m->name) != 0 : (m->traits & DEMANDED) != 0)
-			continue;
-		if (!is_offered(offered, m->name) || !has_means(m, l))
+		if (!is_wanted(m, l, only) || !is_offered(offered, m->name) || !has_means(m, l))
 			continue;
 		if ((m->traits & SHOWN) == 0 || private)
 			return m;

@@ -3,7 +3,7 @@
  *
  * Which mechanism: the strongest of those offered that the login has the means for. With a token OAUTHBEARER,
  * XOAUTH2; with a password SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS (with a channel binding), SCRAM-SHA-256,
- * SCRAM-SHA-1, PLAIN and LOGIN (these two show the password: under TLS only); CRAM-MD5 on demand only.
+ * SCRAM-SHA-1, PLAIN and LOGIN (these two show the password: under TLS only); CRAM-MD5 on demand only, or as the last resort.
  *
  * The dialogue, in any protocol:
  *   say AUTH sasl_mechanism(); when sasl_initial(), the answer of sasl_step(SPAN("")) may go on the same line
@@ -25,11 +25,13 @@ struct sasl_login {
 	const char *host;     /* the server's name and port, for OAUTHBEARER */
 	unsigned port;
 	struct span binding;  /* of tls_binding(); empty: none */
+	bool weak;            /* CRAM-MD5, too, when nothing better is offered */
 };
 struct sasl;
 /*
  * offered: names of mechanisms between blanks, as EHLO's AUTH or CAPA's SASL have them; "AUTH=NAME" (IMAP) will
- * do; words that are no mechanism do not disturb. only: the one mechanism to use; NULL or "": the best.
+ * do; words that are no mechanism do not disturb. only: the one mechanism to use, "SCRAM" being any of
+ * that family; NULL or "": the best.
  * private: nobody listens (TLS), so that the password may be shown. What login points to is not needed
  * afterwards. NULL with why: no mechanism serves.
  */

@@ -37,6 +37,7 @@ struct parser {
 	struct upstream *up;
 	struct buf *why;
 	bool failed;
+	const bool *seen; /* which of entry_words */
 };
 struct entry_word {
 	const char *name;
@@ -211,8 +212,12 @@ read_protocol(struct parser *p, struct span s)
 		p->up->protocol = UPSTREAM_POP3;
 	else if (span_is(s, "imap"))
 		p->up->protocol = UPSTREAM_IMAP;
+	else if (span_is(s, "etrn"))
+		p->up->protocol = UPSTREAM_ETRN;
+	else if (span_is(s, "atrn"))
+		p->up->protocol = UPSTREAM_ATRN;
 	else
-		fault(p, "protocol=%.*s: pop3 or imap is meant", (int)s.len, s.s);
+		fault(p, "protocol=%.*s: pop3, imap, etrn or atrn is meant", (int)s.len, s.s);
 }
 
 static void
@@ -497,9 +502,22 @@ default_port(const struct upstream *up)
 {
 	bool tls = up->tls == UPSTREAM_TLS_IMPLICIT;
 
-	if (up->protocol == UPSTREAM_IMAP)
+	switch (up->protocol) {
+	case UPSTREAM_IMAP:
 		return tls ? 993 : 143;
-	return tls ? 995 : 110;
+	case UPSTREAM_ETRN:
+		return tls ? 465 : 25;
+	case UPSTREAM_ATRN:
+		return 366;
+	default:
+		return tls ? 995 : 110;
+	}
+}
+
+bool
+upstream_has_mailbox(const struct upstream *up)
+{
+	return up->protocol == UPSTREAM_POP3 || up->protocol == UPSTREAM_IMAP;
 }
 
 bool
@@ -583,25 +601,16 @@ check_auth(struct parser *p)
 	check_provider(p);
 }
 
+/* The account is a mailbox: whose mail is in it? */
 static void
-check_entry(struct parser *p)
+check_mailbox(struct parser *p)
 {
 	struct upstream *up = p->up;
 
 	check_kind(p);
 	check_names(p);
-	check_auth(p);
-	if (up->host == NULL || *up->host == '\0')
-		fault(p, "host= is missing");
-	else if (up->tls == UPSTREAM_TLS_NONE && !loopback_name(up->host))
-		fault(p, "tls=none would send the password in the clear to %s: use implicit or starttls "
-		    "(or, if you must, tls=none!)", up->host);
 	if (up->login == NULL && up->mailboxes.n > 0)
 		up->login = up->mailboxes.v[0];
-	if (up->login == NULL || *up->login == '\0')
-		fault(p, "login= is missing");
-	if (up->port == 0)
-		up->port = default_port(up);
 	check_folders(p);
 	check_users(p, "alias", &up->aliases, true, false);
 	check_users(p, "name", &up->names, true, false);
@@ -611,14 +620,57 @@ check_entry(struct parser *p)
 		up->fallback = up->users.v[0];
 }
 
+/* The account is a queue: its mail comes by SMTP, with recipients. */
+static void
+check_queue(struct parser *p)
+{
+	static const char *const words[] = { "protocol", "host", "port", "tls", "ca", "pin", "login", "secret", "auth",
+		"provider", "client_id", "tenant", "scope", "domain", "schedule", "time_limit" };
+
+	for (size_t i = 0; i < COUNT(entry_words); i++) {
+		bool known = !p->seen[i];
+
+		for (size_t k = 0; k < COUNT(words) && !known; k++)
+			known = strcmp(words[k], entry_words[i].name) == 0;
+		if (!known)
+			fault(p, "%s= goes with protocol=pop3 and imap", entry_words[i].name);
+	}
+	if (p->up->domains.n == 0)
+		fault(p, "domain= is missing: which domains' mail waits there?");
+	if (p->up->auth == UPSTREAM_AUTH_USER)
+		fault(p, "auth=user is for POP3 and IMAP only");
+}
+
+static void
+check_entry(struct parser *p)
+{
+	struct upstream *up = p->up;
+	bool mailbox = upstream_has_mailbox(up);
+
+	if (up->tls == UPSTREAM_TLS_DEFAULT)
+		up->tls = mailbox ? UPSTREAM_TLS_IMPLICIT : UPSTREAM_TLS_STARTTLS;
+	(mailbox ? check_mailbox : check_queue)(p);
+	check_auth(p);
+	if (up->host == NULL || *up->host == '\0')
+		fault(p, "host= is missing");
+	else if (up->tls == UPSTREAM_TLS_NONE && !loopback_name(up->host) &&
+	    (up->protocol != UPSTREAM_ETRN || up->login != NULL))
+		fault(p, "tls=none would send the password in the clear to %s: use implicit or starttls "
+		    "(or, if you must, tls=none!)", up->host);
+	if ((up->login == NULL && up->protocol != UPSTREAM_ETRN) || (up->login != NULL && *up->login == '\0'))
+		fault(p, "login= is missing");
+	if (up->port == 0)
+		up->port = default_port(up);
+}
+
 int
 upstream_parse(struct span value, struct arena *arena, struct upstream *out, struct buf *why)
 {
-	struct parser p = { .arena = arena, .up = out, .why = why };
-	struct words words;
 	bool seen[COUNT(entry_words)] = { false };
+	struct parser p = { .arena = arena, .up = out, .why = why, .seen = seen };
+	struct words words;
 
-	*out = (struct upstream){ .tls = UPSTREAM_TLS_IMPLICIT, .subaddress = '+', .strip_prefix = "",
+	*out = (struct upstream){ .subaddress = '+', .strip_prefix = "",
 	    .max_hops = 50 };
 	read_schedule(&p, SPAN(SCHEDULE_DEFAULT));
 	if (words_parse(value, arena, &words, why) == -1)

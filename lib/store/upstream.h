@@ -13,8 +13,8 @@
 #include "lib/store/schedule.h"
 
 enum upstream_kind { UPSTREAM_DOMAIN = 1, UPSTREAM_SHARED, UPSTREAM_SINGLE };
-enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP };
-enum upstream_tls { UPSTREAM_TLS_IMPLICIT, UPSTREAM_TLS_STARTTLS, UPSTREAM_TLS_NONE, UPSTREAM_TLS_NONE_FORCED };
+enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP, UPSTREAM_ETRN, UPSTREAM_ATRN };
+enum upstream_tls { UPSTREAM_TLS_DEFAULT, UPSTREAM_TLS_IMPLICIT, UPSTREAM_TLS_STARTTLS, UPSTREAM_TLS_NONE, UPSTREAM_TLS_NONE_FORCED };
 enum upstream_keep { UPSTREAM_KEEP_NONE, UPSTREAM_KEEP_ALL, UPSTREAM_KEEP_DAYS };
 enum upstream_auth {
 	UPSTREAM_AUTH_ANY,  /* the strongest that the server offers; else the protocol's own login, under TLS */
@@ -43,7 +43,7 @@ struct upstream {
 	/* how to fetch */
 	enum upstream_protocol protocol;
 	const char *host;
-	uint64_t port;               /* default by protocol and tls: 995, 110; 993, 143 */
+	uint64_t port;               /* default by protocol and tls: 995, 110; 993, 143; etrn 465, 25; atrn 366 */
 	enum upstream_tls tls;
 	const char *ca;              /* file of certificates to trust instead of the system's; NULL */
 	struct upstream_strings pins; /* sha256//BASE64 of SubjectPublicKeyInfo, as curl writes them */
@@ -82,6 +82,9 @@ struct upstream {
 
 /* The value of an entry. Strings live in the arena. 0; -1 with why: every fault, separated by "; ". */
 int upstream_parse(struct span value, struct arena *, struct upstream *out, struct buf *why) MUST_CHECK;
+/* Is there a mailbox upstream, whose messages are to be sorted? Not with etrn and atrn: there a queue waits for us, and comes
+ * by SMTP. */
+bool upstream_has_mailbox(const struct upstream *);
 /* Does a command tell the secret? Then *command is its words. */
 bool upstream_secret_command(const struct upstream *, struct span *command);
 /* The words there are, for the test that compares them with the manual. NULL: no more. */
