@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/take_batch.h"
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/mail/date.h"
@@ -28,7 +29,7 @@ void
 take_init(struct take *t, struct house *h, struct account *a, struct state *state, const char *server)
 {
 	*t = (struct take){ .house = h, .account = a, .state = state, .server = server, .hold_dir = -1, .file = -1 };
-	submit_init(&t->submit, h->submit_path);
+	batch_init(t);
 	t->arena = arena_new();
 	buf_init(&t->raw, LIMIT_HEADER);
 	buf_init(&t->out, 2 * BLOCK);
@@ -38,31 +39,11 @@ void
 take_free(struct take *t)
 {
 	take_abort(t);
-	for (size_t i = 0; i < t->sync_count; i++)
-		file_close(t->sync[i].fd);
-	take_next_batch(t);
-	submit_close(&t->submit);
+	batch_free(t);
 	arena_free(t->arena);
 	buf_free(&t->raw);
 	buf_free(&t->out);
 	file_close(t->hold_dir);
-}
-
-static int
-fail(struct take *t, const char *what, const char *reason)
-{
-	snprintf(t->error, sizeof(t->error), "%s: %s", what, reason);
-	t->at = TAKE_REFUSED;
-	return -1;
-}
-
-static int
-refused(struct take *t, const struct reply *r)
-{
-	char what[64];
-
-	snprintf(what, sizeof(what), "the queue refuses (%d %s)", r->code, r->enhanced);
-	return fail(t, what, r->text != NULL ? r->text : "");
 }
 
 /* --- the hold area ------------------------------------------------------- */
@@ -88,10 +69,10 @@ open_hold(struct take *t)
 	bool linkable;
 
 	if (t->hold_dir == -1 && open_hold_dir(t) == -1)
-		return fail(t, "cannot make the hold area", strerror(errno));
+		return take_failed(t, "cannot make the hold area", strerror(errno));
 	t->file = file_unnamed_at(t->hold_dir, 0600, &linkable);
 	if (t->file == -1)
-		return fail(t, "cannot write to the hold area", strerror(errno));
+		return take_failed(t, "cannot write to the hold area", strerror(errno));
 	t->held = true;
 	return 0;
 }
@@ -107,7 +88,7 @@ keep_held(struct take *t, const unsigned char digest[DIGEST_OCTETS])
 	strlcat(name, ".eml", sizeof(name));
 	if (fsync(t->file) == -1 || (file_link_fd(t->file, t->hold_dir, name) == -1 && errno != EEXIST) ||
 	    fsync(t->hold_dir) == -1)
-		return fail(t, "cannot write to the hold area", strerror(errno));
+		return take_failed(t, "cannot write to the hold area", strerror(errno));
 	return 0;
 }
 
@@ -163,7 +144,7 @@ write_head(struct take *t, size_t person, struct buf *b)
 	buf_addf(b, "Received: from %s\n\tby %s (Posthouse) with %s%s id %s;\n\t", t->server, conf->hostname,
 	    t->account->up.protocol == UPSTREAM_IMAP ? "IMAP" : "POP3",
 	    t->account->up.tls == UPSTREAM_TLS_IMPLICIT || t->account->up.tls == UPSTREAM_TLS_STARTTLS ? "S" : "",
-	    t->submit.id);
+	    t->submit->id);
 	date_add(b, time(NULL));
 	buf_addf(b, "\nX-Collected-For: %s@%s\n", sort_account_mark_of(t->account->sort, person),
 	    sort_account_site(t->account->sort));
@@ -178,9 +159,10 @@ flush(struct take *t)
 	if (t->out.len == 0)
 		return 0;
 	if (file_write_all(t->file, t->out.s, t->out.len) == -1)
-		return fail(t, "cannot write the message", strerror(errno));
-	t->written += t->out.len;
-	t->lines += count_lines(t->out.s, t->out.len);
+		return take_failed(t, "cannot write the message", strerror(errno));
+	t->written += t->out.len - t->unwritten_head;
+	t->lines += count_lines(t->out.s + t->unwritten_head, t->out.len - t->unwritten_head);
+	t->unwritten_head = 0;
 	buf_reset(&t->out);
 	return 0;
 }
@@ -281,20 +263,17 @@ first_person(const struct sort_result *r)
 	return i;
 }
 
+/* A file from the queue, and what stands above the message in it. */
 static int
-open_copy(struct take *t, size_t person)
+open_copy(struct take *t, size_t person, struct buf *head)
 {
 	struct reply reply = { 0 };
-	struct buf head = BUF_INIT(HEAD_MAX);
-	int rv = 0;
 
-	if (submit_open(&t->submit, &reply) == -1)
-		return refused(t, &reply);
-	write_head(t, person, &head);
-	if (file_write_all(t->submit.msg_fd, head.s, head.len) == -1)
-		rv = fail(t, "cannot write the message", strerror(errno));
-	buf_free(&head);
-	return rv;
+	t->submit = flights_ground(&t->flights);
+	if (submit_open(t->submit, &reply) == -1)
+		return take_refused(t, &reply);
+	write_head(t, person, head);
+	return 0;
 }
 
 /* The header is whole: whose is it? */
@@ -314,9 +293,10 @@ begin_file(struct take *t)
 			return -1;
 	} else {
 		t->first = first_person(&t->result);
-		if (open_copy(t, t->first) == -1)
+		if (open_copy(t, t->first, &t->out) == -1)
 			return -1;
-		t->file = t->submit.msg_fd;
+		t->unwritten_head = t->out.len;
+		t->file = t->submit->msg_fd;
 	}
 	return write_text(t, header.s, header.len);
 }
@@ -357,6 +337,8 @@ forget_message(struct take *t)
 	t->digest = NULL;
 	t->file = -1;
 	t->cut = t->cr = t->begun = t->held = false;
+	t->submit = NULL;
+	t->unwritten_head = 0;
 	t->written = t->lines = t->head = t->above = 0;
 	t->at = TAKE_HEADER;
 }
@@ -370,8 +352,8 @@ take_begin(struct take *t)
 void
 take_abort(struct take *t)
 {
-	if (t->begun && !t->held && t->submit.msg_fd != -1)
-		submit_abort(&t->submit);
+	if (t->submit != NULL)
+		submit_abort(t->submit);
 	forget_message(t);
 }
 
@@ -403,30 +385,6 @@ seen(void *arg, const char *user, const unsigned char *digest)
 	return rv == 1;
 }
 
-/* Have the disk take every copy that the queue has. */
-static int
-sync_all(struct take *t)
-{
-	int rv = 0;
-
-	for (size_t i = 0; i < t->sync_count; i++) {
-		struct take_sync *s = &t->sync[i];
-		struct take_done *d = s->message < t->done_count ? &t->done[s->message] : NULL;
-		struct reply reply = { 0 };
-
-		if (submit_sync_fd(&t->submit, s->id, s->fd, &reply) == 0)
-			continue;
-		rv = refused(t, &reply);
-		if (d != NULL)
-			d->failed = true;
-		if (state_forget(t->state, t->account->name, sort_account_user(t->account->sort, s->person), s->digest,
-		    span_of(d != NULL ? d->uid : "")) == -1)
-			rv = fail(t, "cannot write the state", "see the log");
-	}
-	t->sync_count = 0;
-	return rv;
-}
-
 /* The person's copy is in the submit file; octets and lines of all of it. */
 static int
 commit_copy(struct take *t, size_t person, const unsigned char digest[DIGEST_OCTETS], uint64_t octets, uint64_t lines)
@@ -436,31 +394,16 @@ commit_copy(struct take *t, size_t person, const unsigned char digest[DIGEST_OCT
 	struct envelope env = { .arrived_s = time(NULL), .sender = "", .octets = octets, .wire_octets = octets + lines,
 		.head_octets = t->head, .body_8bit = true, .ret = "", .envid = "", .rcpts = p->rcpts,
 		.rcpt_count = p->rcpt_count };
-	struct take_sync *sync;
 	struct reply reply = { 0 };
 	int rv;
 
-	if (t->sync_count == TAKE_BATCH_COPIES && sync_all(t) == -1)
-		return -1;
-	sync = &t->sync[t->sync_count];
 	buf_addf(&client, "collected from %s", t->account->name);
 	env.client = buf_str(&client);
 	env.again = state_doubtful(t->state);
 	state_key(t->state, t->account->name, sort_account_user(t->account->sort, person), digest, env.key);
-	rv = submit_commit(&t->submit, &env, &reply);
+	rv = submit_fill(t->submit, &env, &reply);
 	buf_free(&client);
-	if (rv == -1)
-		return refused(t, &reply);
-	sync->fd = submit_detach(&t->submit, sync->id, &reply);
-	if (sync->fd == -1)
-		return refused(t, &reply);
-	sync->person = person;
-	sync->message = t->done_count;
-	memcpy(sync->digest, digest, DIGEST_OCTETS);
-	t->sync_count++;
-	if (state_note_digest(t->state, t->account->name, sort_account_user(t->account->sort, person), digest) == -1)
-		return fail(t, "cannot write the state", "see the log");
-	return 0;
+	return rv == -1 ? take_refused(t, &reply) : batch_fly(t, person, digest);
 }
 
 /* All of from behind its own head, to the end of to. */
@@ -484,28 +427,14 @@ static int
 copy_for(struct take *t, size_t person, int source, uint64_t above, uint64_t end,
     const unsigned char digest[DIGEST_OCTETS])
 {
-	if (open_copy(t, person) == -1)
-		return -1;
-	if (copy_text(source, above, end, t->submit.msg_fd) == -1) {
-		submit_abort(&t->submit);
-		return fail(t, "cannot write the message", strerror(errno));
-	}
-	return commit_copy(t, person, digest, t->above + (end - above), t->above_lines + t->lines);
-}
+	struct buf head = BUF_INIT(HEAD_MAX);
+	int rv = open_copy(t, person, &head);
 
-static void
-tell(struct take *t, const char *uid, const char *id)
-{
-	const struct sort_result *r = &t->result;
-	struct buf people = BUF_INIT(LIMIT_LOG_VALUE);
-
-	for (size_t i = 0; i < t->account->people_count; i++)
-		if (r->count > 0 && r->gets[i])
-			buf_addf(&people, "%s%s", people.len > 0 ? "," : "", t->account->people[i].address);
-	log_event(EV_COLLECT_MESSAGE, LS("account", t->account->name), LS("uid", uid), LS("id", id),
-	    LS("class", sort_class_name(r->class)), LS("rcpts", buf_str(&people)),
-	    LS("evidence", *r->field != '\0' ? r->field : r->reason));
-	buf_free(&people);
+	if (rv == 0 && (file_write_all(t->submit->msg_fd, head.s, head.len) == -1 ||
+	    copy_text(source, above, end, t->submit->msg_fd) == -1))
+		rv = take_failed(t, "cannot write the message", strerror(errno));
+	buf_free(&head);
+	return rv == -1 ? -1 : commit_copy(t, person, digest, t->above + (end - above), t->above_lines + t->lines);
 }
 
 /* A copy each for those who have not got it. */
@@ -513,14 +442,15 @@ static int
 commit_copies(struct take *t, const unsigned char digest[DIGEST_OCTETS])
 {
 	uint64_t above = t->above, end = t->above + t->written;
-	int source = dup(t->file), rv = 0;
+	bool first = t->result.count > 0 && t->result.gets[t->first];
+	int source = -1, rv = 0;
 
-	if (source == -1)
-		return fail(t, "cannot write the message", strerror(errno));
-	if (t->result.count > 0 && t->result.gets[t->first])
+	if (t->result.count > first && (source = dup(t->file)) == -1)
+		return take_failed(t, "cannot write the message", strerror(errno));
+	if (first)
 		rv = commit_copy(t, t->first, digest, end, t->above_lines + t->lines);
 	else
-		submit_abort(&t->submit);
+		submit_abort(t->submit);
 	for (size_t i = t->first + 1; rv == 0 && t->result.count > 0 && i < t->account->people_count; i++)
 		if (t->result.gets[i])
 			rv = copy_for(t, i, source, above, end, digest);
@@ -528,12 +458,40 @@ commit_copies(struct take *t, const unsigned char digest[DIGEST_OCTETS])
 	return rv;
 }
 
+/* Who has got it already does not get it again; a copy that is still in flight counts when it has landed. */
+static int
+leave_out_seen(struct take *t, const unsigned char digest[DIGEST_OCTETS], bool *known)
+{
+	struct asking asking = { .t = t };
+
+	if (flights_has(&t->flights, digest) && batch_land(t) == -1)
+		return -1;
+	sort_duplicates(t->account->sort, &t->result, digest, seen, &asking, NULL);
+	*known = asking.known;
+	return asking.failed ? take_failed(t, "cannot read the state", "see the log") : 0;
+}
+
+static int
+hand_over(struct take *t, struct take_done *done)
+{
+	unsigned char digest[DIGEST_OCTETS];
+	bool known = false;
+	int rv;
+
+	sort_digest_end(t->digest, digest);
+	t->digest = NULL;
+	if (t->held)
+		rv = keep_held(t, digest);
+	else if ((rv = leave_out_seen(t, digest, &known)) == 0)
+		rv = commit_copies(t, digest);
+	done->since_s = known ? state_first_seen(t->state, t->account->name, digest) : time(NULL);
+	return rv;
+}
+
 int
 take_end(struct take *t, const char *uid, uint64_t listed, size_t number)
 {
-	struct asking asking = { .t = t };
-	struct take_done *done = &t->done[t->done_count];
-	unsigned char digest[DIGEST_OCTETS];
+	struct take_done *done;
 	int rv;
 
 	if (t->at == TAKE_REFUSED)
@@ -545,45 +503,12 @@ take_end(struct take *t, const char *uid, uint64_t listed, size_t number)
 	t->cr = false;
 	if (flush(t) == -1)
 		return -1;
-	sort_digest_end(t->digest, digest);
-	t->digest = NULL;
-	if (t->held) {
-		rv = keep_held(t, digest);
-	} else {
-		sort_duplicates(t->account->sort, &t->result, digest, seen, &asking, NULL);
-		rv = asking.failed ? fail(t, "cannot read the state", "see the log") : commit_copies(t, digest);
-	}
-	if (rv == -1)
-		return -1;
-	done->since_s = asking.known ? state_first_seen(t->state, t->account->name, digest) : time(NULL);
-	if (*uid != '\0' && state_note_uid(t->state, t->account->name, span_of(uid), listed, done->since_s) == -1)
-		return fail(t, "cannot write the state", "see the log");
-	tell(t, uid, t->result.count > 0 ? t->submit.id : "");
-	done->uid = mem_dup(uid);
-	done->listed = listed;
-	done->number = number;
-	done->failed = false;
-	t->done_count++;
-	forget_message(t);
-	return 0;
-}
-
-/* --- the batch ----------------------------------------------------------- */
-
-int
-take_settle(struct take *t)
-{
-	int rv = sync_all(t);
-
-	if (state_settle(t->state, t->account->name) == -1)
-		return fail(t, "cannot write the state", "see the log");
+	done = batch_message(t, uid, listed, number);
+	rv = hand_over(t, done);
+	done->failed = done->failed || rv == -1;
+	if (rv == 0)
+		rv = batch_whole(t, done);
+	if (rv == 0)
+		forget_message(t);
 	return rv;
-}
-
-void
-take_next_batch(struct take *t)
-{
-	for (size_t i = 0; i < t->done_count; i++)
-		free(t->done[i].uid);
-	t->done_count = 0;
 }

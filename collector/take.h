@@ -8,31 +8,29 @@
 #define COLLECTOR_TAKE_H
 
 #include "collector/account.h"
+#include "collector/flights.h"
 #include "lib/store/state.h"
 #include "lib/wire/submit.h"
 
-struct take_sync { /* a copy that the queue has, not yet known to be on disk */
-	char id[LIMIT_ID];
-	int fd;
-	size_t person;
-	size_t message; /* number in the batch, of a message that may not be whole yet */
-	unsigned char digest[DIGEST_OCTETS];
-};
 struct take_done { /* a message of the batch */
 	char *uid;
 	uint64_t listed; /* octets, as the upstream says */
 	size_t number;   /* the caller's */
 	int64_t since_s; /* when it was first seen, under whatever UID */
-	bool failed;     /* the disk did not take a copy: it stays upstream */
+	bool failed;     /* the queue or the disk did not take a copy: it stays upstream */
+	size_t flying;   /* copies that the queue has not answered for */
+	char id[LIMIT_ID]; /* of the first copy, and what else the log is told when it is here */
+	enum sort_class class;
+	char *rcpts, *evidence;
 };
 #define TAKE_BATCH 512        /* messages at most before they are settled */
-#define TAKE_BATCH_COPIES 512 /* descriptors open meanwhile; more are synced as they come */
+#define TAKE_BATCH_COPIES 512 /* copies with their descriptors open meanwhile, or fewer; more are synced as they come */
 
 struct take {
 	struct house *house;
 	struct account *account;
 	struct state *state;
-	struct submit submit;
+	struct submit *submit;   /* where the copy is written that is not in flight yet */
 	int hold_dir;            /* state/collect/hold/ACCOUNT; -1 until it is needed */
 	/* the message that is coming in */
 	struct arena *arena;
@@ -47,15 +45,19 @@ struct take {
 	bool begun;              /* first is open */
 	bool held;               /* it goes to the hold area, not to the queue */
 	int file;                /* where it is written: the queue's file, or the hold area's */
+	size_t unwritten_head;   /* octets in out that stand above the message */
 	size_t first;            /* the person of the first copy */
 	uint64_t written, lines; /* octets and LFs of the message itself */
 	uint64_t head, above, above_lines; /* octets of the mailbox's head; of all that stands above the message */
+	bool refused;            /* nothing more can be taken */
 	const char *server;      /* for Received */
 	char error[256];
 	/* the batch */
 	struct take_done done[TAKE_BATCH];
-	struct take_sync sync[TAKE_BATCH_COPIES];
-	size_t done_count, sync_count;
+	struct flights flights;
+	struct flight_copy sync[TAKE_BATCH_COPIES]; /* those that have landed and are not yet known to be on disk */
+	struct submit_kept kept[TAKE_BATCH_COPIES];
+	size_t done_count, sync_count, sync_room;
 };
 
 void take_init(struct take *, struct house *, struct account *, struct state *, const char *server);

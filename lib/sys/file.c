@@ -146,6 +146,12 @@ file_writeout(int fd)
 	return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0 : -1;
 }
 
+void
+file_writeout_begin(int fd)
+{
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /* Write, sync, rename, sync, all in dir_fd. */
 static int
 replace_in(int dir_fd, const char *name, const void *octets, size_t n,

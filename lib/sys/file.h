@@ -23,6 +23,8 @@ int file_copy(int from, int to) MUST_CHECK;
 /* Write out what was written so far without a flush of the disk's cache and
  * without the journal: sync_file_range and wait, where there is one. */
 int file_writeout(int fd) MUST_CHECK;
+/* Only set it going; file_writeout() later waits, and tells of errors. */
+void file_writeout_begin(int fd);
 /* New content for a file that is read by others: temporary file, fsync,
  * rename, fsync of the directory. Mode as given. */
 int file_replace_at(int dir_fd, const char *name, const void *, size_t n, mode_t) MUST_CHECK;

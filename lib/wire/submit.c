@@ -21,6 +21,7 @@
 
 #define SAY_WAIT_MS 30000
 #define LINKED_WAIT_MS 60000
+#define SYNCFS_FROM 8 /* messages */
 
 // clang-format off
 const struct wire_msg submit_messages[] = {
@@ -59,6 +60,7 @@ close_files(struct submit *s)
 void
 submit_close(struct submit *s)
 {
+	s->asked = false;
 	close_files(s);
 	wire_close(&s->wire);
 }
@@ -102,12 +104,12 @@ limit_answers(int fd)
 
 /* As wire_recv(). A signal does not end the wait: who has said COMMIT must hear the answer. */
 static int
-await_answer(struct submit *s, struct wire_packet *p)
+await_answer(struct submit *s, deadline_ms until, struct wire_packet *p)
 {
 	int n;
 
 	do
-		n = wire_recv(&s->wire, NEVER, p);
+		n = wire_recv(&s->wire, until, p);
 	while (n == -1 && errno == EINTR);
 	return n;
 }
@@ -126,6 +128,12 @@ ask_for_files(struct submit *s)
 	return wire_say(&s->wire, deadline_in(SAY_WAIT_MS), "OPEN", s->service);
 }
 
+void
+submit_ask(struct submit *s)
+{
+	s->asked = ask_for_files(s) == 0;
+}
+
 int
 submit_open(struct submit *s, struct reply *reply)
 {
@@ -136,14 +144,15 @@ submit_open(struct submit *s, struct reply *reply)
 	if (kept && s->wire.state == SUBMIT_FILLING)
 		submit_abort(s);
 	for (;;) {
-		if (ask_for_files(s) == 0 &&
-		    await_answer(s, &p) == 1)
+		if ((s->asked || ask_for_files(s) == 0) && await_answer(s, NEVER, &p) == 1)
 			break;
 		if (!kept)
 			return lost(s, reply, "The queue does not answer");
+		s->asked = false;
 		wire_close(&s->wire);
 		kept = false;
 	}
+	s->asked = false;
 	if (wire_is(&p, "REFUSED"))
 		return refused(s, &p, reply);
 	s->msg_fd = wire_fd(&p, 0);
@@ -198,42 +207,73 @@ cannot_write(struct submit *s, struct reply *reply)
 }
 
 static int
-ask_to_commit(struct submit *s, const struct envelope *env, struct reply *reply, struct wire_packet *p)
+fill(struct submit *s, struct envelope *env, struct reply *reply)
+{
+	s->octets = env->octets;
+	s->rcpts = env->rcpt_count;
+	return write_envelope(s, env) == -1 ? cannot_write(s, reply) : 0;
+}
+
+int
+submit_fill(struct submit *s, struct envelope *env, struct reply *reply)
+{
+	file_writeout_begin(s->msg_fd);
+	return fill(s, env, reply);
+}
+
+int
+submit_say(struct submit *s, struct reply *reply)
 {
 	char octets[24], rcpts[24];
 
 	if (file_writeout(s->msg_fd) == -1)
 		return cannot_write(s, reply);
-	snprintf(octets, sizeof octets, "%llu", (unsigned long long)env->octets);
-	snprintf(rcpts, sizeof rcpts, "%zu", env->rcpt_count);
-	if (wire_say(&s->wire, deadline_in(LINKED_WAIT_MS), "COMMIT", octets, rcpts) == -1 ||
-	    await_answer(s, p) != 1)
+	snprintf(octets, sizeof octets, "%llu", (unsigned long long)s->octets);
+	snprintf(rcpts, sizeof rcpts, "%zu", s->rcpts);
+	if (wire_say(&s->wire, deadline_in(LINKED_WAIT_MS), "COMMIT", octets, rcpts) == -1)
 		return lost(s, reply, "The queue does not answer");
-	return wire_is(p, "REFUSED") ? refused(s, p, reply) : 0;
+	return 0;
+}
+
+/* 1: COPY, the files are others now. */
+static int
+answered(struct submit *s, deadline_ms until, struct reply *reply)
+{
+	struct wire_packet p;
+
+	if (await_answer(s, until, &p) != 1)
+		return lost(s, reply, "The queue does not answer");
+	if (wire_is(&p, "REFUSED"))
+		return refused(s, &p, reply);
+	if (wire_is(&p, "COPY")) {
+		close_files(s);
+		s->msg_fd = wire_fd(&p, 0);
+		s->env_fd = wire_fd(&p, 1);
+		return 1;
+	}
+	strlcpy(s->how, p.word[1], sizeof s->how);
+	return 0;
+}
+
+int
+submit_linked(struct submit *s, deadline_ms until, struct reply *reply)
+{
+	int rv = answered(s, until, reply);
+
+	if (rv == 1) {
+		rv = submit_say(s, reply);
+		if (rv == 0)
+			rv = answered(s, until, reply);
+	}
+	return rv == 1 ? lost(s, reply, "The queue answers in riddles") : rv;
 }
 
 int
 submit_commit(struct submit *s, struct envelope *env, struct reply *reply)
 {
-	struct wire_packet p;
-
-	if (write_envelope(s, env) == -1)
-		return cannot_write(s, reply);
-	if (ask_to_commit(s, env, reply, &p) == -1)
+	if (fill(s, env, reply) == -1 || submit_say(s, reply) == -1)
 		return -1;
-	if (wire_is(&p, "COPY")) {
-		close_files(s);
-		s->msg_fd = wire_fd(&p, 0);
-		s->env_fd = wire_fd(&p, 1);
-		if (ask_to_commit(s, env, reply, &p) == -1)
-			return -1;
-		if (wire_is(&p, "COPY")) {
-			wire_drop(&p);
-			return lost(s, reply, "The queue answers in riddles");
-		}
-	}
-	strlcpy(s->how, p.word[1], sizeof s->how);
-	return 0;
+	return submit_linked(s, NEVER, reply);
 }
 
 /* Tells queued; that a connection is gone means SYNCED, so nothing is lost by silence. */
@@ -283,30 +323,49 @@ submit_sync(struct submit *s, struct reply *reply)
 	return rv;
 }
 
-int
-submit_detach(struct submit *s, char id[LIMIT_ID], struct reply *reply)
+void
+submit_keep(struct submit *s, struct submit_kept *kept)
 {
-	int fd = s->msg_fd;
-
-	strlcpy(id, s->id, LIMIT_ID);
-	if (sync_beside(s) == -1)
-		fd = sync_failed(s, id, reply);
-	else
-		s->msg_fd = -1;
+	*kept = (struct submit_kept){ .submit = s, .msg_fd = s->msg_fd, .env_fd = -1,
+		.already = strcmp(s->how, "already") == 0 };
+	strlcpy(kept->id, s->id, sizeof kept->id);
+	s->msg_fd = -1;
+	if (is_queued(s)) {
+		kept->env_fd = s->env_fd;
+		s->env_fd = -1;
+	}
 	close_files(s);
-	return fd;
 }
 
-int
-submit_sync_fd(struct submit *s, const char *id, int fd, struct reply *reply)
+static int
+sync_one(const struct submit_kept *k)
 {
-	int rv = fsync(fd);
+	if (k->already)
+		return syncfs(k->msg_fd);
+	return k->env_fd != -1 && fsync(k->env_fd) == -1 ? -1 : fsync(k->msg_fd);
+}
 
-	file_close(fd);
-	if (rv == -1)
-		return sync_failed(s, id, reply);
-	tell(s, "SYNCED", id);
-	return 0;
+/*
+ * All lie in the spool's file system, and their data has been written out without an error. Each fsync would have the disk
+ * flush its cache once more: above a few, one syncfs is cheaper. It tells of errors since its
+ * descriptor was opened; then each is asked.
+ */
+int
+submit_sync_kept(struct submit_kept *v, size_t n, struct reply *reply)
+{
+	bool all = n >= SYNCFS_FROM && syncfs(v[0].msg_fd) == 0;
+	int rv = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		v[i].failed = !all && sync_one(&v[i]) == -1;
+		if (v[i].failed)
+			rv = sync_failed(v[i].submit, v[i].id, reply);
+		else if (v[i].env_fd != -1)
+			tell(v[i].submit, "SYNCED", v[i].id);
+		file_close(v[i].msg_fd);
+		file_close(v[i].env_fd);
+	}
+	return rv;
 }
 
 void

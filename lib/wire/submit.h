@@ -41,6 +41,9 @@ struct submit {
 	int msg_fd, env_fd;
 	char how[16];        /* after commit: "delivered", "queued", "already" */
 	char text[512];      /* of the last reply */
+	bool asked;          /* OPEN was said ahead of submit_open() */
+	uint64_t octets;     /* of what is to be committed */
+	size_t rcpts;
 };
 void submit_init(struct submit *, const char *socket_path);
 /* Connects when it is not connected. 0; -1 with *reply set: 451 or what queued said (452 ...). */
@@ -51,11 +54,36 @@ int submit_open(struct submit *, struct reply *) MUST_CHECK;
 int submit_commit(struct submit *, struct envelope *, struct reply *) MUST_CHECK;
 /* fsync, SYNCED or FAILED, close. 0: it is durable. -1 with *reply (451 4.3.0): it is not, say so. */
 int submit_sync(struct submit *, struct reply *) MUST_CHECK;
-/* Take the committed message along for a later submit_sync_fd (batches): the fd becomes the
- * caller's. A queued one's envelope is synced here; -1 with *reply when that failed. */
-int submit_detach(struct submit *, char id[LIMIT_ID], struct reply *) MUST_CHECK;
-int submit_sync_fd(struct submit *, const char *id, int fd, struct reply *) MUST_CHECK; /* closes fd */
 void submit_abort(struct submit *); /* any time before commit */
 void submit_close(struct submit *);
+
+/*
+ * For those who have many messages, the same in halves. Each transaction under way has a struct submit of its own;
+ * while one awaits its answer, the next is filled, and the disk writes in the background:
+ *
+ *   submit_ask       says OPEN; the files are there when submit_open() wants them
+ *   submit_fill      writes the envelope, and has the message's octets on their way to the disk
+ *   submit_say       awaits their arrival there, says COMMIT
+ *   submit_linked    awaits LINKED, until the deadline at most
+ *   submit_keep      takes the committed message along, to be synced with others
+ *
+ * 0 or -1 with *reply, as above; submit_ask's failure shows in submit_open().
+ */
+void submit_ask(struct submit *);
+int submit_fill(struct submit *, struct envelope *, struct reply *) MUST_CHECK;
+int submit_say(struct submit *, struct reply *) MUST_CHECK;
+int submit_linked(struct submit *, deadline_ms, struct reply *) MUST_CHECK;
+
+struct submit_kept {
+	struct submit *submit; /* where it was committed */
+	char id[LIMIT_ID];
+	int msg_fd, env_fd;    /* env_fd -1: the envelope needs no disk */
+	bool already;          /* it is the earlier copy that must be safe */
+	bool failed;           /* the disk did not take it */
+};
+void submit_keep(struct submit *, struct submit_kept *);
+/* All become durable, with one sync of the file system where they are many; tells queued and closes. 0; -1 with
+ * *reply: some have failed. In the order in which they were opened. */
+int submit_sync_kept(struct submit_kept *, size_t n, struct reply *) MUST_CHECK;
 
 #endif
