@@ -210,6 +210,39 @@ fail:
 	return -1;
 }
 
+/* Those whose mailbox takes nothing do not count; their mail is the fallback's. */
+static void
+leave_out_disabled(const struct account *a, struct sort_result *r, struct buf *explain)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < a->people_count; i++)
+		if (r->gets[i] && a->people[i].rcpt_count == 0) {
+			if (explain != NULL)
+				buf_addf(explain, "%s: takes no mail (disabled, or no such mailbox)\n",
+				    sort_account_user(a->sort, i));
+			r->gets[i] = false;
+			out++;
+		}
+	r->count -= out;
+	if (out == 0 || r->count > 0)
+		return;
+	if (explain != NULL)
+		buf_addf(explain, "fallback: %s (disabled-user)\n", sort_account_user(a->sort, a->fallback));
+	r->gets[a->fallback] = true;
+	r->count = 1;
+	r->class = SORT_FALLBACK;
+	r->reason = "disabled-user";
+}
+
+void
+account_sort(const struct account *a, const struct sort_header *h, struct arena *arena, struct sort_result *out,
+    struct buf *explain)
+{
+	sort_message(a->sort, h, arena, out, explain);
+	leave_out_disabled(a, out, explain);
+}
+
 void
 account_close(struct account *a)
 {

@@ -41,6 +41,9 @@ void house_open(struct house *, const char *dir);
 int house_each_account(const struct house *, int (*fn)(void *, const char *name, struct span value), void *);
 /* 0; -1 with why: the entry is wrong, or its fallback gets no mail here. */
 int account_open(struct account *, struct house *, const char *name, struct span value, struct buf *why) MUST_CHECK;
+/* Whose is it? As sort_message(), and among people who take mail. */
+void account_sort(const struct account *, const struct sort_header *, struct arena *, struct sort_result *out,
+    struct buf *explain);
 void account_close(struct account *);
 
 #endif

@@ -39,8 +39,6 @@ print_decision(const struct account *a, const struct sort_result *r)
 	for (size_t i = 0; r->count > 0 && i < a->people_count; i++)
 		if (r->gets[i]) {
 			printf("for: %s", sort_account_user(a->sort, i));
-			if (a->people[i].rcpt_count == 0)
-				fputs(" (takes no mail: the fallback gets it)", stdout);
 			for (size_t k = 0; k < a->people[i].rcpt_count; k++)
 				printf("%s%s", k == 0 ? " -> " : ", ", a->people[i].rcpts[k].address);
 			putchar('\n');
@@ -64,7 +62,7 @@ explain_file(struct house *h, const char *file, char *name)
 	if (account_open(&a, h, c.v[0].name, c.v[0].value, &why) == -1)
 		fatal(EX_CONFIG, "cannot use %s of upstreams: %s", name, buf_str(&why));
 	sort_header_read(header_of(&message), arena, &header);
-	sort_message(a.sort, &header, arena, &result, &explain);
+	account_sort(&a, &header, arena, &result, &explain);
 	fputs(buf_str(&explain), stdout);
 	print_decision(&a, &result);
 	account_close(&a);

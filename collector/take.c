@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/mark.h"
 #include "collector/take_batch.h"
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
@@ -103,21 +104,6 @@ has_field(const struct sort_header *h, const char *name)
 	return false;
 }
 
-static void
-write_sorted(struct take *t, struct buf *b)
-{
-	const struct sort_result *r = &t->result;
-
-	buf_addf(b, "X-Posthouse-Sorted: account=%s; class=%s", t->account->name, sort_class_name(r->class));
-	if (*r->field != '\0')
-		buf_addf(b, "; by=%s", r->field);
-	if (*r->reason != '\0')
-		buf_addf(b, "; reason=%s", r->reason);
-	if (t->cut)
-		buf_addf(b, "; header=cut at %d octets", LIMIT_HEADER);
-	buf_adds(b, "\n");
-}
-
 static uint64_t
 count_lines(const char *s, size_t n)
 {
@@ -146,9 +132,8 @@ write_head(struct take *t, size_t person, struct buf *b)
 	    t->account->up.tls == UPSTREAM_TLS_IMPLICIT || t->account->up.tls == UPSTREAM_TLS_STARTTLS ? "S" : "",
 	    t->submit->id);
 	date_add(b, time(NULL));
-	buf_addf(b, "\nX-Collected-For: %s@%s\n", sort_account_mark_of(t->account->sort, person),
-	    sort_account_site(t->account->sort));
-	write_sorted(t, b);
+	buf_addc(b, '\n');
+	mark_write(b, t->account->name, t->account->sort, person, &t->result, t->cut);
 	t->above = b->len;
 	t->above_lines = count_lines(b->s, b->len);
 }
@@ -232,27 +217,6 @@ without_separator(struct span s)
 	return s;
 }
 
-/* Those whose mailbox takes nothing do not count; their mail is the fallback's. */
-static void
-leave_out_disabled(struct take *t)
-{
-	struct sort_result *r = &t->result;
-	size_t out = 0;
-
-	for (size_t i = 0; i < t->account->people_count; i++)
-		if (r->gets[i] && t->account->people[i].rcpt_count == 0) {
-			r->gets[i] = false;
-			out++;
-		}
-	r->count -= out;
-	if (out == 0 || r->count > 0)
-		return;
-	r->gets[t->account->fallback] = true;
-	r->count = 1;
-	r->class = SORT_FALLBACK;
-	r->reason = "disabled-user";
-}
-
 static size_t
 first_person(const struct sort_result *r)
 {
@@ -276,6 +240,17 @@ open_copy(struct take *t, size_t person, struct buf *head)
 	return 0;
 }
 
+static int
+write_header(struct take *t, struct span header)
+{
+	struct span piece;
+
+	while (mark_without_foreign(&header, &piece))
+		if (write_text(t, piece.s, piece.len) == -1)
+			return -1;
+	return 0;
+}
+
 /* The header is whole: whose is it? */
 static int
 begin_file(struct take *t)
@@ -283,8 +258,7 @@ begin_file(struct take *t)
 	struct span header = without_separator(buf_span(&t->raw));
 
 	sort_header_read(header, t->arena, &t->header);
-	sort_message(t->account->sort, &t->header, t->arena, &t->result, NULL);
-	leave_out_disabled(t);
+	account_sort(t->account, &t->header, t->arena, &t->result, NULL);
 	t->digest = sort_digest_new(&t->header);
 	t->begun = true;
 	t->at = TAKE_BODY;
@@ -298,7 +272,7 @@ begin_file(struct take *t)
 		t->unwritten_head = t->out.len;
 		t->file = t->submit->msg_fd;
 	}
-	return write_text(t, header.s, header.len);
+	return write_header(t, header);
 }
 
 static int

@@ -21,6 +21,7 @@ struct take_done { /* a message of the batch */
 	size_t flying;   /* copies that the queue has not answered for */
 	char id[LIMIT_ID]; /* of the first copy, and what else the log is told when it is here */
 	enum sort_class class;
+	bool cut;
 	char *rcpts, *evidence;
 };
 #define TAKE_BATCH 512        /* messages at most before they are settled */

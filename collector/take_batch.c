@@ -76,7 +76,8 @@ static void
 tell(const struct take *t, const struct take_done *d)
 {
 	log_event(EV_COLLECT_MESSAGE, LS("account", t->account->name), LS("uid", d->uid), LS("id", d->id),
-	    LS("class", sort_class_name(d->class)), LS("rcpts", d->rcpts), LS("evidence", d->evidence));
+	    LS("class", sort_class_name(d->class)), LS("rcpts", d->rcpts), LS("evidence", d->evidence),
+	    LN("header_cut", d->cut));
 }
 
 /* A copy has landed, or the last one has taken off. */
@@ -199,6 +200,7 @@ batch_whole(struct take *t, struct take_done *d)
 		if (r->count > 0 && r->gets[i])
 			buf_addf(&people, "%s%s", people.len > 0 ? "," : "", t->account->people[i].address);
 	d->class = r->class;
+	d->cut = t->cut;
 	d->evidence = mem_dup(*r->field != '\0' ? r->field : r->reason);
 	d->rcpts = mem_dup(buf_str(&people));
 	buf_free(&people);

@@ -42,7 +42,7 @@
 #define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */
 #define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */
 #define EV_POP3_LOGOUT "pop3d.logout"        /* mailbox, client, why, retrieved, deleted, octets */
-#define EV_COLLECT_MESSAGE "collect.message" /* account, uid, id, class, rcpts, evidence */
+#define EV_COLLECT_MESSAGE "collect.message" /* account, uid, id, class, rcpts, evidence, header_cut */
 #define EV_COLLECT_DONE "collect.done"       /* account, messages, octets, ms, error */
 #define EV_COLLECT_ETRN "collect.etrn"       /* account, domain, result, pending, reply */
 #define EV_COLLECT_AUTH_FAILED "collect.auth_failed" /* account, reply */

@@ -124,7 +124,7 @@ huge = b'To: bob@example.org\r\nX-Long: ' + b'h' * 300000 + b'\r\nCc: ann@exampl
 up = Upstream([huge, b'no field at all\r\n', b'To: bob@example.org\r\nno body'])
 accounts(office=(up, DOMAIN + ' secret=office max_size=1M'))
 collect(check=True)
-like(house.mail('bob')[0][:1000], r'^X-Posthouse-Sorted: .*; by=To; header=cut at 262144 octets$', 'sorted by what fits, and says so')
+like(house.mail('bob')[0][:1000], r'^X-Posthouse-Sorted: account=office evidence=header-recipient header=To cut=262144$', 'sorted by what fits, and says so')
 is_((taken('bob'), taken('carol'), taken('ann')), ([lf(huge), b'To: bob@example.org\nno body\n'],
                                                   [b'no field at all\n'], []), '... and it is whole')
 
