@@ -33,6 +33,7 @@ struct account {
 	size_t people_count;
 	size_t fallback;
 	int smtpd_fd;      /* protocol=atrn: our smtpd, held ready: turn.c */
+	bool stay;     /* all fetched, wait for more where the protocol can (idle=yes, collect --serve) */
 	struct buf secret; /* what the command of secret=! said: secret.c */
 };
 

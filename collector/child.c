@@ -26,12 +26,16 @@
 #define LOCK_WAIT_MS (3600 * 1000)
 
 struct child {
-	int fd;
-	int64_t told_ms;
+	struct house *house;
+	const struct chosen *account;
+	struct state *state;
+	int fd;              /* to the parent */
+	int64_t told_ms;     /* when it was last told of progress */
+	int64_t begun_ms;    /* the run, or the round of one that stays */
 };
 
 static void
-report(const struct child *c, const struct report *r)
+tell_parent(const struct child *c, const struct report *r)
 {
 	/* The parent may be gone: then nobody wants to know. */
 	(void)!write(c->fd, r, sizeof(*r));
@@ -46,7 +50,7 @@ tell_progress(void *arg, const struct fetch_progress *p)
 	if (clock_mono_ms() - c->told_ms < 100)
 		return;
 	c->told_ms = clock_mono_ms();
-	report(c, &r);
+	tell_parent(c, &r);
 }
 
 /* One process at a time works on an account. The lock, or -1; *joined: another process has just done the work. */
@@ -100,69 +104,111 @@ enter_sandbox(const struct house *h, const struct account *a)
 	sandbox_enter(&box);
 }
 
+/* A run, or a round, has ended: the log, the state and the parent hear of it. */
 static void
-log_run(const char *name, const struct report *r, enum fetch_result result)
+end_run(struct child *c, struct report *r, enum fetch_result result)
 {
+	const char *name = c->account->name;
+
+	r->run.ended_s = time(NULL);
+	r->ms = clock_mono_ms() - c->begun_ms;
 	if (result == FETCH_AUTH_FAILED)
 		log_event(EV_COLLECT_AUTH_FAILED, LS("account", name), LS("reply", r->run.error));
 	log_event(EV_COLLECT_DONE, LS("account", name), LN("messages", r->run.messages), LN("octets", r->run.octets),
 	    LN("ms", r->ms), LS("error", r->run.error));
+	(void)!state_run_save(c->state, name, &r->run);
+	tell_parent(c, r);
 }
 
 static void
-collect(struct house *h, const struct chosen *account, struct child *c, struct state *state, struct report *r)
+end_round(void *arg, struct state_run *run)
 {
-	struct buf why = BUF_INIT(sizeof(r->run.error));
-	struct account a;
-	enum fetch_result result = FETCH_FAILED;
-	int64_t begin = clock_mono_ms();
+	struct child *c = arg;
+	struct report r = { .kind = REPORT_ROUND, .run = *run };
 
-	r->run.started_s = time(NULL);
-	if (account_open(&a, h, account->name, account->value, &why) == -1) {
-		snprintf(r->run.error, sizeof(r->run.error), "%s", buf_str(&why));
-	} else if (secret_run(&a, &why) == -1 || turn_prepare(&a, h, &why) == -1) {
-		snprintf(r->run.error, sizeof(r->run.error), "%s", buf_str(&why));
-		account_close(&a);
-	} else {
-		enter_sandbox(h, &a);
-		if (state_recover(state, a.name) == 0 && state_expire(state, a.name) == 0)
-			result = fetch_account(h, &a, state, &r->run, tell_progress, c);
-		else
-			strlcpy(r->run.error, "cannot use the state: see the log", sizeof(r->run.error));
+	end_run(c, &r, FETCH_OK);
+	*run = (struct state_run){ .started_s = r.run.ended_s };
+	c->begun_ms = clock_mono_ms();
+}
+
+static enum fetch_result
+fetch(struct child *c, struct account *a, struct state_run *run)
+{
+	const struct fetch_listener listener = { tell_progress, end_round, c };
+
+	enter_sandbox(c->house, a);
+	if (state_recover(c->state, a->name) == 0 && state_expire(c->state, a->name) == 0)
+		return fetch_account(c->house, a, c->state, run, &listener);
+	strlcpy(run->error, "cannot use the state: see the log", sizeof(run->error));
+	return FETCH_FAILED;
+}
+
+static void
+collect(struct child *c, bool stay)
+{
+	struct report r = { .kind = REPORT_END, .run.started_s = time(NULL) };
+	struct buf why = BUF_INIT(sizeof(r.run.error));
+	enum fetch_result result = FETCH_FAILED;
+	struct account a;
+
+	c->begun_ms = clock_mono_ms();
+	if (account_open(&a, c->house, c->account->name, c->account->value, &why) == 0) {
+		a.stay = stay && a.up.idle;
+		if (secret_run(&a, &why) == 0 && turn_prepare(&a, c->house, &why) == 0)
+			result = fetch(c, &a, &r.run);
 		account_close(&a);
 	}
-	r->run.ended_s = time(NULL);
-	r->ms = clock_mono_ms() - begin;
-	log_run(account->name, r, result);
-	(void)!state_run_save(state, account->name, &r->run);
+	if (why.len > 0)
+		strlcpy(r.run.error, buf_str(&why), sizeof(r.run.error));
+	end_run(c, &r, result);
 	buf_free(&why);
 }
 
+/* Another process did it meanwhile. */
 static void
-child_main(struct house *h, const struct chosen *account, int fd)
+tell_of_other(struct child *c)
+{
+	struct report r = { .kind = REPORT_END, .joined = true };
+
+	if (state_run_last(c->state, c->account->name, &r.run) != 1)
+		strlcpy(r.run.error, "another process worked on this account and died", sizeof(r.run.error));
+	tell_parent(c, &r);
+}
+
+static void
+tell_failure(struct child *c, const struct buf *why)
 {
 	struct report r = { .kind = REPORT_END };
-	struct child c = { .fd = fd };
-	struct buf why = BUF_INIT(sizeof(r.run.error));
-	struct state *state = state_open(h->state_dir, &why);
-	int lock = state == NULL ? -1 : lock_account(h, account->name, &r.joined, &why);
+
+	strlcpy(r.run.error, buf_str(why), sizeof(r.run.error));
+	tell_parent(c, &r);
+}
+
+static void NORETURN
+child_main(struct child *c, bool stay)
+{
+	struct buf why = BUF_INIT(sizeof(((struct state_run *)NULL)->error));
+	bool joined = false;
+	int lock = -1;
 
 	log_open("collect");
+	c->state = state_open(c->house->state_dir, &why);
+	if (c->state != NULL)
+		lock = lock_account(c->house, c->account->name, &joined, &why);
 	if (lock == -1)
-		snprintf(r.run.error, sizeof(r.run.error), "%s", buf_str(&why));
-	else if (!r.joined)
-		collect(h, account, &c, state, &r);
-	else if (state_run_last(state, account->name, &r.run) != 1)
-		strlcpy(r.run.error, "another process worked on this account and died", sizeof(r.run.error));
-	report(&c, &r);
-	state_close(state);
+		tell_failure(c, &why);
+	else if (joined)
+		tell_of_other(c);
+	else
+		collect(c, stay);
+	state_close(c->state);
 	file_close(lock);
 	buf_free(&why);
 	_exit(0);
 }
 
 pid_t
-child_start(struct house *h, const struct chosen *account, int *fd)
+child_start(struct house *h, const struct chosen *account, bool stay, int *fd)
 {
 	int fds[2];
 	pid_t pid, parent = getpid();
@@ -172,7 +218,7 @@ child_start(struct house *h, const struct chosen *account, int *fd)
 	if (pid == 0) {
 		file_close(fds[0]);
 		proc_follow_parent(parent);
-		child_main(h, account, fds[1]);
+		child_main(&(struct child){ .house = h, .account = account, .fd = fds[1] }, stay);
 	}
 	file_close(fds[1]);
 	*fd = fds[0];

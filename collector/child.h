@@ -9,7 +9,7 @@
 #include "collector/fetch.h"
 
 struct report { /* what it tells its parent; one write each */
-	enum { REPORT_PROGRESS, REPORT_END } kind;
+	enum { REPORT_PROGRESS, REPORT_ROUND, REPORT_END } kind; /* ROUND: all is fetched, it stays for more */
 	struct fetch_progress progress;
 	struct state_run run;
 	int64_t ms;
@@ -17,8 +17,8 @@ struct report { /* what it tells its parent; one write each */
 };
 
 /* Starts it. *fd: reports come from there, then the end. The process ends with its parent, and after SIGTERM at the
- * next message, with all that is whole safe. */
-pid_t child_start(struct house *, const struct chosen *, int *fd);
+ * next message, with all that is whole safe. stay: with idle=yes it waits for more. */
+pid_t child_start(struct house *, const struct chosen *, bool stay, int *fd);
 /* Waits for the end of the process, which is near. In words: how, if it was not by itself. */
 void child_wait(pid_t, struct buf *how);
 

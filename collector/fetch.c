@@ -24,11 +24,35 @@ fetch_patience(const struct fetch *f)
 	return deadline_in((int64_t)f->house->conf.collect_timeout * 1000);
 }
 
+/* Of a run, from now. */
+static deadline_ms
+time_limit(const struct fetch *f)
+{
+	uint64_t limit_s = f->account->up.time_limit_s;
+
+	return deadline_in((int64_t)(limit_s != 0 ? limit_s : f->house->conf.collect_time_limit) * 1000);
+}
+
 int
 fetch_failed(struct fetch *f, const char *what, struct span text)
 {
 	buf_addf(&f->why, "%s: %.*s", what, (int)text.len, text.s);
 	return -1;
+}
+
+void
+fetch_round(struct fetch *f)
+{
+	f->listener->round(f->listener->arg, f->run);
+	f->progress = (struct fetch_progress){ 0 };
+	f->d.total = NEVER;
+}
+
+void
+fetch_woken(struct fetch *f)
+{
+	f->run->started_s = time(NULL);
+	f->d.total = time_limit(f);
 }
 
 /* --- the connection ------------------------------------------------------ */
@@ -39,7 +63,8 @@ fetch_start_tls(struct fetch *f)
 	const struct upstream *up = &f->account->up;
 	struct tls_peer peer = { .host = up->host, .ca_file = up->ca, .pins = up->pins.v, .pin_count = up->pins.n };
 
-	return dialogue_starttls(&f->d, &peer, fetch_patience(f), &f->why);
+	f->tls_failed = dialogue_starttls(&f->d, &peer, fetch_patience(f), &f->why) == -1;
+	return f->tls_failed ? -1 : 0;
 }
 
 static void
@@ -168,7 +193,7 @@ fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
 	if (take_end(&f->take, uid, listed, number) == -1)
 		return fetch_failed(f, "stopped", span_of(f->take.error));
 	f->progress.done++;
-	f->tell(f->tell_arg, &f->progress);
+	f->listener->progress(f->listener->arg, &f->progress);
 	return 0;
 }
 
@@ -229,15 +254,15 @@ static int (*const protocols[])(struct fetch *) = { [UPSTREAM_POP3] = fetch_pop3
 
 enum fetch_result
 fetch_account(struct house *h, struct account *a, struct state *state, struct state_run *run,
-    void (*progress)(void *, const struct fetch_progress *), void *arg)
+    const struct fetch_listener *listener)
 {
 	struct fetch f = { .house = h, .account = a, .state = state, .run = run, .arena = arena_new(),
-		.tell = progress, .tell_arg = arg };
+		.listener = listener };
 	int rv;
 
 	buf_init(&f.why, 1024);
 	dialogue_init(&f.d);
-	f.d.total = deadline_in((int64_t)(a->up.time_limit_s != 0 ? a->up.time_limit_s : h->conf.collect_time_limit) * 1000);
+	f.d.total = time_limit(&f);
 	f.size_max = a->up.max_size != 0 ? a->up.max_size : h->conf.message_size_limit;
 	take_init(&f.take, h, a, state, f.server);
 	rv = fetch_connect(&f);
@@ -251,5 +276,7 @@ fetch_account(struct house *h, struct account *a, struct state *state, struct st
 	dialogue_close(&f.d);
 	arena_free(f.arena);
 	buf_free(&f.why);
-	return rv == 0 ? FETCH_OK : f.auth_failed ? FETCH_AUTH_FAILED : FETCH_FAILED;
+	return rv == 0 ? FETCH_OK
+	    : f.auth_failed ? FETCH_AUTH_FAILED
+	    : f.tls_failed ? FETCH_TLS_FAILED : FETCH_FAILED;
 }

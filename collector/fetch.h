@@ -12,17 +12,23 @@
 #include "lib/net/dialogue.h"
 #include "lib/store/state.h"
 
-enum fetch_result { FETCH_OK, FETCH_FAILED, FETCH_AUTH_FAILED };
+enum fetch_result { FETCH_OK, FETCH_FAILED, FETCH_AUTH_FAILED, FETCH_TLS_FAILED };
 struct fetch_progress {
 	uint64_t done, total;   /* messages to fetch */
 	uint64_t octets;        /* received */
 };
+struct fetch_listener {
+	void (*progress)(void *arg, const struct fetch_progress *); /* now and then */
+	void (*round)(void *arg, struct state_run *); /* all is fetched, more is awaited (account->stay): what *run
+	                                               * counts is complete, and begins anew */
+	void *arg;
+};
 /*
  * One run. out->messages, octets, left and error are filled in whatever happens; what was taken before an
- * error is taken. progress is called now and then.
+ * error is taken.
  */
 enum fetch_result fetch_account(struct house *, struct account *, struct state *, struct state_run *out,
-    void (*progress)(void *, const struct fetch_progress *), void *arg);
+    const struct fetch_listener *);
 
 /* --- for the protocols ---------------------------------------------------- */
 
@@ -36,13 +42,13 @@ struct fetch {
 	char server[400];           /* for Received */
 	struct buf why;             /* of a failure */
 	bool auth_failed;           /* it was the login */
+	bool tls_failed;            /* it was TLS, or the certificate */
 	struct arena *arena;        /* for the whole run */
 	uint64_t size_max;          /* octets of a message */
 	uint64_t octets;            /* of the message that is coming in */
 	uint64_t batch_octets;
 	struct fetch_progress progress;
-	void (*tell)(void *, const struct fetch_progress *);
-	void *tell_arg;
+	const struct fetch_listener *listener;
 };
 
 /* The dialogue's steps: 0; -1 with f->why. Nothing is deleted upstream but what fetch_settle() or FETCH_DELETE allow. */
@@ -51,6 +57,10 @@ int fetch_imap(struct fetch *);
 int fetch_etrn(struct fetch *); /* RFC 1985: nothing comes this way, the provider connects to our smtpd */
 int fetch_atrn(struct fetch *); /* RFC 2645: the connection turns round, and our smtpd serves it */
 
+/* A protocol that stays (account->stay, IDLE) says so each time all is fetched and settled, before it waits; and when it
+ * is woken: then the time limit of a run begins anew. */
+void fetch_round(struct fetch *);
+void fetch_woken(struct fetch *);
 /* How long one answer may take, from now. */
 deadline_ms fetch_patience(const struct fetch *);
 /* Adds "what: text" to why. Always -1. */

@@ -79,7 +79,7 @@ reply_came(struct relay *r, int code)
 	if (r->data && code == 250) {
 		r->f->run->messages++;
 		r->f->progress.done++;
-		r->f->tell(r->f->tell_arg, &r->f->progress);
+		r->f->listener->progress(r->f->listener->arg, &r->f->progress);
 	}
 	r->data = code == 354;
 	r->code = code;

@@ -122,7 +122,7 @@ start_next(struct crew *c)
 	struct job *j = &c->jobs[c->next];
 
 	j->account = &c->choice.v[c->next++];
-	j->pid = child_start(c->house, j->account, &j->fd);
+	j->pid = child_start(c->house, j->account, false, &j->fd);
 	c->running++;
 }
 
