@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "lib/base/log.h"
+#include "lib/base/num.h"
 #include "lib/net/dns.h"
 #include "lib/sys/proc.h"
 
@@ -36,7 +37,7 @@ time_limit(const struct fetch *f)
 int
 fetch_failed(struct fetch *f, const char *what, struct span text)
 {
-	buf_addf(&f->why, "%s: %.*s", what, (int)text.len, text.s);
+	buf_addf(&f->why, "%s%s: %.*s", f->why.len > 0 ? "; " : "", what, (int)text.len, text.s);
 	return -1;
 }
 
@@ -106,6 +107,127 @@ fetch_connect(struct fetch *f)
 	return rv;
 }
 
+int
+fetch_reconnect(struct fetch *f)
+{
+	deadline_ms total = f->d.total;
+
+	dialogue_close(&f->d);
+	dialogue_init(&f->d);
+	f->d.total = total;
+	buf_reset(&f->why);
+	f->progress = (struct fetch_progress){ 0 };
+	f->run->left = 0;
+	return fetch_connect(f);
+}
+
+/* --- messages that fail ---------------------------------------------------- */
+
+#define SKIP_S 3600
+#define SKIP_MAX_S 86400
+#define FACT_NO_UID "a message without UID fails"
+
+static void
+fact_name(const char *uid, struct buf *out)
+{
+	buf_addf(out, "%s%s", STATE_FACT_FADING, uid);
+}
+
+/* How often has it failed, and when last? */
+static uint64_t
+failures(struct fetch *f, const char *uid, uint64_t octets, int64_t *last_s)
+{
+	struct buf name = BUF_INIT(1024), value = BUF_INIT(100);
+	struct span count;
+	uint64_t listed = 0, n = 0;
+
+	fact_name(uid, &name);
+	if (state_fact(f->state, f->account->name, buf_str(&name), &value, last_s) == 1) {
+		count = buf_span(&value);
+		if (num_parse(span_cut(&count, ' '), UINT64_MAX, &listed) == -1 || count.s == NULL ||
+		    listed != octets || num_parse(count, 1000, &n) == -1)
+			n = 0;
+	}
+	buf_free(&name);
+	buf_free(&value);
+	return n;
+}
+
+static void
+save_failures(struct fetch *f, const char *uid, uint64_t octets, uint64_t n)
+{
+	struct buf name = BUF_INIT(1024), value = BUF_INIT(100);
+
+	fact_name(uid, &name);
+	buf_addf(&value, "%llu %llu", (unsigned long long)octets, (unsigned long long)n);
+	(void)!state_fact_set(f->state, f->account->name, buf_str(&name), buf_str(&value));
+	buf_free(&name);
+	buf_free(&value);
+}
+
+/* It has come. */
+static void
+forget_failures(struct fetch *f, const char *uid)
+{
+	struct buf name = BUF_INIT(1024);
+
+	fact_name(uid, &name);
+	(void)!state_fact_set(f->state, f->account->name, buf_str(&name), NULL);
+	buf_free(&name);
+}
+
+/* Is it left alone for now? */
+static bool
+resting(uint64_t n, int64_t last_s)
+{
+	int64_t pause = SKIP_MAX_S;
+
+	if (n < 2)
+		return false;
+	if (n - 2 < 5)
+		pause = (int64_t)SKIP_S << (n - 2);
+	return time(NULL) - last_s < (pause < SKIP_MAX_S ? pause : SKIP_MAX_S);
+}
+
+void
+fetch_trouble(struct fetch *f, const char *uid, uint64_t octets, struct span reason)
+{
+	int64_t last_s = 0;
+	uint64_t n;
+
+	if (*f->take.error != '\0' || proc_stopping)
+		return;
+	if (*uid == '\0') {
+		(void)!state_fact_set(f->state, f->account->name, FACT_NO_UID, "yes");
+		return;
+	}
+	n = failures(f, uid, octets, &last_s) + 1;
+	if (n >= 2 && f->progress.done == 0 && f->progress.total > 1)
+		n = 1; /* nothing comes: it is the server, then */
+	save_failures(f, uid, octets, n);
+	if (n == 2)
+		log_event(EV_WARNING, LS("text", "a message fails again and stays upstream"),
+		    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LSPAN("reason", reason));
+}
+
+bool
+fetch_wants_uids(struct fetch *f)
+{
+	struct buf value = BUF_INIT(100);
+	int64_t since_s;
+	int rv = state_fact(f->state, f->account->name, FACT_NO_UID, &value, &since_s);
+
+	buf_free(&value);
+	return rv == 1;
+}
+
+void
+fetch_no_trouble(struct fetch *f)
+{
+	if (fetch_wants_uids(f))
+		(void)!state_fact_set(f->state, f->account->name, FACT_NO_UID, NULL);
+}
+
 /* --- the plan ------------------------------------------------------------ */
 
 bool
@@ -121,20 +243,42 @@ fetch_keep_over(const struct fetch *f, int64_t since_s)
 void
 fetch_left_too_large(struct fetch *f, const char *uid, uint64_t octets, bool known)
 {
+	struct buf what = BUF_INIT(LIMIT_LOG_VALUE);
+
 	f->run->left++;
 	if (known)
 		return;
-	log_event(EV_WARNING, LS("text", "a message over the size limit stays upstream"),
-	    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LN("limit", f->size_max));
 	if (*uid != '\0')
 		(void)!state_left(f->state, f->account->name, span_of(uid), octets);
+	if (f->describe != NULL)
+		f->describe(f->describe_arg, &what);
+	log_event(EV_WARNING, LS("text", "a message over the size limit stays upstream"),
+	    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LN("limit", f->size_max),
+	    LS("message", buf_str(&what)));
+	buf_free(&what);
 }
 
 void
-fetch_left_refused(struct fetch *f, const char *uid, struct span reply)
+fetch_left_refused(struct fetch *f, const char *uid, uint64_t octets, struct span reply)
 {
 	log_event(EV_WARNING, LS("text", "the upstream does not hand out a message"), LS("account", f->account->name),
 	    LS("uid", uid), LSPAN("reply", reply));
+	f->run->left++;
+	fetch_trouble(f, uid, octets, reply);
+}
+
+/* Of a message that is to be fetched: has it failed before? */
+static void
+consider_failures(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *what)
+{
+	int64_t last_s = 0;
+	uint64_t n = *uid != '\0' ? failures(f, uid, octets, &last_s) : 0;
+
+	f->suspect = n > 0;
+	f->suspects = f->suspects || f->suspect;
+	if (!resting(n, last_s))
+		return;
+	*what = FETCH_LEAVE;
 	f->run->left++;
 }
 
@@ -145,6 +289,7 @@ fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *w
 	int64_t since_s = 0;
 
 	*what = FETCH_LEAVE;
+	f->suspect = false;
 	if (*uid != '\0' && state_uid(f->state, f->account->name, span_of(uid), octets, &known, &since_s) == -1)
 		return fetch_failed(f, "cannot read the state", SPAN("see the log"));
 	if (known == STATE_UID_TAKEN)
@@ -155,6 +300,8 @@ fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *w
 		f->run->left++;
 	else
 		*what = FETCH_GET;
+	if (*what == FETCH_GET)
+		consider_failures(f, uid, octets, what);
 	f->progress.total += *what == FETCH_GET;
 	return 0;
 }
@@ -192,6 +339,8 @@ fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
 	}
 	if (take_end(&f->take, uid, listed, number) == -1)
 		return fetch_failed(f, "stopped", span_of(f->take.error));
+	if (f->suspects && *uid != '\0')
+		forget_failures(f, uid);
 	f->progress.done++;
 	f->listener->progress(f->listener->arg, &f->progress);
 	return 0;
@@ -208,6 +357,15 @@ fetch_batch_due(const struct fetch *f, bool last)
 	    f->batch_octets > BATCH_OCTETS;
 }
 
+static void
+left_refused_here(struct fetch *f, const struct take_done *d)
+{
+	log_event(EV_WARNING, LS("text", "the queue does not take a message, and it stays upstream"),
+	    LS("account", f->account->name), LS("uid", d->uid), LS("reason", d->refusal));
+	f->run->left++;
+	fetch_trouble(f, d->uid, d->listed, span_of(d->refusal));
+}
+
 int
 fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 {
@@ -217,6 +375,8 @@ fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 	for (size_t i = 0; i < f->take.done_count; i++) {
 		const struct take_done *d = &f->take.done[i];
 
+		if (d->refusal != NULL)
+			left_refused_here(f, d);
 		if (d->failed)
 			continue;
 		f->run->messages++;

@@ -46,6 +46,11 @@ struct fetch {
 	struct arena *arena;        /* for the whole run */
 	uint64_t size_max;          /* octets of a message */
 	uint64_t octets;            /* of the message that is coming in */
+	bool suspect;               /* what fetch_plan() looked at last has failed before: ask for it behind all others */
+	bool suspects;              /* some have */
+	/* The protocol's, or NULL: From and Subject of what fetch_plan() looks at, for a report. */
+	void (*describe)(void *, struct buf *out);
+	void *describe_arg;
 	uint64_t batch_octets;
 	struct fetch_progress progress;
 	const struct fetch_listener *listener;
@@ -67,6 +72,8 @@ deadline_ms fetch_patience(const struct fetch *);
 int fetch_failed(struct fetch *, const char *what, struct span text);
 /* To any address of the host, with TLS at once where the account says so. 0; -1 with why. */
 int fetch_connect(struct fetch *) MUST_CHECK;
+/* Once more from the start: nothing has been taken yet. */
+int fetch_reconnect(struct fetch *) MUST_CHECK;
 /* TLS behind the server's go-ahead. 0; -1 with why. */
 int fetch_start_tls(struct fetch *) MUST_CHECK;
 
@@ -86,8 +93,18 @@ int fetch_plan(struct fetch *, const char *uid, uint64_t octets, enum fetch_what
 bool fetch_keep_over(const struct fetch *, int64_t since_s);
 /* It stays there, over the size limit: counted, and reported unless it has been before. */
 void fetch_left_too_large(struct fetch *, const char *uid, uint64_t octets, bool known);
-/* It stays there, the server does not hand it out: counted and logged. */
-void fetch_left_refused(struct fetch *, const char *uid, struct span reply);
+/* It stays there, the server does not hand it out: counted and logged, and fetch_trouble(). */
+void fetch_left_refused(struct fetch *, const char *uid, uint64_t octets, struct span reply);
+/*
+ * This message has not come whole, or cannot be taken, through its own fault or the upstream's. The next run asks
+ * for it last (suspect); if that fails, too, while others come, it is reported and left alone for
+ * an hour, then two, up to a day. What the queue or the disk here refuses for now is none of its faults: then
+ * this does nothing.
+ */
+void fetch_trouble(struct fetch *, const char *uid, uint64_t octets, struct span reason);
+/* Is there a message that has failed and has no UID, so that the protocol should make one up? */
+bool fetch_wants_uids(struct fetch *);
+void fetch_no_trouble(struct fetch *); /* no, not any more */
 
 /*
  * A message comes in: begin; its octets as they came, line ends CRLF; end. What is over the size limit is read and

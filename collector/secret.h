@@ -5,6 +5,8 @@
 #define COLLECTOR_SECRET_H
 
 #include "collector/account.h"
+#include "lib/net/sasl.h"
+#include "lib/sys/io.h"
 
 /* One of them is empty, unless something failed. */
 struct credentials {
@@ -18,6 +20,12 @@ struct credentials {
 int secret_run(struct account *, struct buf *why) MUST_CHECK;
 /* From the command, from the map secrets. 0; -1 with why. */
 int credentials_get(const struct account *, const struct house *, struct credentials *, struct buf *why) MUST_CHECK;
+/*
+ * The account's auth= with one of the mechanisms that the server offers, over this connection: tls= is fulfilled, so
+ * the password may be shown. NULL with why: none serves.
+ */
+struct sasl *credentials_sasl(const struct account *, const struct credentials *, const struct io *,
+    struct span offered, struct buf *why) MUST_CHECK;
 void credentials_wipe(struct credentials *); /* whatever credentials_get() said */
 
 #endif

@@ -99,6 +99,15 @@ user_of(const struct take *t, size_t person)
 	return sort_account_user(t->account->sort, person);
 }
 
+/* It is this message, and not the queue: the others may still come. */
+static int
+refuse_message(struct take_done *d, const struct reply *r)
+{
+	free(d->refusal);
+	d->refusal = mem_fmt("the queue refuses (%d %s): %s", r->code, r->enhanced, r->text != NULL ? r->text : "");
+	return 0;
+}
+
 static int
 land(struct take *t, deadline_ms until, bool more)
 {
@@ -110,7 +119,7 @@ land(struct take *t, deadline_ms until, bool more)
 	if (rv == -1) {
 		d->failed = true;
 		d->flying--;
-		return take_refused(t, &reply);
+		return reply.code >= 500 ? refuse_message(d, &reply) : take_refused(t, &reply);
 	}
 	t->sync_count++;
 	if (state_note_digest(t->state, t->account->name, user_of(t, copy->person), copy->digest) == -1) {
@@ -225,6 +234,7 @@ take_next_batch(struct take *t)
 	for (size_t i = 0; i < t->done_count; i++) {
 		free(t->done[i].uid);
 		free(t->done[i].rcpts);
+		free(t->done[i].refusal);
 		free(t->done[i].evidence);
 	}
 	t->done_count = 0;

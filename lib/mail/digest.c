@@ -70,6 +70,12 @@ digest_sha256(const void *s, size_t n, uint8_t out[DIGEST_OCTETS])
 	must(EVP_Digest(s, n, out, NULL, EVP_sha256(), NULL));
 }
 
+bool
+digest_md5(const void *octets, size_t n, uint8_t out[DIGEST_MD5_OCTETS])
+{
+	return EVP_Digest(octets, n, out, NULL, EVP_md5(), NULL) == 1;
+}
+
 void
 digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,
     size_t n, uint8_t out[DIGEST_OCTETS])

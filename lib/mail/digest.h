@@ -21,6 +21,9 @@ void digest_end(struct digest *, unsigned char out[DIGEST_OCTETS]); /* frees it 
 void digest_free(struct digest *);
 
 void digest_sha256(const void *, size_t, uint8_t out[DIGEST_OCTETS]);
+/* For APOP alone (RFC 1939, 7). false: this system's libcrypto has no MD5. */
+#define DIGEST_MD5_OCTETS 16
+bool digest_md5(const void *, size_t, uint8_t out[DIGEST_MD5_OCTETS]) MUST_CHECK;
 /* HMAC of all parts together, each with its length in front, so that no two lists of
  * parts are the same octets. */
 void digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,

@@ -51,6 +51,7 @@ static void read_kind(struct parser *, struct span);
 static void read_tls(struct parser *, struct span);
 static void read_protocol(struct parser *, struct span);
 static void read_auth(struct parser *, struct span);
+static void read_pipelining(struct parser *, struct span);
 static void read_keep(struct parser *, struct span);
 static void read_mark(struct parser *, struct span);
 static void read_envelope(struct parser *, struct span);
@@ -77,6 +78,7 @@ static const struct entry_word entry_words[] = {
 	{ "client_id",         TEXT,      AT(client_id),    0,          NULL },
 	{ "tenant",            TEXT,      AT(tenant),       0,          NULL },
 	{ "scope",             TEXT,      AT(scope),        0,          NULL },
+	{ "pipelining",        OTHER,     0,                0,          read_pipelining },
 	{ "domain",            STRINGS,   AT(domains),      0,          NULL },
 	{ "mailbox",           STRINGS,   AT(mailboxes),    0,          NULL },
 	{ "users",             STRINGS,   AT(users),        0,          NULL },
@@ -267,6 +269,19 @@ read_auth(struct parser *p, struct span s)
 		}
 	fault(p, "auth=%.*s: auto, user, apop, plain, login, cram-md5, scram, scram-sha-1, scram-sha-256, oauth, "
 	    "oauthbearer or xoauth2 is meant", (int)s.len, s.s);
+}
+
+static void
+read_pipelining(struct parser *p, struct span s)
+{
+	if (span_is(s, "auto"))
+		p->up->pipelining = UPSTREAM_PIPELINING_AUTO;
+	else if (span_is(s, "yes"))
+		p->up->pipelining = UPSTREAM_PIPELINING_YES;
+	else if (span_is(s, "no"))
+		p->up->pipelining = UPSTREAM_PIPELINING_NO;
+	else
+		fault(p, "pipelining=%.*s: auto, yes or no is meant", (int)s.len, s.s);
 }
 
 static void

@@ -23,6 +23,7 @@ enum upstream_auth {
 	UPSTREAM_AUTH_SASL, /* a mechanism */
 	UPSTREAM_AUTH_OAUTH /* with a token */
 };
+enum upstream_pipelining { UPSTREAM_PIPELINING_AUTO, UPSTREAM_PIPELINING_YES, UPSTREAM_PIPELINING_NO };
 enum upstream_envelope { UPSTREAM_ENVELOPE_AUTO, UPSTREAM_ENVELOPE_NONE, UPSTREAM_ENVELOPE_FIELD };
 
 struct upstream_strings {
@@ -53,6 +54,7 @@ struct upstream {
 	const char *mechanism;       /* with SASL and OAUTH: this one only ("SCRAM": any of these); NULL: the best */
 	const char *provider;        /* with auth=oauth: key in `providers`; NULL: the token comes from a command */
 	const char *client_id, *tenant, *scope; /* ... and what it is asked with; tenant and scope may be NULL */
+	enum upstream_pipelining pipelining;
 	enum upstream_keep keep;
 	uint64_t keep_days;          /* with UPSTREAM_KEEP_DAYS */
 	uint64_t max_size;           /* octets; a larger message is left there; 0: any */

@@ -350,7 +350,7 @@ is_(sorted(before + all_taken()), sorted(lf(m) for m in mails), '... the next ru
 
 mails = [message(830 + i) for i in range(5)]
 up = Upstream(mails, capa=['UIDL'])
-accounts(office=(up, DOMAIN + ' secret=office'))
+accounts(office=(up, DOMAIN + ' secret=office pipelining=no'))
 begun, may_go_on = threading.Event(), threading.Event()
 up.quirks['RETR'] = lambda c, n: n == '3' and (begun.set(), may_go_on.wait(2)) and None or None
 run = spawn([LIBEXEC / 'collect', '-C', house.dir], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

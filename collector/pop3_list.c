@@ -1,0 +1,307 @@
+/*
+ * pop3_list: what is there, and what is to become of each message.
+ *
+ * A UID is the server's word. Where it gives none, or gives one twice, a digest of the header (TOP) stands for it:
+ * good enough not to fetch a message again that is to stay there, not good enough to delete one unseen.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/pop3.h"
+#include "lib/mail/digest.h"
+#include "lib/sys/proc.h"
+
+#define MESSAGES_MAX 5000000
+#define TOP_LINES 10   /* of the body: two messages from one form differ there */
+#define TOP_WINDOW 32  /* asked for ahead */
+#define TOP_MAX (64 * 1024)
+#define DESCRIBED_MAX 20 /* a run */
+#define FACT_TOP "TOP"
+#define UID_OF_OURS "top " /* no server's UID has a blank */
+
+static struct pop3_message *
+add_message(struct pop3 *s, uint32_t number)
+{
+	if (s->count == s->room) {
+		s->room = s->room == 0 ? 256 : s->room * 2;
+		s->messages = mem_grow(s->messages, s->room, sizeof(*s->messages));
+	}
+	s->messages[s->count] = (struct pop3_message){ .number = number, .uid = "" };
+	return &s->messages[s->count++];
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct pop3_message *x = a, *y = b;
+
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct pop3_message *const *x = a, *const *y = b;
+
+	return strcmp((*x)->uid, (*y)->uid);
+}
+
+/* A number that stands twice counts once. */
+static void
+sort_by_number(struct pop3 *s)
+{
+	size_t n = 0;
+
+	if (s->count > 1)
+		qsort(s->messages, s->count, sizeof(*s->messages), by_number);
+	for (size_t i = 0; i < s->count; i++)
+		if (n == 0 || s->messages[n - 1].number != s->messages[i].number)
+			s->messages[n++] = s->messages[i];
+	s->count = n;
+}
+
+static int
+hear_sizes(struct pop3 *s)
+{
+	struct span text, line;
+	int rv = pop3_hear(s, &text) == POP3_OK ? 1 : -1;
+
+	if (rv == -1)
+		return s->f->why.len > 0 ? -1 : pop3_failed(s, "LIST refused", text);
+	while ((rv = pop3_hear_line(s, &line)) == 1) {
+		uint32_t number;
+		uint64_t octets;
+
+		if (!pop3_list_line(line, &number, &octets))
+			return pop3_failed(s, "a strange line in LIST", line);
+		if (s->count == MESSAGES_MAX)
+			return pop3_failed(s, "no end of messages", SPAN("LIST"));
+		add_message(s, number)->octets = octets;
+	}
+	sort_by_number(s);
+	return rv;
+}
+
+static struct pop3_message *
+find_message(struct pop3 *s, uint32_t number, size_t guess)
+{
+	struct pop3_message key = { .number = number };
+
+	if (guess < s->count && s->messages[guess].number == number)
+		return &s->messages[guess];
+	return s->count == 0 ? NULL : bsearch(&key, s->messages, s->count, sizeof(key), by_number);
+}
+
+static int
+hear_uids(struct pop3 *s)
+{
+	struct span text, line;
+	int rv;
+
+	switch (pop3_hear(s, &text)) {
+	case POP3_OK:
+		break;
+	case POP3_STRANGE:
+		return -1;
+	default:
+		return 0; /* a server without UIDL */
+	}
+	for (size_t i = 0; (rv = pop3_hear_line(s, &line)) == 1; i++) {
+		struct pop3_message *m;
+		struct span uid;
+		uint32_t number;
+
+		if (i > MESSAGES_MAX)
+			return pop3_failed(s, "no end of messages", SPAN("UIDL"));
+		if (!pop3_uidl_line(line, &number, &uid))
+			continue;
+		m = find_message(s, number, i);
+		if (m != NULL)
+			m->uid = arena_dupn(s->f->arena, uid.s, uid.len);
+	}
+	return rv;
+}
+
+/* A UID that two messages have says nothing about either. */
+static void
+drop_doubled_uids(struct pop3 *s)
+{
+	struct pop3_message **by = mem_alloc(s->count + 1, sizeof(struct pop3_message *));
+
+	for (size_t i = 0; i < s->count; i++)
+		by[i] = &s->messages[i];
+	if (s->count > 1)
+		qsort(by, s->count, sizeof(struct pop3_message *), by_uid);
+	for (size_t i = 0; i < s->count;) {
+		size_t k = i + 1;
+
+		while (k < s->count && strcmp(by[i]->uid, by[k]->uid) == 0)
+			k++;
+		for (size_t n = i; k > i + 1 && n < k; n++)
+			by[n]->uid = "";
+		i = k;
+	}
+	free(by);
+}
+
+/* --- UIDs of our own ------------------------------------------------------ */
+
+static void
+make_uid(struct pop3 *s, struct pop3_message *m, const struct buf *top)
+{
+	uint8_t digest[DIGEST_OCTETS];
+	char uid[sizeof(UID_OF_OURS) + 32] = UID_OF_OURS;
+
+	digest_sha256(buf_str(top), top->len, digest);
+	digest_hex(digest, 16, uid + strlen(UID_OF_OURS));
+	m->uid = arena_dupn(s->f->arena, uid, strlen(uid));
+	m->ours = true;
+}
+
+/* One that has none, and needs one: to be left there, to be reported once. */
+static bool
+needs_uid(const struct pop3 *s, const struct pop3_message *m)
+{
+	return *m->uid == '\0' && (s->all_need_uids || m->octets > s->f->size_max);
+}
+
+/* The next such, from i on. */
+static size_t
+next_without(const struct pop3 *s, size_t i)
+{
+	while (i < s->count && !needs_uid(s, &s->messages[i]))
+		i++;
+	return i;
+}
+
+/* For all that need one, as far as the server knows TOP. */
+static int
+make_uids(struct pop3 *s)
+{
+	struct buf top = BUF_INIT(TOP_MAX);
+	size_t window = s->pipelining ? TOP_WINDOW : 1, ahead = 0;
+	size_t ask = next_without(s, 0), hear = ask;
+	int rv = 1;
+
+	while (rv != -1 && (ahead > 0 || (rv == 1 && ask < s->count))) {
+		for (; rv == 1 && ask < s->count && ahead < window; ask = next_without(s, ask + 1), ahead++)
+			pop3_say(s, "TOP %u %u", (unsigned)s->messages[ask].number, TOP_LINES);
+		buf_reset(&top);
+		rv = pop3_hear_top(s, &top);
+		ahead--;
+		if (rv != -1 && hear < s->count) {
+			size_t i = hear;
+
+			hear = next_without(s, hear + 1);
+			if (rv == 1 && top.len > 0)
+				make_uid(s, &s->messages[i], &top);
+		}
+	}
+	buf_free(&top);
+	return rv == -1 ? -1 : 0;
+}
+
+/* A server that breaks over TOP is not asked again: then messages without UID are fetched, and known by their
+ * digests. */
+static int
+make_missing_uids(struct pop3 *s)
+{
+	struct buf value = BUF_INIT(20);
+	int64_t since_s;
+	int rv = 0;
+
+	s->all_need_uids = s->f->account->up.keep != UPSTREAM_KEEP_NONE || fetch_wants_uids(s->f);
+	if (next_without(s, 0) < s->count &&
+	    state_fact(s->f->state, s->f->account->name, FACT_TOP, &value, &since_s) == 0) {
+		rv = make_uids(s);
+		if (rv == -1 && !proc_stopping)
+			(void)!state_fact_set(s->f->state, s->f->account->name, FACT_TOP, "breaks");
+		drop_doubled_uids(s);
+	}
+	buf_free(&value);
+	return rv;
+}
+
+/* --- the plan ------------------------------------------------------------- */
+
+/* From and Subject of the message that the plan is at. */
+static void
+describe(void *arg, struct buf *out)
+{
+	struct pop3 *s = arg;
+	struct buf top = BUF_INIT(TOP_MAX);
+	struct arena *arena = arena_new();
+	struct sort_header header;
+	int rv = s->broken || s->described++ >= DESCRIBED_MAX ? 0 : pop3_top(s, s->planned->number, 0, &top);
+
+	s->broken = s->broken || rv == -1;
+	if (rv == 1) {
+		sort_header_read(buf_span(&top), arena, &header);
+		for (size_t i = 0; i < header.n; i++)
+			if (span_case_is(header.v[i].name, "From") || span_case_is(header.v[i].name, "Subject"))
+				buf_addf(out, "%s%.*s: %.*s", out->len > 0 ? ", " : "", (int)header.v[i].name.len,
+				    header.v[i].name.s, (int)header.v[i].value.len, header.v[i].value.s);
+	}
+	arena_free(arena);
+	buf_free(&top);
+}
+
+static int
+plan_message(struct pop3 *s, size_t i)
+{
+	struct pop3_message *m = &s->messages[i];
+	const struct upstream *up = &s->f->account->up;
+
+	s->planned = m;
+	if (fetch_plan(s->f, m->uid, m->octets, &m->what) == -1)
+		return -1;
+	m->suspect = s->f->suspect;
+	/* Another message may have this header. As long as digests are remembered, look before it is deleted. */
+	if (m->ours && m->what == FETCH_DELETE &&
+	    (up->keep != UPSTREAM_KEEP_DAYS || up->keep_days < STATE_DIGEST_DAYS)) {
+		m->what = FETCH_GET;
+		s->f->progress.total++;
+	}
+	return 0;
+}
+
+/* Those that have failed before come last, so that they hold up nobody. */
+static void
+suspects_last(struct pop3 *s)
+{
+	struct pop3_message *last = mem_alloc(s->count + 1, sizeof(*last));
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->messages[i].suspect)
+			last[k++] = s->messages[i];
+		else
+			s->messages[n++] = s->messages[i];
+	if (k > 0)
+		memcpy(s->messages + n, last, k * sizeof(*last));
+	free(last);
+}
+
+int
+pop3_list(struct pop3 *s)
+{
+	pop3_say(s, "LIST");
+	if (s->pipelining)
+		pop3_say(s, "UIDL");
+	if (hear_sizes(s) == -1)
+		return -1;
+	if (!s->pipelining)
+		pop3_say(s, "UIDL");
+	if (hear_uids(s) == -1)
+		return -1;
+	drop_doubled_uids(s);
+	if (make_missing_uids(s) == -1)
+		return -1;
+	s->f->describe = describe;
+	s->f->describe_arg = s;
+	for (size_t i = 0; i < s->count; i++)
+		if (plan_message(s, i) == -1 || s->broken)
+			return -1;
+	suspects_last(s);
+	return 0;
+}
