@@ -12,21 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "auth/boxes.h"
 #include "auth/purge.h"
-#include "auth/textmap.h"
 #include "lib/base/log.h"
 #include "lib/store/hash.h"
+#include "lib/store/textmap.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
-
-#define COMPILE_S 600
-#define LOCK_TRIES 300 /* of a tenth of a second */
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--stdin]\n"
@@ -183,31 +179,11 @@ close_maps(struct user *u)
 static void
 lock_maps(struct user *u)
 {
-	for (int i = 0; flock(u->etc_fd, LOCK_EX | LOCK_NB) == -1; i++) {
-		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
-			refuse(EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc,
-			    errno == EWOULDBLOCK ? "another one is at work" : strerror(errno));
-		usleep(100000);
-	}
+	if (textmap_lock(u->etc_fd) == -1)
+		refuse(EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc,
+		    errno == EWOULDBLOCK ? "another one is at work" : strerror(errno));
 	close_maps(u);
 	open_maps(u);
-}
-
-static bool
-compile(const struct user *u)
-{
-	char *path = instance_path(instance_libexec(), "compile");
-	char option[] = "-C";
-	char *argv[] = { path, u->inst.root == NULL ? NULL : option, u->inst.root, NULL };
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	int status = null == -1 ? -1 : proc_run(argv, null, COMPILE_S);
-
-	if (status == -1)
-		(void)fprintf(stderr, "posthouse user: cannot run %s: %s\n", path,
-		    strerror(errno));
-	file_close(null);
-	free(path);
-	return status == 0;
 }
 
 static void NORETURN
@@ -232,8 +208,10 @@ publish(struct user *u)
 		errno = why;
 		write_failed(u);
 	}
-	if (compile(u))
+	if (textmap_compile(&u->inst) == 0)
 		return;
+	if (errno != 0)
+		(void)fprintf(stderr, "posthouse user: cannot compile the maps: %s\n", strerror(errno));
 	if (textmap_restore(&u->users, u->etc_fd) == -1 ||
 	    textmap_restore(&u->passwd, u->etc_fd) == -1)
 		refuse(EX_IOERR, "cannot put %s back as it was: %s", u->inst.etc,

@@ -3,18 +3,22 @@
  * words (DESIGN section 6); not what they mean. Lines of commands ("!...") are
  * nobody's entry: what a command says cannot be edited.
  */
-#include "auth/textmap.h"
+#include "lib/store/textmap.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lib/base/ascii.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
+#include "lib/sys/proc.h"
 
+#define COMPILE_S 600
+#define LOCK_TRIES 300 /* of a tenth of a second */
 #define TEXT_MAX (256u * 1024 * 1024) /* octets: a million people's map has 100 M */
 
 int
@@ -196,6 +200,25 @@ textmap_add_word(struct textmap *m, const struct textmap_entry *e, const char *w
 	free(with);
 }
 
+void
+textmap_continue(struct textmap *m, const struct textmap_entry *e, const char *words)
+{
+	size_t behind = e->end, end;
+	char *line;
+
+	for (size_t at = e->end; at < m->text.len; at = end) {
+		enum kind kind = kind_of(line_at(m, at, &end));
+
+		if (kind == BEGINS)
+			break;
+		if (kind == CONTINUES)
+			behind = end;
+	}
+	line = mem_fmt("%s\t%s\n", m->text.s[behind - 1] == '\n' ? "" : "\n", words);
+	exchange(m, behind, behind, line);
+	free(line);
+}
+
 /* "name=" stands for that word with any value. */
 static bool
 is_word(struct span s, const char *word)
@@ -275,4 +298,32 @@ int
 textmap_restore(const struct textmap *m, int etc_fd)
 {
 	return m->existed ? put(m, etc_fd, &m->before) : unlinkat(etc_fd, m->file, 0);
+}
+
+/* --- people at work on maps ----------------------------------------------- */
+
+int
+textmap_lock(int etc_fd)
+{
+	for (int i = 0; flock(etc_fd, LOCK_EX | LOCK_NB) == -1; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
+			return -1;
+		usleep(100000);
+	}
+	return 0;
+}
+
+int
+textmap_compile(const struct instance *inst)
+{
+	char *path = instance_path(instance_libexec(), "compile");
+	char option[] = "-C";
+	char *argv[] = { path, inst->root == NULL ? NULL : option, inst->root, NULL };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int status = null == -1 ? -1 : proc_run(argv, null, COMPILE_S);
+
+	errno = status == -1 ? errno : 0;
+	file_close(null);
+	free(path);
+	return status == 0 ? 0 : -1;
 }

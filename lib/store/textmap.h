@@ -2,13 +2,14 @@
  * textmap: a text map changed in place, by people's rules: comments, order and
  * everything else stay as they are.
  */
-#ifndef AUTH_TEXTMAP_H
-#define AUTH_TEXTMAP_H
+#ifndef LIB_STORE_TEXTMAP_H
+#define LIB_STORE_TEXTMAP_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
 
 #include "lib/base/buf.h"
+#include "lib/store/instance.h"
 
 struct textmap {
 	const char *file;  /* below etc/ */
@@ -39,6 +40,8 @@ void textmap_append(struct textmap *, const char *line); /* without LF */
 void textmap_remove(struct textmap *, const struct textmap_entry *);
 /* Another value, on one line. */
 void textmap_replace(struct textmap *, const struct textmap_entry *, const char *line);
+/* Another line behind those of the entry; comments that stand behind it stay there. */
+void textmap_continue(struct textmap *, const struct textmap_entry *, const char *words);
 /* A word behind the key; and taken out again, by "name=" with whatever value it has. */
 void textmap_add_word(struct textmap *, const struct textmap_entry *, const char *word);
 void textmap_drop_word(struct textmap *, const struct textmap_entry *, const char *word);
@@ -46,5 +49,12 @@ void textmap_drop_word(struct textmap *, const struct textmap_entry *, const cha
 /* Put the new text, or the old one again, into etc/FILE: atomic and durable. 0; -1 errno. */
 int textmap_write(const struct textmap *, int etc_fd) MUST_CHECK;
 int textmap_restore(const struct textmap *, int etc_fd) MUST_CHECK;
+
+/* One at a time changes the maps in etc_fd: wait for the others. 0; -1 errno (EWOULDBLOCK: they do not end). The lock
+ * goes with the descriptor. */
+int textmap_lock(int etc_fd) MUST_CHECK;
+/* `posthouse compile`; what it complains about goes to standard error. 0; -1: the maps in force are as before
+ * (errno 0), or it could not be run. */
+int textmap_compile(const struct instance *) MUST_CHECK;
 
 #endif
