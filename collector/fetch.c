@@ -15,7 +15,7 @@
 #include "lib/net/dns.h"
 #include "lib/sys/proc.h"
 
-#define BATCH 64                 /* messages that are settled together, when there are as many */
+#define BATCH 256                 /* messages that are settled together, when there are as many */
 #define BATCH_OCTETS (8 * 1024 * 1024)
 #define ADDRESSES_MAX 16
 

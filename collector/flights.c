@@ -9,7 +9,7 @@
 
 #include "lib/mail/reply.h"
 
-#define WRITTEN_AHEAD 8 /* COMMIT awaits the disk: it is said when so many have taken off behind it */
+#define WRITTEN_AHEAD 16 /* COMMIT awaits the disk: it is said when so many have taken off behind it */
 #define ASKED_AHEAD 4   /* places that have their files when their turn comes */
 #define GAP_MS 50       /* who comes slower than this is not kept waiting */
 
