@@ -282,6 +282,33 @@ consider_failures(struct fetch *f, const char *uid, uint64_t octets, enum fetch_
 	f->run->left++;
 }
 
+/* What was first seen before then may be deleted upstream. */
+static int64_t
+keep_until(const struct fetch *f)
+{
+	const struct upstream *up = &f->account->up;
+
+	if (up->keep == UPSTREAM_KEEP_NONE)
+		return INT64_MAX;
+	return up->keep == UPSTREAM_KEEP_DAYS ? time(NULL) - (int64_t)up->keep_days * 86400 + 1 : 0;
+}
+
+int
+fetch_listing_begin(struct fetch *f)
+{
+	return state_listing_begin(f->state, f->account->name, keep_until(f)) == 0
+	    ? 0
+	    : fetch_failed(f, "cannot read the state", SPAN("see the log"));
+}
+
+int
+fetch_listing_end(struct fetch *f)
+{
+	return state_listing_end(f->state, f->account->name) == 0
+	    ? 0
+	    : fetch_failed(f, "cannot write the state", SPAN("see the log"));
+}
+
 int
 fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *what)
 {
@@ -292,13 +319,16 @@ fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *w
 	f->suspect = false;
 	if (*uid != '\0' && state_uid(f->state, f->account->name, span_of(uid), octets, &known, &since_s) == -1)
 		return fetch_failed(f, "cannot read the state", SPAN("see the log"));
-	if (known == STATE_UID_TAKEN)
-		*what = fetch_keep_over(f, since_s) ? FETCH_DELETE : FETCH_LEAVE;
+	if (known == STATE_UID_OLD)
+		*what = FETCH_DELETE;
+	else if (known == STATE_UID_TAKEN)
+		*what = since_s != 0 && fetch_keep_over(f, since_s) ? FETCH_DELETE : FETCH_LEAVE;
 	else if (octets > f->size_max)
 		fetch_left_too_large(f, uid, octets, known == STATE_UID_LEFT);
-	else if (f->account->up.max_messages != 0 && f->progress.total >= f->account->up.max_messages)
+	else if (f->account->up.max_messages != 0 && f->progress.total >= f->account->up.max_messages) {
 		f->run->left++;
-	else
+		f->run->postponed = true;
+	} else
 		*what = FETCH_GET;
 	if (*what == FETCH_GET)
 		consider_failures(f, uid, octets, what);

@@ -84,6 +84,12 @@ enum fetch_what {
 	FETCH_GONE    /* the upstream has confirmed the deletion (set by the protocol) */
 };
 /*
+ * A whole listing: all messages of the account, or of its folder, are going to be planned; what is known of them is
+ * read at once. _end only when the upstream told all. Without a listing each UID is looked up. 0; -1 with why.
+ */
+int fetch_listing_begin(struct fetch *) MUST_CHECK;
+int fetch_listing_end(struct fetch *) MUST_CHECK;
+/*
  * What is to become of a message. uid: what the state knows it by; "" when the server has none, or not one for it
  * alone. octets: as the server says (0: it does not). Counts max_messages, so ask once for each, in their
  * order. 0; -1 with why.

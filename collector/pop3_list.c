@@ -299,9 +299,11 @@ pop3_list(struct pop3 *s)
 		return -1;
 	s->f->describe = describe;
 	s->f->describe_arg = s;
+	if (fetch_listing_begin(s->f) == -1)
+		return -1;
 	for (size_t i = 0; i < s->count; i++)
 		if (plan_message(s, i) == -1 || s->broken)
 			return -1;
 	suspects_last(s);
-	return 0;
+	return fetch_listing_end(s->f);
 }

@@ -454,6 +454,8 @@ hand_over(struct take *t, struct take_done *done)
 
 	sort_digest_end(t->digest, digest);
 	t->digest = NULL;
+	memcpy(done->digest, digest, DIGEST_OCTETS);
+	done->held = t->held;
 	if (t->held)
 		rv = keep_held(t, digest);
 	else if ((rv = leave_out_seen(t, digest, &known)) == 0)

@@ -19,6 +19,8 @@ struct take_done { /* a message of the batch */
 	int64_t since_s; /* when it was first seen, under whatever UID */
 	bool failed;     /* the queue or the disk did not take a copy: it stays upstream */
 	char *refusal;   /* the queue will never take it (5yz), and why; NULL */
+	bool held;       /* in the hold area: nobody has got it */
+	unsigned char digest[DIGEST_OCTETS];
 	size_t flying;   /* copies that the queue has not answered for */
 	char id[LIMIT_ID]; /* of the first copy, and what else the log is told when it is here */
 	enum sort_class class;

@@ -87,7 +87,8 @@ one_less(struct take *t, struct take_done *d)
 	if (--d->flying > 0 || d->failed)
 		return 0;
 	if (*d->uid != '\0' &&
-	    state_note_uid(t->state, t->account->name, span_of(d->uid), d->listed, d->since_s) == -1)
+	    state_note_uid(t->state, t->account->name, span_of(d->uid), d->listed, d->since_s,
+	        d->held ? NULL : d->digest) == -1)
 		return state_failed(t);
 	tell(t, d);
 	return 0;
@@ -143,18 +144,10 @@ batch_land(struct take *t)
 	return rv;
 }
 
-/* Have the disk take every copy that the queue has. */
-static int
-sync_all(struct take *t)
+/* Copies that the disk has not taken. */
+static void
+forget_failed(struct take *t, size_t n)
 {
-	struct reply reply = { 0 };
-	size_t n = t->sync_count;
-	int rv = n > 0 ? submit_sync_kept(t->kept, n, &reply) : 0;
-
-	t->sync_count = 0;
-	if (rv == 0)
-		return 0;
-	rv = take_refused(t, &reply);
 	for (size_t i = 0; i < n; i++) {
 		const struct flight_copy *c = &t->sync[i];
 
@@ -163,8 +156,27 @@ sync_all(struct take *t)
 		t->done[c->message].failed = true;
 		if (state_forget(t->state, t->account->name, user_of(t, c->person), c->digest,
 		    span_of(t->done[c->message].uid)) == -1)
-			rv = state_failed(t);
+			(void)state_failed(t);
 	}
+}
+
+/* Have the disk take every copy that the queue has, and the notes of it; then those that are queued may go on: once one
+ * has left the house, nothing of it would be found here after a power cut. */
+static int
+sync_all(struct take *t)
+{
+	struct reply reply = { 0 };
+	size_t n = t->sync_count;
+	int rv = n > 0 ? submit_sync_kept(t->kept, n, &reply) : 0;
+
+	t->sync_count = 0;
+	if (rv == -1) {
+		(void)take_refused(t, &reply);
+		forget_failed(t, n);
+	}
+	if (state_settle(t->state, t->account->name) == -1)
+		rv = state_failed(t);
+	submit_synced(t->kept, n);
 	return rv;
 }
 
@@ -221,11 +233,7 @@ take_settle(struct take *t)
 {
 	int rv = batch_land(t);
 
-	if (sync_all(t) == -1)
-		rv = -1;
-	if (state_settle(t->state, t->account->name) == -1)
-		rv = state_failed(t);
-	return rv;
+	return sync_all(t) == -1 ? -1 : rv;
 }
 
 void

@@ -360,12 +360,19 @@ submit_sync_kept(struct submit_kept *v, size_t n, struct reply *reply)
 		v[i].failed = !all && sync_one(&v[i]) == -1;
 		if (v[i].failed)
 			rv = sync_failed(v[i].submit, v[i].id, reply);
-		else if (v[i].env_fd != -1)
+	}
+	return rv;
+}
+
+void
+submit_synced(struct submit_kept *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i].failed && v[i].env_fd != -1)
 			tell(v[i].submit, "SYNCED", v[i].id);
 		file_close(v[i].msg_fd);
 		file_close(v[i].env_fd);
 	}
-	return rv;
 }
 
 void

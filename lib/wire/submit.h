@@ -82,8 +82,11 @@ struct submit_kept {
 	bool failed;           /* the disk did not take it */
 };
 void submit_keep(struct submit *, struct submit_kept *);
-/* All become durable, with one sync of the file system where they are many; tells queued and closes. 0; -1 with
- * *reply: some have failed. In the order in which they were opened. */
+/* All become durable, with one sync of the file system where they are many; tells queued of those that do not. 0; -1
+ * with *reply: some have failed. In the order in which they were opened. */
 int submit_sync_kept(struct submit_kept *, size_t n, struct reply *) MUST_CHECK;
+/* SYNCED for those that have not failed; closes. What the caller must know for ever before a queued message may leave
+ * the house, it writes down between the two. */
+void submit_synced(struct submit_kept *, size_t n);
 
 #endif
