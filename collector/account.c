@@ -25,6 +25,7 @@ house_open(struct house *h, const char *dir)
 		fatal(EX_CONFIG, "cannot open the maps: %s", buf_str(&why));
 	h->state_dir = instance_path(h->instance.state, "collect");
 	h->submit_path = instance_path(h->instance.run, "submit");
+	h->token_path = instance_path(h->instance.run, "token");
 	buf_free(&why);
 }
 

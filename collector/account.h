@@ -16,7 +16,7 @@ struct house {
 	struct conf conf;
 	struct generation *maps; /* upstreams, users, secrets */
 	struct router router;
-	char *state_dir, *submit_path;
+	char *state_dir, *submit_path, *token_path;
 };
 
 struct person { /* by number of user of the sorter */
@@ -34,7 +34,8 @@ struct account {
 	size_t fallback;
 	int smtpd_fd;      /* protocol=atrn: our smtpd, held ready: turn.c */
 	bool stay;     /* all fetched, wait for more where the protocol can (idle=yes, collect --serve) */
-	struct buf secret; /* what the command of secret=! said: secret.c */
+	bool refused;      /* ... and the server did not take that */
+	struct buf secret; /* what the command of secret=! said, or tokend: secret.c */
 };
 
 void house_open(struct house *, const char *dir);

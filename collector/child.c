@@ -135,10 +135,15 @@ static enum fetch_result
 fetch(struct child *c, struct account *a, struct state_run *run)
 {
 	const struct fetch_listener listener = { tell_progress, end_round, c };
+	enum fetch_result result;
 
 	enter_sandbox(c->house, a);
-	if (state_recover(c->state, a->name) == 0 && state_expire(c->state, a->name) == 0)
-		return fetch_account(c->house, a, c->state, run, &listener);
+	if (state_recover(c->state, a->name) == 0 && state_expire(c->state, a->name) == 0) {
+		result = fetch_account(c->house, a, c->state, run, &listener);
+		if (result == FETCH_AUTH_FAILED && credentials_refused(a))
+			result = fetch_account(c->house, a, c->state, run, &listener);
+		return result;
+	}
 	strlcpy(run->error, "cannot use the state: see the log", sizeof(run->error));
 	return FETCH_FAILED;
 }

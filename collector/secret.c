@@ -1,5 +1,5 @@
 /*
- * secret: passwords and tokens, from a map or from a command.
+ * secret: passwords and tokens, from a map, from a command or from tokend.
  *
  * A command gets no shell and no environment but PATH, has a time limit, and says the secret in its first line, as
  * password managers do.
@@ -7,6 +7,7 @@
 #include "collector/secret.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -14,6 +15,7 @@
 #include "lib/net/tls.h"
 #include "lib/store/words.h"
 #include "lib/sys/proc.h"
+#include "lib/wire/token.h"
 
 #define COMMAND_WORDS 64
 #define COMMAND_TIMEOUT_S 30
@@ -116,20 +118,37 @@ from_map(const struct account *a, const struct house *h, struct buf *out, struct
 	return found ? 0 : -1;
 }
 
+/* From whoever has it: tokend, a command, the map. */
+static int
+fetch_secret(struct account *a, const struct house *h, struct buf *out, struct buf *why)
+{
+	struct span command;
+	int rv = 0;
+
+	if (a->up.provider == NULL && !upstream_secret_command(&a->up, &command))
+		return from_map(a, h, out, why);
+	if (a->up.provider != NULL) {
+		char *refused = a->refused ? mem_dup(buf_str(&a->secret)) : NULL;
+
+		buf_wipe(&a->secret);
+		rv = token_get(h->token_path, a->name, refused, &a->secret, why);
+		if (refused != NULL)
+			explicit_bzero(refused, strlen(refused));
+		free(refused);
+	}
+	buf_addspan(out, buf_span(&a->secret));
+	return rv;
+}
+
 int
-credentials_get(const struct account *a, const struct house *h, struct credentials *c, struct buf *why)
+credentials_get(struct account *a, const struct house *h, struct credentials *c, struct buf *why)
 {
 	struct buf *out = a->up.auth == UPSTREAM_AUTH_OAUTH ? &c->token : &c->password;
-	struct span command;
 
 	buf_init(&c->password, LIMIT_PASSWORD);
-	buf_init(&c->token, OUTPUT_MAX);
-	if (!upstream_secret_command(&a->up, &command)) {
-		if (from_map(a, h, out, why) == -1)
-			return -1;
-	} else {
-		buf_addspan(out, buf_span(&a->secret));
-	}
+	buf_init(&c->token, LIMIT_TOKEN);
+	if (fetch_secret(a, h, out, why) == -1)
+		return -1;
 	if (out->len > 0 && !buf_over(out))
 		return 0;
 	buf_addf(why, "the secret is %s", out->len > 0 ? "too long" : "empty");
@@ -178,6 +197,15 @@ credentials_sasl(const struct account *a, const struct credentials *c, const str
 	buf_free(&binding);
 	buf_free(&mechanisms);
 	return x;
+}
+
+bool
+credentials_refused(struct account *a)
+{
+	if (a->up.provider == NULL || a->refused)
+		return false;
+	a->refused = true;
+	return true;
 }
 
 void

@@ -36,6 +36,7 @@ static const struct verb {
 	{ "queue",    "queue",    false, "list, show, retry, hold, release, delete messages" },
 	{ "user",     "user",     false, "add, change, list, disable people" },
 	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds; move one" },
+	{ "oauth",    "oauth",    false, "log in to providers that take no passwords; how that stands" },
 	{ "collect",  "collect",  false, "fetch mail from upstream accounts and sort it" },
 };
 // clang-format on

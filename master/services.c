@@ -17,6 +17,7 @@ const struct socket_def socket_defs[] = {
 	{ "agents",     SOCKET_UNIX, 0,                                        NULL,   0660, USER_QUEUE },
 	{ "control",    SOCKET_UNIX, 0,                                        NULL,   0660, "posthouse" },
 	{ "auth",       SOCKET_UNIX, 0,                                        NULL,   0660, USER_AUTH },
+	{ "token",      SOCKET_UNIX, 0,                                        NULL,   0660, USER_TOKEN },
 };
 const size_t socket_def_count = COUNT(socket_defs);
 
@@ -25,6 +26,7 @@ const struct service_def service_defs[] = {
 	/* name     user          phase  sockets */
 	{ "queued", USER_QUEUE,   2,     { "submit", "agents", "control" } },
 	{ "authd",  USER_AUTH,    1,     { "auth" } },
+	{ "tokend", USER_TOKEN,   1,     { "token" } },
 	{ "local",  USER_MAIL,    1,     { NULL } },
 	{ "remote", USER_REMOTE,  1,     { NULL } },
 	{ "bounce", USER_QUEUE,   1,     { NULL } },

@@ -42,6 +42,12 @@
 #define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */
 #define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */
 #define EV_POP3_LOGOUT "pop3d.logout"        /* mailbox, client, why, retrieved, deleted, octets */
+#define EV_TOKEN_LOGIN "token.login"         /* account, flow, uid: who did it */
+#define EV_TOKEN_RENEWED "token.renewed"     /* account, expires_s, rotated: a new refresh token came too */
+#define EV_TOKEN_FAILED "token.failed"       /* account, reason, again_s */
+#define EV_TOKEN_REFUSED "token.refused"     /* account, reason: a person must do something */
+#define EV_TOKEN_ENDS "token.ends"           /* account, what, on: a secret or token will end */
+#define EV_TOKEN_FORGOTTEN "token.forgotten" /* account, uid */
 #define EV_COLLECT_MESSAGE "collect.message" /* account, uid, id, class, rcpts, evidence, header_cut */
 #define EV_COLLECT_DONE "collect.done"       /* account, messages, octets, ms, error */
 #define EV_COLLECT_ETRN "collect.etrn"       /* account, domain, result, pending, reply */

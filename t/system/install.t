@@ -38,7 +38,7 @@ which posthouse sendmail mailq
 posthouse setup --batch --domain example.org --user ann:secret --listen 127.0.0.1 \
 	--smtp-port "$SMTP" --submission-port "$SUBMISSION" --pop3-port "$POP3"
 posthouse check
-getent passwd phsmtpd phpop3 phcollect phqueue phmail phremote phauth | cut -d: -f1,7
+getent passwd phsmtpd phpop3 phcollect phqueue phmail phremote phauth phtoken | cut -d: -f1,7
 id -nG phmail
 posthouse start
 python3 "$SRCDIR/t/lib/talk.py" smtp "$SMTP" jo@else.example ann@example.org <<END
@@ -67,7 +67,7 @@ is_(r.returncode, 0, 'everything went well')
 like(said, r'^installed\n/usr/bin/posthouse\n/usr/bin/sendmail\n/usr/bin/mailq$', 'make install: the commands are on PATH')
 like(said, r'^ready: posthouse start$', 'setup')
 is_(said.count('all is well\n'), 2, 'check: before and after the start')
-like(said, r'^phsmtpd:/usr/sbin/nologin\nphpop3:\S+\nphcollect:\S+\nphqueue:\S+\nphmail:\S+\nphremote:\S+\nphauth:\S+$',
+like(said, r'^phsmtpd:/usr/sbin/nologin\nphpop3:\S+\nphcollect:\S+\nphqueue:\S+\nphmail:\S+\nphremote:\S+\nphauth:\S+\nphtoken:\S+$',
      'the users are made')
 like(said, r'^phmail phqueue phauth$', 'with their groups')
 like(said, r'S: 250 2\.0\.0 \S+ delivered', 'a message is taken')

@@ -20,7 +20,7 @@ else:
 # Each page has what a reader looks for, and points to pages that exist.
 
 missing = []
-OURS = re.compile(r'\.Xr ((?:posthouse|smtpd|pop3d|queued|local|remote|bounce|authd|collect|sendmail|mailq)\S*) (\d)', re.M)
+OURS = re.compile(r'\.Xr ((?:posthouse|smtpd|pop3d|queued|local|remote|bounce|authd|tokend|collect|sendmail|mailq)\S*) (\d)', re.M)
 for page in pages:
     text = page.read_text()
     if page.name != 'posthouse-log.7' and '\n.Sh EXAMPLES\n' not in text:

@@ -51,8 +51,9 @@ if ROOT:
     import grp
     import pwd
     owners = [(pwd.getpwuid(os.stat(house.path(d)).st_uid).pw_name, grp.getgrgid(os.stat(house.path(d)).st_gid).gr_name)
-              for d in ('etc', 'mail', 'spool', 'state/collect')]
-    is_(owners, [('root', 'root'), ('phmail', 'phmail'), ('phqueue', 'phmail'), ('phcollect', 'phcollect')],
+              for d in ('etc', 'mail', 'spool', 'state/collect', 'state/token')]
+    is_(owners, [('root', 'root'), ('phmail', 'phmail'), ('phqueue', 'phmail'), ('phcollect', 'phcollect'),
+                 ('phtoken', 'phtoken')],
         'and owners')
 else:
     skip('and owners', 'needs root')

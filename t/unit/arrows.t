@@ -32,6 +32,7 @@ FOREIGN = {  # header → the modules that may include it (folder/name without s
     'linux/landlock.h': ['lib/sys/sandbox'],
     'openssl/': ['lib/net/tls', 'lib/mail/digest', 'lib/store/state', 'master/selfsigned'],
     'sqlite3.h': ['lib/store/'],
+    'curl/': ['auth/http'],
     'crypt.h': ['lib/store/hash'],
 }
 

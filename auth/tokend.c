@@ -1,0 +1,547 @@
+/*
+ * tokend: who we are at providers. The only holder of refresh tokens and client secrets, and the only program that
+ * speaks HTTP.
+ *
+ * An event loop: the dialogue with collect, remote and posthouse oauth (lib/wire/token.h) here, grants in keeper.c, logins
+ * in login.c, libcurl in http.c, notices in herald.c. It sees no mail but its own notices.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "auth/herald.h"
+#include "auth/keeper.h"
+#include "auth/login.h"
+#include "lib/base/log.h"
+#include "lib/base/num.h"
+#include "lib/base/options.h"
+#include "lib/sys/file.h"
+#include "lib/sys/listen.h"
+#include "lib/sys/proc.h"
+#include "lib/sys/sandbox.h"
+#include "lib/wire/token.h"
+
+#define CLIENTS_MAX 2048
+#define NAME_MAX_OCTETS 255 /* of an account */
+#define EXPIRES_MAX_S (1LL << 40)
+
+struct tokend {
+	struct instance inst;
+	struct conf conf;
+	struct router router;
+	char *state_dir, *submit_path;
+	int listen_fd;
+	struct event_base *base;
+	struct event *accepting, *again, *stop[3];
+	struct keeper keeper;
+	struct herald herald;
+	size_t clients;
+	uid_t collect_uid, remote_uid;
+};
+
+struct client {
+	struct tokend *d;
+	struct wire wire;
+	struct event *readable;
+	struct waiter waiter;
+	struct login *login; /* under way; NULL */
+	char *account;       /* ... of this one */
+	uid_t uid;
+};
+
+/* --- answers -------------------------------------------------------------- */
+
+/* A client that cannot be told is gone: its end of file brings us to client_close(). */
+static void
+client_say(struct client *c, int sent)
+{
+	if (sent == -1)
+		(void)shutdown(c->wire.fd, SHUT_RDWR);
+}
+
+static void
+say_token(struct waiter *w, enum keeper_answer how, const char *text, int64_t expires_s)
+{
+	struct client *c = (struct client *)(void *)((char *)w - offsetof(struct client, waiter));
+	char until[24];
+
+	(void)snprintf(until, sizeof(until), "%lld", (long long)expires_s);
+	if (how == KEEPER_TOKEN)
+		client_say(c, wire_say(&c->wire, NEVER, "TOKEN", text, until));
+	else
+		client_say(c, wire_say(&c->wire, NEVER, how == KEEPER_NO ? "NO" : "LATER", text));
+}
+
+static void
+say_code(void *arg, const char *code, const char *url, const char *complete, int64_t seconds)
+{
+	struct client *c = arg;
+	char s[24];
+
+	(void)snprintf(s, sizeof(s), "%lld", (long long)seconds);
+	client_say(c, wire_say(&c->wire, NEVER, "CODE", code, url, complete, s));
+}
+
+static void
+say_visit(void *arg, const char *url, const char *redirect, int64_t seconds)
+{
+	struct client *c = arg;
+	char s[24];
+
+	(void)snprintf(s, sizeof(s), "%lld", (long long)seconds);
+	client_say(c, wire_say(&c->wire, NEVER, "VISIT", url, redirect, s));
+}
+
+static void
+say_done(void *arg, const char *note)
+{
+	struct client *c = arg;
+	const struct keeper_entry *e = keeper_find(&c->d->keeper, c->account);
+
+	c->login = NULL;
+	log_event(EV_TOKEN_LOGIN, LS("account", c->account), LS("flow", e != NULL ? e->grant.text[GRANT_FLOW] : "-"),
+	    LN("uid", c->uid));
+	client_say(c, wire_say(&c->wire, NEVER, "DONE", note));
+}
+
+static void
+say_failed(void *arg, const char *reason)
+{
+	struct client *c = arg;
+
+	c->login = NULL;
+	client_say(c, wire_say(&c->wire, NEVER, "FAILED", reason));
+}
+
+static void
+say_count(struct client *c, int count)
+{
+	char s[16];
+
+	(void)snprintf(s, sizeof(s), "%d", count);
+	client_say(c, wire_say(&c->wire, NEVER, "END", s));
+}
+
+/* --- the dialogue --------------------------------------------------------- */
+
+/* Decoded words and the packet they were decoded from lie in the same place (a third of it at least). */
+static void
+packet_wipe(struct client *c, const struct wire_packet *p)
+{
+	size_t n = 64;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += 3 * (strlen(p->word[i]) + 1);
+	explicit_bzero(c->wire.buf, n < LIMIT_PACKET ? n : LIMIT_PACKET);
+}
+
+static void
+cmd_login(struct client *c, const struct wire_packet *p)
+{
+	const struct login_says says = { say_code, say_visit, say_done, say_failed, c };
+	struct login_ask ask = { p->word[0], p->word[1], p->word[2], p->word[3], 0 };
+	struct buf why = BUF_INIT(1024);
+	uint64_t expires_s = 0;
+
+	if (*p->word[4] != '\0' && num_parse(span_of(p->word[4]), EXPIRES_MAX_S, &expires_s) == -1)
+		buf_adds(&why, "the secret's end is no time");
+	ask.secret_expires_s = (int64_t)expires_s;
+	free(c->account);
+	c->account = mem_dup(p->word[0]);
+	if (why.len == 0)
+		c->login = login_begin(&c->d->keeper, &ask, &says, &why);
+	packet_wipe(c, p);
+	if (c->login == NULL)
+		client_say(c, wire_say(&c->wire, NEVER, "FAILED", buf_str(&why)));
+	buf_free(&why);
+}
+
+static void
+cmd_answer(struct client *c, const struct wire_packet *p)
+{
+	if (c->login != NULL)
+		login_answer(c->login, p->word[0]);
+}
+
+static void
+say_item(struct client *c, const char *account, const struct buf *lines)
+{
+	const char *const words[] = { account };
+
+	client_say(c, wire_send(&c->wire, deadline_in(1000), NULL, buf_span(lines), "ITEM", words, 1));
+}
+
+struct listing {
+	struct client *c;
+	const char *only; /* "": all */
+	int count;
+};
+
+/* An account of the maps that nobody has logged in to yet. */
+static void
+list_missing(void *arg, const char *account)
+{
+	struct listing *l = arg;
+	struct buf lines = BUF_INIT(256);
+
+	if (keeper_find(&l->c->d->keeper, account) != NULL || (*l->only != '\0' && strcmp(l->only, account) != 0))
+		return;
+	buf_adds(&lines, "state missing\nreason nobody has logged in\n");
+	say_item(l->c, account, &lines);
+	l->count++;
+	buf_free(&lines);
+}
+
+static void
+cmd_list(struct client *c, const struct wire_packet *p)
+{
+	struct listing l = { c, p->word[0], 0 };
+	struct keeper *k = &c->d->keeper;
+	struct keeper_entry *e;
+
+	TAILQ_FOREACH(e, &k->entries, next) {
+		struct buf lines = BUF_INIT(8192);
+
+		if (*l.only != '\0' && strcmp(l.only, e->grant.text[GRANT_ACCOUNT]) != 0)
+			continue;
+		keeper_describe(e, &lines);
+		say_item(c, e->grant.text[GRANT_ACCOUNT], &lines);
+		l.count++;
+		buf_free(&lines);
+	}
+	(void)generation_refresh(&k->maps);
+	if (oauth_account_each(k->maps, list_missing, &l) == -1)
+		log_error(EV_WARNING, LS("text", "cannot read the map upstreams"));
+	say_count(c, l.count);
+}
+
+static void
+cmd_forget(struct client *c, const struct wire_packet *p)
+{
+	struct buf why = BUF_INIT(512);
+	int count = keeper_forget(&c->d->keeper, p->word[0], &why);
+
+	if (count == 1)
+		log_event(EV_TOKEN_FORGOTTEN, LS("account", p->word[0]), LN("uid", c->uid));
+	if (count == -1) {
+		log_error(EV_WARNING, LS("text", buf_str(&why)));
+		count = 0;
+	}
+	say_count(c, count);
+	buf_free(&why);
+}
+
+static void
+cmd_get(struct client *c, const struct wire_packet *p)
+{
+	keeper_get(&c->d->keeper, p->word[0], p->word[1], &c->waiter);
+}
+
+static const struct command {
+	const char *verb;
+	void (*run)(struct client *, const struct wire_packet *);
+	bool for_administrators;
+} commands[] = {
+	{ "GET", cmd_get, false },
+	{ "LOGIN", cmd_login, true },
+	{ "ANSWER", cmd_answer, true },
+	{ "LIST", cmd_list, true },
+	{ "FORGET", cmd_forget, true },
+};
+
+/* --- clients -------------------------------------------------------------- */
+
+static void
+client_close(struct client *c)
+{
+	keeper_leave(&c->d->keeper, &c->waiter);
+	login_cancel(c->login);
+	event_free(c->readable);
+	wire_close(&c->wire);
+	c->d->clients--;
+	free(c->account);
+	free(c);
+}
+
+static bool
+is_administrator(uid_t uid)
+{
+	return uid == 0 || uid == geteuid();
+}
+
+static bool
+may_say(const struct client *c, const struct command *command, const struct wire_packet *p)
+{
+	if (command->for_administrators && !is_administrator(c->uid)) {
+		log_event(EV_WARNING, LS("text", "refused: not an administrator"), LS("verb", command->verb),
+		    LN("uid", c->uid));
+		return false;
+	}
+	return strlen(p->word[0]) <= NAME_MAX_OCTETS || command->run == cmd_answer;
+}
+
+static void
+client_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	struct wire_packet p;
+	int got = wire_recv(&c->wire, NEVER, &p);
+
+	(void)fd;
+	(void)what;
+	if (got == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got == -1 && errno != ECONNRESET)
+		log_event(EV_WARNING, LS("text", "a client broke the dialogue"), LN("uid", c->uid),
+		    LS("error", strerror(errno)));
+	if (got <= 0) {
+		client_close(c);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (wire_is(&p, commands[i].verb)) {
+			if (may_say(c, &commands[i], &p))
+				commands[i].run(c, &p);
+			else
+				client_close(c);
+			return;
+		}
+}
+
+static bool
+may_connect(const struct tokend *d, uid_t uid)
+{
+	return is_administrator(uid) || uid == d->collect_uid || uid == d->remote_uid;
+}
+
+static void
+client_open(struct tokend *d, int fd)
+{
+	struct client *c;
+	uid_t uid;
+	pid_t pid;
+
+	if (d->clients >= CLIENTS_MAX || peer_uid(fd, &uid, &pid) == -1) {
+		file_close(fd);
+		return;
+	}
+	if (!may_connect(d, uid)) {
+		log_event(EV_WARNING, LS("text", "connection refused: not a uid of ours"), LN("uid", uid));
+		file_close(fd);
+		return;
+	}
+	c = mem_alloc(1, sizeof(*c));
+	c->d = d;
+	c->uid = uid;
+	c->waiter.done = say_token;
+	c->readable = event_new(d->base, fd, EV_READ | EV_PERSIST, client_readable, c);
+	wire_open(&c->wire, fd, SERVER, token_messages, TOKEN_IDLE);
+	d->clients++;
+	if (c->readable == NULL || event_add(c->readable, NULL) == -1)
+		client_close(c);
+}
+
+static void
+accept_clients(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval pause = { 1, 0 };
+	struct tokend *d = arg;
+	int got;
+
+	(void)what;
+	while ((got = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1)
+		client_open(d, got);
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		event_del(d->accepting); /* they wait in the backlog */
+		event_add(d->again, &pause);
+	}
+}
+
+static void
+accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct tokend *d = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(d->accepting, NULL);
+}
+
+/* --- startup -------------------------------------------------------------- */
+
+static void
+read_options(struct tokend *d, int argc, char *argv[])
+{
+	instance_open(&d->inst, options_dir(argc, argv,
+	    "usage: tokend [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see tokend(8).\n"));
+	d->state_dir = instance_path(d->inst.state, "token");
+	d->submit_path = instance_path(d->inst.run, "submit");
+}
+
+static void
+open_socket(struct tokend *d)
+{
+	struct buf why = BUF_INIT(1024);
+	char *path = instance_path(d->inst.run, "token");
+	const char *name;
+
+	for (int i = 0; (d->listen_fd = listen_passed(i, &name)) != -1; i++)
+		if (name != NULL && strcmp(name, "token") == 0)
+			break;
+	/* Anybody may connect; who they are decides what they may ask. */
+	if (d->listen_fd == -1)
+		d->listen_fd = listen_unix(path, 0666, &why);
+	if (d->listen_fd == -1)
+		fatal(EX_CANTCREAT, "%s", buf_str(&why));
+	if (fcntl(d->listen_fd, F_SETFL, O_NONBLOCK) == -1)
+		fatal(EX_OSERR, "cannot set up %s: %s", path, strerror(errno));
+	free(path);
+	buf_free(&why);
+}
+
+static void
+open_maps(struct tokend *d)
+{
+	struct buf why = BUF_INIT(4096);
+
+	d->keeper.maps = generation_open(d->inst.maps, 1u << MAP_UPSTREAMS | 1u << MAP_PROVIDERS, &why);
+	if (d->keeper.maps == NULL || router_open(&d->router, &d->inst, &d->conf, &why) == -1)
+		fatal(EX_CONFIG, "cannot open the maps: %s", buf_str(&why));
+	buf_free(&why);
+}
+
+/* In an instance of our own, setup may not have made it. */
+static void
+open_store(struct tokend *d)
+{
+	struct buf why = BUF_INIT(1024);
+
+	umask(077);
+	if (mkdir(d->state_dir, 0700) == -1 && errno != EEXIST)
+		fatal(EX_CANTCREAT, "cannot make %s: %s", d->state_dir, strerror(errno));
+	d->keeper.store = tokens_open(d->state_dir, &why);
+	if (d->keeper.store == NULL)
+		fatal(EX_CANTCREAT, "%s", buf_str(&why));
+	buf_free(&why);
+}
+
+/* Certificates, the resolver's files, and whatever OpenSSL and the C library look up late. */
+static void
+enter_sandbox(struct tokend *d)
+{
+	struct sandbox box = {
+		.mode = d->conf.sandbox,
+		.paths = { { d->inst.maps, MAY_READ }, { d->state_dir, MAY_READ | MAY_WRITE },
+		    { d->inst.run, MAY_READ | MAY_WRITE }, { "/etc", MAY_READ }, { "/usr", MAY_READ },
+		    { "/proc", MAY_READ }, { "/dev", MAY_READ }, { "/run", MAY_READ } },
+		.calls = CALL_INET | CALL_UNIX | CALL_FORK, /* fork: the herald */
+	};
+
+	sandbox_enter(&box);
+}
+
+static void
+signal_came(evutil_socket_t fd, short what, void *arg)
+{
+	struct tokend *d = arg;
+
+	(void)what;
+	if (fd == SIGCHLD)
+		herald_reap(&d->herald);
+	else
+		event_base_loopbreak(d->base);
+}
+
+static void
+tell(void *arg, const char *account, const char *cause, const char *subject, const char *text)
+{
+	struct tokend *d = arg;
+
+	herald_tell(&d->herald, account, cause, subject, text);
+}
+
+static void
+told(void *arg, const char *account, const char *cause)
+{
+	struct tokend *d = arg;
+
+	keeper_told(&d->keeper, account, cause);
+}
+
+static void
+open_events(struct tokend *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
+
+	signal(SIGPIPE, SIG_IGN);
+	d->base = event_base_new();
+	if (d->base == NULL)
+		fatal(EX_OSERR, "cannot set up an event loop");
+	for (size_t i = 0; i < COUNT(signals); i++) {
+		d->stop[i] = evsignal_new(d->base, signals[i], signal_came, d);
+		event_add(d->stop[i], NULL);
+	}
+	d->accepting = event_new(d->base, d->listen_fd, EV_READ | EV_PERSIST, accept_clients, d);
+	d->again = evtimer_new(d->base, accept_again, d);
+	event_add(d->accepting, NULL);
+}
+
+static void
+open_keeper(struct tokend *d)
+{
+	struct buf why = BUF_INIT(1024);
+
+	d->herald = (struct herald){ .base = d->base, .router = &d->router, .submit_path = d->submit_path, .sent = told,
+		.arg = d };
+	herald_open(&d->herald);
+	d->keeper.base = d->base;
+	d->keeper.tell = tell;
+	d->keeper.arg = d;
+	d->keeper.http = http_open(d->base, &why);
+	if (d->keeper.http == NULL || keeper_open(&d->keeper, &why) == -1)
+		fatal(EX_SOFTWARE, "%s", buf_str(&why));
+	buf_free(&why);
+}
+
+static void
+close_all(struct tokend *d)
+{
+	keeper_close(&d->keeper);
+	http_close(d->keeper.http);
+	herald_close(&d->herald);
+	tokens_close(d->keeper.store);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct tokend d; /* one a process */
+
+	log_open("tokend");
+	read_options(&d, argc, argv);
+	conf_load(&d.conf, &d.inst);
+	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
+	open_socket(&d);
+	d.collect_uid = proc_uid(USER_COLLECT);
+	d.remote_uid = proc_uid(USER_REMOTE);
+	proc_drop(USER_TOKEN);
+	open_maps(&d);
+	open_store(&d);
+	enter_sandbox(&d);
+	open_events(&d);
+	open_keeper(&d);
+
+	event_base_dispatch(d.base);
+
+	close_all(&d);
+	return 0;
+}
