@@ -22,7 +22,7 @@ places_list(const struct instance *inst, struct place out[PLACES_MAX])
 	// clang-format off
 	const struct place places[] = {
 		{ inst->etc,   "root",     "root",     0755 },
-		{ instance_path(inst->etc, "tls"), "root", "root", 0700 },
+		{ instance_path(inst->etc, "tls"), USER_TLS, USER_TLS, 0700 },
 		{ inst->maps,  "root",     "root",     0755 },
 		{ inst->mail,  USER_MAIL,  USER_MAIL,  0711 },
 		/* setgid: what queued makes there belongs to the group of those who link it */

@@ -46,9 +46,9 @@ split(const char *address, struct ip *ip, uint16_t *port)
 }
 
 static int
-probe_tcp(const char *address, const char *greeting, const char *goodbye, int wait_ms,
-    struct buf *why)
+probe_tcp(const char *address, bool tls, const char *greeting, int wait_ms, struct buf *why)
 {
+	const struct tls_peer anybody = { .host = "localhost", .unverified = true };
 	deadline_ms deadline = deadline_in(wait_ms);
 	struct dialogue d;
 	struct span line;
@@ -66,6 +66,8 @@ probe_tcp(const char *address, const char *greeting, const char *goodbye, int wa
 			rv = 0; /* listened on before the machine has it */
 		goto out;
 	}
+	if (tls && dialogue_starttls(&d, &anybody, deadline, why) == -1)
+		goto out;
 	if (io_line_lenient(&d.io, 2048, deadline, &line) != LINE_OK) {
 		buf_adds(why, "no greeting");
 		goto out;
@@ -77,7 +79,7 @@ probe_tcp(const char *address, const char *greeting, const char *goodbye, int wa
 		goto out;
 	}
 	/* Polite, so that the log does not speak of a lost connection. */
-	dialogue_say(&d, false, "%s", goodbye);
+	dialogue_say(&d, false, "QUIT");
 	(void)io_line_lenient(&d.io, 2048, deadline, &line);
 	rv = 0;
 out:
@@ -141,9 +143,13 @@ probe(const struct instance *inst, const struct record_listener *l, int wait_ms,
 	if (def == NULL)
 		return 0;
 	if (def->kind == SOCKET_SMTP)
-		return probe_tcp(l->address, "220", "QUIT", wait_ms, why);
+		return probe_tcp(l->address, false, "220", wait_ms, why);
+	if (def->kind == SOCKET_SMTPS)
+		return probe_tcp(l->address, true, "220", wait_ms, why);
 	if (def->kind == SOCKET_POP3)
-		return probe_tcp(l->address, "+OK", "QUIT", wait_ms, why);
+		return probe_tcp(l->address, false, "+OK", wait_ms, why);
+	if (def->kind == SOCKET_POP3S)
+		return probe_tcp(l->address, true, "+OK", wait_ms, why);
 	if (strcmp(l->name, "control") != 0)
 		return probe_unix(l->address, why);
 	rv = probe_queue(inst, wait_ms, &counts, why);

@@ -1,8 +1,8 @@
 /*
  * selfsigned: a key pair that nobody has vouched for, to begin with.
  *
- * Knows libcrypto's X.509. tlsd will use what lies here; a real certificate
- * takes its place under the same names.
+ * Knows libcrypto's X.509. tlsd uses what lies here, until a real certificate
+ * takes its place under the same file names.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,13 +64,20 @@ fail:
 	return NULL;
 }
 
-/* A new file, readable by its owner alone; NULL with errno. */
+/* A new file, readable by its owner alone, who is the directory's (tlsd); NULL with errno. */
 static FILE *
-create(const char *path)
+create(const char *dir, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
 
-	return fd == -1 ? NULL : fdopen(fd, "w");
+	if (fd == -1)
+		return NULL;
+	if (geteuid() == 0 && (stat(dir, &st) == -1 || fchown(fd, st.st_uid, st.st_gid) == -1)) {
+		close(fd);
+		return NULL;
+	}
+	return fdopen(fd, "w");
 }
 
 static int
@@ -78,7 +85,7 @@ write_pair(const char *dir, const char *host, EVP_PKEY *key, X509 *cert)
 {
 	char *key_path = mem_fmt("%s/%s.key", dir, host);
 	char *cert_path = mem_fmt("%s/%s.pem", dir, host);
-	FILE *k = create(key_path), *c = k != NULL ? create(cert_path) : NULL;
+	FILE *k = create(dir, key_path), *c = k != NULL ? create(dir, cert_path) : NULL;
 	int rv = -1;
 
 	if (k == NULL && errno == EEXIST) {

@@ -12,12 +12,15 @@ const struct socket_def socket_defs[] = {
 	/* name         kind         setting                                  port    mode  group */
 	{ "smtp",       SOCKET_SMTP, offsetof(struct conf, listen_smtp),       "25",   0,    NULL },
 	{ "submission", SOCKET_SMTP, offsetof(struct conf, listen_submission), "587",  0,    NULL },
+	{ "submissions", SOCKET_SMTPS, offsetof(struct conf, listen_submissions), "465", 0,    NULL },
 	{ "pop3",       SOCKET_POP3, offsetof(struct conf, listen_pop3),       "110",  0,    NULL },
+	{ "pop3s",      SOCKET_POP3S,offsetof(struct conf, listen_pop3s),      "995",  0,    NULL },
 	{ "submit",     SOCKET_UNIX, 0,                                        NULL,   0666, NULL },
 	{ "agents",     SOCKET_UNIX, 0,                                        NULL,   0660, USER_QUEUE },
 	{ "control",    SOCKET_UNIX, 0,                                        NULL,   0660, "posthouse" },
 	{ "auth",       SOCKET_UNIX, 0,                                        NULL,   0660, USER_AUTH },
 	{ "token",      SOCKET_UNIX, 0,                                        NULL,   0660, USER_TOKEN },
+	{ "tls",        SOCKET_UNIX, 0,                                        NULL,   0660, USER_TLS },
 };
 const size_t socket_def_count = COUNT(socket_defs);
 
@@ -27,11 +30,12 @@ const struct service_def service_defs[] = {
 	{ "queued", USER_QUEUE,   2,     { "submit", "agents", "control" } },
 	{ "authd",  USER_AUTH,    1,     { "auth" } },
 	{ "tokend", USER_TOKEN,   1,     { "token" } },
+	{ "tlsd",   USER_TLS,     1,     { "tls" } },
 	{ "local",  USER_MAIL,    1,     { NULL } },
 	{ "remote", USER_REMOTE,  1,     { NULL } },
 	{ "bounce", USER_QUEUE,   1,     { NULL } },
-	{ "smtpd",  USER_SMTPD,   0,     { "smtp", "submission" } },
-	{ "pop3d",  USER_POP3,    0,     { "pop3" } },
+	{ "smtpd",  USER_SMTPD,   0,     { "smtp", "submission", "submissions" } },
+	{ "pop3d",  USER_POP3,    0,     { "pop3", "pop3s" } },
 };
 const size_t service_def_count = COUNT(service_defs);
 // clang-format on

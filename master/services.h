@@ -9,7 +9,7 @@
 
 #include "lib/store/conf.h"
 
-enum socket_kind { SOCKET_UNIX, SOCKET_SMTP, SOCKET_POP3 };
+enum socket_kind { SOCKET_UNIX, SOCKET_SMTP, SOCKET_SMTPS, SOCKET_POP3, SOCKET_POP3S };
 
 struct socket_def {
 	const char *name;    /* in LISTEN_FDNAMES; of a unix socket also its file in run/ */

@@ -198,6 +198,11 @@ default_ports(struct setup *s)
 		s->submission_port = low ? "587" : "5587";
 	if (s->pop3_port == NULL)
 		s->pop3_port = low ? "110" : "1110";
+	s->tls = s->self_signed || s->submissions_port != NULL || s->pop3s_port != NULL;
+	if (s->submissions_port == NULL)
+		s->submissions_port = low ? "465" : "5465";
+	if (s->pop3s_port == NULL)
+		s->pop3s_port = low ? "995" : "1995";
 }
 
 static void
@@ -314,11 +319,9 @@ tell(const struct setup *s, bool compiled)
 	const char *c = s->inst.root != NULL ? " -C " : "";
 	const char *dir = s->inst.root != NULL ? s->inst.root : "";
 
-	if (s->submissions_port != NULL || s->pop3s_port != NULL ||
-	    s->self_signed)
-		printf("TLS: this release does not speak it yet (there is no tlsd); "
-		       "the ports stand as comments in posthouse.conf, a key waits "
-		       "in %s/tls.\n", s->inst.etc);
+	if (s->tls)
+		printf("TLS: %s in %s/tls; see tlsd(8).\n", s->self_signed ?
+		    "a certificate that nobody vouches for is" : "put a certificate and its key", s->inst.etc);
 	if (compiled)
 		printf("ready: posthouse%s%s start\n", c, dir);
 	else

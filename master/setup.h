@@ -23,6 +23,7 @@ struct setup { /* lives as long as the process */
 	struct instance inst;
 	struct arena *arena;      /* of the words below */
 	bool batch, self_signed;
+	bool tls;             /* ports for it are wanted, or there will be a certificate */
 	struct strings domains;
 	struct strings listen;    /* addresses; none: both loopbacks */
 	struct person *people;

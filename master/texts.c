@@ -58,12 +58,10 @@ add_conf(const struct setup *s, struct buf *out)
 	add_listen(s, "", "smtp", s->smtp_port, out);
 	add_listen(s, "", "submission", s->submission_port, out);
 	add_listen(s, "", "pop3", s->pop3_port, out);
-	if (s->submissions_port != NULL || s->pop3s_port != NULL)
-		buf_adds(out, "\n# These need tlsd, which this release does not have yet.\n");
-	if (s->submissions_port != NULL)
-		add_listen(s, "#", "submissions", s->submissions_port, out);
-	if (s->pop3s_port != NULL)
-		add_listen(s, "#", "pop3s", s->pop3s_port, out);
+	if (!s->tls)
+		buf_adds(out, "\n# With a certificate in tls/ (see tlsd(8)) these can be served, too:\n");
+	add_listen(s, s->tls ? "" : "#", "submissions", s->submissions_port, out);
+	add_listen(s, s->tls ? "" : "#", "pop3s", s->pop3s_port, out);
 	if (s->domains.n > 0)
 		buf_addf(out, "\n# The domain of names that are given without one.\n"
 		    "default_domain = %s\n", s->domains.s[0]);

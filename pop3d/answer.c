@@ -35,11 +35,13 @@ answer_number(struct io *io, uint64_t v, char behind)
 }
 
 void
-answer_capa(struct io *io, bool user, bool inside)
+answer_capa(struct io *io, bool user, bool stls, bool inside)
 {
 	io_puts(io, "+OK\r\nTOP\r\nUIDL\r\n");
 	if (user)
 		io_puts(io, "USER\r\n");
+	if (stls)
+		io_puts(io, "STLS\r\n");
 	io_puts(io, "PIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
 	if (inside)
 		io_puts(io, "IMPLEMENTATION Posthouse-" POSTHOUSE_VERSION "\r\n");

@@ -15,8 +15,8 @@
 
 void answer_f(struct io *, const char *, ...) PRINTF_LIKE(2, 3);
 void answer_number(struct io *, uint64_t, char behind);
-/* The capabilities (RFC 2449). user: USER and PASS are taken here; inside: after login. */
-void answer_capa(struct io *, bool user, bool inside);
+/* The capabilities (RFC 2449). user: USER and PASS are taken here; stls: TLS can begin; inside: after login. */
+void answer_capa(struct io *, bool user, bool stls, bool inside);
 /*
  * Read one line, run its command with arg, or say what is wrong with it. NULL: go on;
  * else why the session is over: the connection's end, the timeout, or too many errors.

@@ -13,12 +13,16 @@
 #include "pop3d/handover.h"
 
 #define FAILURES_MAX 3
+#define SHAKE_MORE_MS 5000 /* tlsd has the handshake's deadline */
 #define LOGIN_WAIT_MS (60 * 1000) /* between commands; the ten minutes of RFC 1939 begin with a login */
 
 struct visitor {
 	struct login *login;
 	struct io io;
 	char client[64];
+	const char *service;
+	bool tls;
+	struct secure_facts facts;
 	bool plaintext; /* USER and PASS are taken from here */
 	char user[LIMIT_POP3_COMMAND + 1]; /* "": none yet */
 	unsigned failures, errors;
@@ -115,7 +119,7 @@ cmd_pass(void *arg, const struct words_given *given)
 	}
 	memcpy(password, given->text.s, given->text.len);
 	password[given->text.len] = '\0';
-	answer = auth_check(&v->login->auth, v->user, password, "pop3", v->client,
+	answer = auth_check(&v->login->auth, v->user, password, v->tls ? "pop3s" : "pop3", v->client,
 	    mailbox, ticket);
 	explicit_bzero(password, sizeof(password));
 	if (answer == AUTH_YES)
@@ -131,7 +135,48 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct visitor *v = arg;
 
 	(void)given;
-	answer_capa(&v->io, v->plaintext, false);
+	answer_capa(&v->io, v->plaintext, !v->tls && secure_ready(&v->login->secure), false);
+}
+
+/* From here on the client speaks to tlsd, and tlsd to us. */
+static void
+start_tls(struct visitor *v)
+{
+	struct buf why = BUF_INIT(256);
+	int fd = secure_terminate(&v->login->secure, v->io.fd, v->service, v->client,
+	    deadline_in((int64_t)v->login->conf->tls_handshake_timeout * 1000 + SHAKE_MORE_MS), &v->facts, &why);
+
+	io_reuse(&v->io, fd);
+	v->tls = fd != -1;
+	if (v->tls)
+		v->plaintext = true; /* not any more, that is */
+	else
+		v->why = "no TLS";
+	v->user[0] = '\0'; /* RFC 2595, 4: nothing from before counts */
+	buf_free(&why);
+}
+
+/* RFC 2595, 4. What came with the command in one breath was said by somebody on the way, perhaps. */
+static void
+cmd_stls(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+
+	(void)given;
+	if (v->tls)
+		io_puts(&v->io, "-ERR TLS is there already\r\n");
+	else if (io_unread(&v->io).len > 0) {
+		io_puts(&v->io, "-ERR nothing may follow STLS before its answer\r\n");
+		v->why = "more than STLS was said in the clear";
+	} else if (!secure_ready(&v->login->secure))
+		io_puts(&v->io, "-ERR [SYS/TEMP] TLS not available now\r\n");
+	else {
+		io_puts(&v->io, "+OK\r\n");
+		if (io_flush(&v->io, deadline_in(LOGIN_WAIT_MS)) == 0)
+			start_tls(v);
+		else
+			v->why = "connection lost";
+	}
 }
 
 static void
@@ -149,6 +194,7 @@ static const struct command commands[] = {
 	{ "USER", ARGS_TEXT, cmd_user },
 	{ "PASS", ARGS_TEXT, cmd_pass },
 	{ "CAPA", ARGS_NONE, cmd_capa },
+	{ "STLS", ARGS_NONE, cmd_stls },
 	{ "QUIT", ARGS_NONE, cmd_quit },
 	{ NULL,   ARGS_NONE, NULL },
 };
@@ -165,8 +211,12 @@ login_serve(struct login *l, const struct gate_conn *conn)
 	strlcpy(v.client, buf_str(&client), sizeof(v.client));
 	buf_free(&client);
 	io_open(&v.io, conn->fd);
+	v.service = conn->service;
 	v.plaintext = plaintext_allowed(l, &conn->peer);
-	answer_f(&v.io, "+OK %s POP3\r\n", l->conf->hostname);
+	if (strcmp(v.service, "pop3s") == 0) /* RFC 8314, 3.2 */
+		start_tls(&v);
+	if (v.why == NULL)
+		answer_f(&v.io, "+OK %s POP3\r\n", l->conf->hostname);
 	while (v.why == NULL) {
 		const char *over = answer_next(&v.io, commands, &v, &v.errors,
 		    wait_ms < LOGIN_WAIT_MS ? wait_ms : LOGIN_WAIT_MS);

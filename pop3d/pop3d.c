@@ -35,7 +35,7 @@ struct pop3d {
 	int fds[LISTEN_MAX], n;
 	const char *names[LISTEN_MAX];
 	int pair[2]; /* logins go in at 0, come out at 1 */
-	char *auth_path;
+	char *auth_path, *tls_path;
 	struct router router;
 	struct login login;
 	pid_t self, spawner, gate;
@@ -50,16 +50,17 @@ read_options(struct pop3d *d, int argc, char *argv[])
 	    "Usually started by master, systemd or inetd; see pop3d(8).\n");
 	instance_open(&d->inst, d->dir);
 	d->auth_path = instance_path(d->inst.run, "auth");
+	d->tls_path = instance_path(d->inst.run, "tls");
 }
 
 static void
-add_socket(struct pop3d *d, int fd)
+add_socket(struct pop3d *d, const char *name, int fd)
 {
-	d->names[d->n] = "pop3";
+	d->names[d->n] = name;
 	d->fds[d->n++] = fd;
 }
 
-/* Ours are those named pop3; systemd without names gives all. */
+/* Ours are those named pop3 and pop3s; systemd without names gives all. */
 static void
 take_sockets(struct pop3d *d)
 {
@@ -67,34 +68,46 @@ take_sockets(struct pop3d *d)
 	int fd;
 
 	for (int i = 0; (fd = listen_passed(i, &name)) != -1; i++)
-		if (d->n < LISTEN_MAX && (name == NULL || strcmp(name, "pop3") == 0 ||
-			strcmp(name, "unknown") == 0))
-			add_socket(d, fd);
+		if (d->n == LISTEN_MAX)
+			return;
+		else if (name == NULL || strcmp(name, "pop3") == 0 || strcmp(name, "unknown") == 0)
+			add_socket(d, "pop3", fd);
+		else if (strcmp(name, "pop3s") == 0)
+			add_socket(d, "pop3s", fd);
 }
 
 static void
-open_sockets(struct pop3d *d)
+listen_on(struct pop3d *d, const char *name, const char *addresses, const char *everywhere)
 {
 	struct buf why = BUF_INIT(1024), one = BUF_INIT(512);
-	struct span rest = span_of(d->conf.listen_pop3), address;
+	struct span rest = span_of(addresses), address;
 	int made;
 
-	take_sockets(d);
-	if (d->n > 0 || strcmp(d->conf.listen_pop3, "none") == 0)
+	if (strcmp(addresses, "none") == 0)
 		return;
 	while (rest.s != NULL) {
 		address = span_trim(span_cut(&rest, ','));
 		buf_reset(&one);
-		buf_addspan(&one, address.len == 0 ? SPAN("*:110") : address);
+		buf_addspan(&one, address.len == 0 ? span_of(everywhere) : address);
 		made = listen_tcp(buf_str(&one), BACKLOG, d->fds + d->n,
 		    LISTEN_MAX - d->n, &why);
 		if (made == -1)
 			fatal(EX_UNAVAILABLE, "%s", buf_str(&why));
 		for (; made > 0; made--)
-			d->names[d->n++] = "pop3";
+			d->names[d->n++] = name;
 	}
 	buf_free(&one);
 	buf_free(&why);
+}
+
+static void
+open_sockets(struct pop3d *d)
+{
+	take_sockets(d);
+	if (d->n > 0)
+		return;
+	listen_on(d, "pop3", d->conf.listen_pop3, "*:110");
+	listen_on(d, "pop3s", d->conf.listen_pop3s, "*:995");
 }
 
 static void
@@ -176,6 +189,7 @@ enter_worker(void *arg)
 		box.paths[0].rights = MAY_READ;
 	}
 	auth_init(&d->login.auth, d->auth_path);
+	secure_init(&d->login.secure, d->tls_path);
 	d->login.conf = &d->conf;
 	d->login.spawner_fd = d->pair[0];
 	sandbox_enter(&box);

@@ -251,7 +251,7 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct session *s = arg;
 
 	(void)given;
-	answer_capa(&s->io, true, true);
+	answer_capa(&s->io, true, false, true);
 }
 
 /* The UPDATE state: not to be stopped half-way. */

@@ -110,7 +110,9 @@ check_listeners(struct check *k)
 	} settings[] = {
 		{ "listen_smtp", k->c->conf.listen_smtp, 25 },
 		{ "listen_submission", k->c->conf.listen_submission, 587 },
+		{ "listen_submissions", k->c->conf.listen_submissions, 465 },
 		{ "listen_pop3", k->c->conf.listen_pop3, 110 },
+		{ "listen_pop3s", k->c->conf.listen_pop3s, 995 },
 	};
 	struct listener all[LISTENERS], one;
 	struct span rest, text;

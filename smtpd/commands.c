@@ -69,6 +69,8 @@ cmd_ehlo(struct session *s, struct span arg)
 	buf_reset(text);
 	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8", s->d->conf.hostname,
 	    (unsigned long long)s->d->conf.message_size_limit);
+	if (!s->tls && secure_ready(&s->d->secure))
+		buf_adds(text, "\nSTARTTLS");
 	return reply_say(SAY_HELLO, buf_str(text));
 }
 
@@ -289,6 +291,22 @@ cmd_quit(struct session *s, struct span arg)
 	return say(blank(arg) ? SAY_BYE : SAY_NO_ARGUMENT);
 }
 
+/* RFC 3207. What came with the command in one breath was said by somebody on the way, perhaps. */
+static struct reply
+cmd_starttls(struct session *s, struct span arg)
+{
+	if (!blank(arg))
+		return say(SAY_NO_ARGUMENT);
+	if (s->tls)
+		return say(SAY_TLS_ALREADY);
+	if (io_unread(&s->d->io).len > 0) {
+		s->why = "more than STARTTLS was said in the clear";
+		s->state = GONE;
+		return say(SAY_TLS_INJECTED);
+	}
+	return say(secure_ready(&s->d->secure) ? SAY_START_TLS : SAY_TLS_NONE);
+}
+
 static struct reply
 cmd_not_here(struct session *s, struct span arg)
 {
@@ -311,11 +329,11 @@ static const struct command commands[] = {
 	{ "NOOP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_noop },
 	{ "VRFY",     ANY,                SAME,     SAY_UNKNOWN,     cmd_vrfy },
 	{ "HELP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_help },
+	{ "STARTTLS", START | READY,      SHAKING,  SAY_MAIL_TWICE,  cmd_starttls },
 	{ "QUIT",     ANY,                GONE,     SAY_UNKNOWN,     cmd_quit },
 	/* known, and not served here (RFC 5321, 4.2.4) */
 	{ "EXPN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "AUTH",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
-	{ "STARTTLS", ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "BDAT",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ETRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ATRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },

@@ -42,7 +42,9 @@ static const char *
 with(const struct session *s)
 {
 	if (s->tx.params.smtputf8)
-		return "UTF8SMTP"; /* RFC 6531, 4.3 */
+		return s->tls ? "UTF8SMTPS" : "UTF8SMTP"; /* RFC 6531, 4.3 */
+	if (s->tls)
+		return "ESMTPS"; /* RFC 3848 */
 	return s->esmtp ? "ESMTP" : "SMTP";
 }
 
@@ -65,6 +67,7 @@ write_trace(struct session *s, struct file *f, time_t now)
 		.peer = &s->conn->peer,
 		.host = d->conf.hostname,
 		.with = with(s),
+		.facts = s->tls ? &s->facts : NULL,
 		.id = d->submit.id,
 		.now = now,
 	};
@@ -175,7 +178,8 @@ accepted(struct session *s, const struct envelope *env)
 	s->idle = 0;
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
-	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how));
+	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how),
+	    LS("tls", s->facts.version));
 	for (const struct alias *a = s->tx.aliases; a != NULL; a = a->next)
 		log_event(EV_SMTPD_ALIAS, LS("id", submit->id), LS("to", a->to), LN("rcpts", a->count), LS("rcpt", a->rcpt));
 	buf_reset(text);

@@ -16,6 +16,7 @@ enum said {
 	SAY_SENDER_OK,
 	SAY_RCPT_OK,
 	SAY_GO_AHEAD,
+	SAY_START_TLS,
 	SAY_ACCEPTED,        /* text given: ID and how */
 	SAY_DISCARDED,
 	/* the client's grammar */
@@ -23,6 +24,9 @@ enum said {
 	SAY_TOO_LONG,
 	SAY_BARE_COMMAND,
 	SAY_NOT_HERE,
+	SAY_TLS_NONE,
+	SAY_TLS_ALREADY,
+	SAY_TLS_INJECTED,
 	SAY_HELLO_FIRST,
 	SAY_MAIL_FIRST,
 	SAY_RCPT_FIRST,

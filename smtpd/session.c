@@ -156,6 +156,31 @@ take_message(struct session *s)
 	session_reset(s);
 }
 
+#define SHAKE_MORE_MS 5000 /* tlsd has the handshake's deadline */
+
+/* From here on the client speaks to tlsd, and tlsd to us. Nothing that was said before counts (RFC 3207, 4.2). */
+static void
+start_tls(struct session *s)
+{
+	struct smtpd *d = s->d;
+	struct buf why = BUF_INIT(256);
+	int fd = -1;
+
+	if (io_flush(&d->io, session_deadline(s)) == 0) {
+		fd = secure_terminate(&d->secure, d->io.fd, s->conn->service, s->client,
+		    deadline_in((int64_t)d->conf.tls_handshake_timeout * 1000 + SHAKE_MORE_MS), &s->facts, &why);
+		io_reuse(&d->io, fd);
+	}
+	s->tls = fd != -1;
+	s->state = s->tls ? START : GONE;
+	s->esmtp = false;
+	s->helo[0] = '\0';
+	s->helo_no_relay = s->helo_no_local = false;
+	if (!s->tls)
+		s->why = "no TLS";
+	buf_free(&why);
+}
+
 static void
 greet(struct session *s)
 {
@@ -187,7 +212,7 @@ begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
 	s->d = d;
 	s->conn = conn;
 	s->state = START;
-	s->submission = strcmp(conn->service, "submission") == 0;
+	s->submission = strncmp(conn->service, "submission", strlen("submission")) == 0; /* submissions, too */
 	s->odmr = strcmp(conn->service, "odmr") == 0;
 	s->end = deadline_in((int64_t)d->conf.smtpd_session_timeout * 1000);
 	s->why = "quit";
@@ -224,10 +249,15 @@ session_serve(struct smtpd *d, struct gate_conn *conn)
 	struct session s;
 
 	begin(&s, d, conn);
-	greet(&s);
+	if (strcmp(conn->service, "submissions") == 0) /* RFC 8314, 3.3 */
+		start_tls(&s);
+	if (s.state != GONE)
+		greet(&s);
 	while (s.state != GONE) {
 		if (s.state == BODY)
 			take_message(&s);
+		else if (s.state == SHAKING)
+			start_tls(&s);
 		else
 			step(&s);
 	}

@@ -7,6 +7,7 @@
 #include "lib/net/gate.h"
 #include "lib/store/conf.h"
 #include "lib/sys/io.h"
+#include "lib/wire/secure.h"
 #include "lib/wire/submit.h"
 #include "smtpd/params.h"
 #include "smtpd/rcpts.h"
@@ -22,6 +23,7 @@ struct smtpd {
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */
 	struct router router;
 	struct submit submit;
+	struct secure secure; /* tlsd */
 	struct io io;
 	struct arena *arena;  /* of one transaction */
 	struct buf text;      /* of one reply, one address: scratch */
@@ -35,6 +37,7 @@ enum {
 	MAIL = 4,  /* MAIL taken */
 	RCPT = 8,  /* and at least one RCPT */
 	BODY = 16, /* 354 said */
+	SHAKING = 64, /* 220 said to STARTTLS */
 	GONE = 32,
 	ANY = START | READY | MAIL | RCPT,
 	SAME = 0
@@ -60,6 +63,8 @@ struct session {
 	unsigned state;
 	bool submission;          /* RFC 6409: our own people only */
 	bool odmr;                /* RFC 2645: we called the client, to bring us our mail */
+	bool tls;                 /* TLS is there */
+	struct secure_facts facts; /* of it */
 	bool esmtp;
 	char client[64];          /* "[192.0.2.1]" */
 	char helo[LIMIT_DOMAIN + 1];

@@ -30,7 +30,7 @@ struct sockets {
 static NORETURN void
 usage(int code)
 {
-	fputs("usage: smtpd [-C DIR] [-s smtp|submission]\n"
+	fputs("usage: smtpd [-C DIR] [-s smtp|submission|submissions]\n"
 	      "       smtpd [-C DIR] -s odmr [-p ADDRESS]\n"
 	      "  -C DIR      the instance below DIR; without it the system's own\n"
 	      "  -s SERVICE  what the connection on standard input is for\n"
@@ -44,6 +44,7 @@ static bool
 is_service(const char *name)
 {
 	return strcmp(name, "smtp") == 0 || strcmp(name, "submission") == 0 ||
+	    strcmp(name, "submissions") == 0 ||
 	    (strcmp(name, "odmr") == 0 && gate_inetd());
 }
 
@@ -82,11 +83,10 @@ read_options(struct smtpd *d, const char **service, int argc, char *argv[])
 }
 
 static void
-listen_on(struct sockets *l, const char *name, const char *addresses)
+listen_on(struct sockets *l, const char *name, const char *addresses, const char *port)
 {
 	struct buf why = BUF_INIT(1024);
 	struct span rest = span_of(addresses[0] == '\0' ? "*" : addresses);
-	const char *port = strcmp(name, "smtp") == 0 ? ":25" : ":587";
 
 	if (strcmp(addresses, "none") == 0)
 		return;
@@ -121,10 +121,11 @@ open_sockets(const struct smtpd *d, struct sockets *l, const char *service)
 		l->names[0] = service;
 		return;
 	}
-	listen_on(l, "smtp", d->conf.listen_smtp);
-	listen_on(l, "submission", d->conf.listen_submission);
+	listen_on(l, "smtp", d->conf.listen_smtp, ":25");
+	listen_on(l, "submission", d->conf.listen_submission, ":587");
+	listen_on(l, "submissions", d->conf.listen_submissions, ":465");
 	if (l->n == 0)
-		fatal(EX_CONFIG, "cannot serve: listen_smtp and listen_submission are both none");
+		fatal(EX_CONFIG, "cannot serve: listen_smtp, listen_submission and listen_submissions are all none");
 }
 
 static void
@@ -156,6 +157,7 @@ enter_worker(void *arg)
 		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
 	buf_free(&why);
 	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
+	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
 	io_open(&d->io, -1);
 	d->arena = arena_new();
 	buf_init(&d->text, 64 * 1024);

@@ -40,6 +40,8 @@ trace_received(const struct trace *t, struct buf *out)
 	buf_adds(out, t->host);
 	buf_adds(out, " with ");
 	buf_adds(out, t->with);
+	if (t->facts != NULL)
+		buf_addf(out, " (%s %s)", t->facts->version, t->facts->cipher);
 	buf_adds(out, " id ");
 	buf_adds(out, t->id);
 	if (t->original != NULL) {

@@ -8,6 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/net/ip.h"
+#include "lib/wire/secure.h"
 
 struct trace {
 	const char *sender;    /* canonical; "": null */
@@ -17,6 +18,7 @@ struct trace {
 	const struct ip *peer;
 	const char *host;      /* we */
 	const char *with;      /* "SMTP", "ESMTP", "UTF8SMTP" ... */
+	const struct secure_facts *facts; /* NULL: no TLS */
 	const char *id;
 	time_t now;
 };

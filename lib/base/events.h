@@ -20,7 +20,7 @@
 #define EV_SMTPD_CONNECT "smtpd.connect"     /* client */
 #define EV_SMTPD_REFUSED "smtpd.refused"     /* client, code, reason */
 #define EV_SMTPD_REJECT "smtpd.reject"       /* client, command, sender, rcpt, reply */
-#define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how */
+#define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how, tls */
 #define EV_SMTPD_ALIAS "smtpd.alias"         /* id, to, rcpts, rcpt */
 #define EV_SMTPD_DISCONNECT "smtpd.disconnect" /* client, why, messages */
 
@@ -38,6 +38,10 @@
 #define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */
 #define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */
 #define EV_AUTH_FAILED "auth.failed"         /* login, service, client, reason */
+#define EV_TLS_SESSION "tls.session"         /* client, service, version, cipher, sni, resumed; detail */
+#define EV_TLS_FAILED "tls.failed"           /* client, service, reason: no handshake */
+#define EV_TLS_CERTIFICATES "tls.certificates" /* pairs, usual: in use from now on */
+#define EV_TLS_ALARM "tls.alarm"             /* text, reason, so: somebody has to look after a certificate */
 #define EV_POP3_REFUSED "pop3d.refused"      /* client, limit: over a limit of connections */
 #define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */
 #define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */

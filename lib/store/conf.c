@@ -35,6 +35,7 @@ struct setting {
 	const char *const *choices; /* by number, NULL last; BOOL: no, yes */
 };
 
+static const char *const no_yes[] = { "no", "yes", NULL };
 static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };
 static const char *const names_choices[] = { "auto", "always", NULL };
@@ -57,7 +58,9 @@ static const struct setting settings[] = {
 
 	{ "listen_smtp",               TEXT,     AT(listen_smtp),                   "127.0.0.1:25, [::1]:25", 0, 0, NULL },
 	{ "listen_submission",         TEXT,     AT(listen_submission),             "127.0.0.1:587, [::1]:587", 0, 0, NULL },
+	{ "listen_submissions",        TEXT,     AT(listen_submissions),            "none", 0, 0, NULL },
 	{ "listen_pop3",               TEXT,     AT(listen_pop3),                   "127.0.0.1:110, [::1]:110", 0, 0, NULL },
+	{ "listen_pop3s",              TEXT,     AT(listen_pop3s),                  "none", 0, 0, NULL },
 
 	{ "relay",                     BOOL,     AT(relay),                         "trusted", 0, 0, relay_choices },
 	{ "message_size_limit",        SIZE,     AT(message_size_limit),            "50M", 1024, MB(1024 * 1024), NULL },
@@ -78,6 +81,11 @@ static const struct setting settings[] = {
 	{ "pop3d_connections_per_address", NUMBER, AT(pop3d_connections_per_address), "50", 1, 100000, NULL },
 	{ "pop3d_timeout",             DURATION, AT(pop3d_timeout),                 "10m", 1, DAYS(1), NULL },
 	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
+
+	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },
+	{ "tls_connections",           NUMBER,   AT(tls_connections),               "2000", 4, 100000, NULL },
+	{ "tls_handshake_timeout",     DURATION, AT(tls_handshake_timeout),         "30s", 1, 600, NULL },
+	{ "tls_client_certificates",   BOOL,     AT(tls_client_certificates),       "no", 0, 0, no_yes },
 
 	{ "retry_first",               DURATION, AT(retry_first),                   "5m", 1, DAYS(7), NULL },
 	{ "retry_last",                DURATION, AT(retry_last),                    "4h", 1, DAYS(30), NULL },

@@ -28,6 +28,7 @@ struct conf {
 	char *listen_smtp;       /* 127.0.0.1:25, [::1]:25 */
 	char *listen_submission; /* 127.0.0.1:587, [::1]:587 */
 	char *listen_pop3;       /* 127.0.0.1:110, [::1]:110 */
+	char *listen_submissions, *listen_pop3s; /* none; with TLS at once: 465, 995 */
 	/* smtpd */
 	bool relay;               /* relay = trusted (default) | none: T8 */
 	uint64_t message_size_limit; /* octets; 50M */
@@ -45,6 +46,11 @@ struct conf {
 	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address;
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
+	/* tlsd */
+	char *tls_directory;      /* "" = tls below the maps */
+	uint64_t tls_connections; /* 2000 */
+	uint64_t tls_handshake_timeout; /* 30 */
+	bool tls_client_certificates; /* asked for; no */
 	/* queue */
 	uint64_t retry_first, retry_last; /* 5m growing to 4h */
 	uint64_t queue_lifetime;  /* 5d */

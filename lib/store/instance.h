@@ -36,5 +36,6 @@ const char *instance_libexec(void);
 #define USER_REMOTE "phremote"
 #define USER_AUTH "phauth"
 #define USER_TOKEN "phtoken"
+#define USER_TLS "phtls"
 
 #endif

@@ -1,0 +1,109 @@
+/*
+ * secure: the table of the dialogue with tlsd, and its client.
+ */
+#include "lib/wire/secure.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/sys/file.h"
+#include "lib/sys/listen.h"
+
+// clang-format off
+const struct wire_msg secure_messages[] = {
+	/* who    verb         fds  said in          leads to         words */
+	{ CLIENT, "ASK",       0,   SECURE_IDLE,     SECURE_ASKING,   "" },
+	{ SERVER, "READY",     0,   SECURE_ASKING,   SECURE_IDLE,     "" },
+	{ SERVER, "NONE",      0,   SECURE_ASKING,   SECURE_IDLE,     "" },
+	{ CLIENT, "TERMINATE", 1,   SECURE_IDLE,     SECURE_SHAKING,  "service client" },
+	{ SERVER, "SECURED",   1,   SECURE_SHAKING,  SECURE_DONE,     "version cipher sni certificate binding" },
+	{ SERVER, "FAILED",    0,   SECURE_SHAKING,  SECURE_DONE,     "reason" },
+	{ 0 },
+};
+// clang-format on
+
+#define ANSWER_WAIT_MS 2000
+#define KNOWN_MS 60000
+#define KNOWN_NONE_MS 1000
+
+void
+secure_init(struct secure *s, const char *socket_path)
+{
+	*s = (struct secure){ .path = socket_path };
+}
+
+static int
+open_wire(const struct secure *s, struct wire *w)
+{
+	int fd = connect_unix(s->path);
+
+	if (fd == -1)
+		return -1;
+	wire_open(w, fd, CLIENT, secure_messages, SECURE_IDLE);
+	return 0;
+}
+
+static bool
+ask(const struct secure *s)
+{
+	struct wire_packet p;
+	struct wire w;
+	bool ready;
+
+	if (open_wire(s, &w) == -1)
+		return false;
+	ready = wire_send(&w, deadline_in(ANSWER_WAIT_MS), NULL, SPAN(""), "ASK", NULL, 0) == 0 &&
+	    wire_recv(&w, deadline_in(ANSWER_WAIT_MS), &p) == 1 && wire_is(&p, "READY");
+	wire_close(&w);
+	return ready;
+}
+
+bool
+secure_ready(struct secure *s)
+{
+	if (s->asked == 0 || deadline_over(s->asked)) {
+		s->ready = ask(s);
+		s->asked = deadline_in(s->ready ? KNOWN_MS : KNOWN_NONE_MS);
+	}
+	return s->ready;
+}
+
+static bool
+keep_facts(const struct wire_packet *p, struct secure_facts *f)
+{
+	return strlcpy(f->version, p->word[0], sizeof(f->version)) < sizeof(f->version) &&
+	    strlcpy(f->cipher, p->word[1], sizeof(f->cipher)) < sizeof(f->cipher) &&
+	    strlcpy(f->sni, p->word[2], sizeof(f->sni)) < sizeof(f->sni) &&
+	    strlcpy(f->certificate, p->word[3], sizeof(f->certificate)) < sizeof(f->certificate) &&
+	    strlcpy(f->binding, p->word[4], sizeof(f->binding)) < sizeof(f->binding);
+}
+
+int
+secure_terminate(const struct secure *s, int fd, const char *service, const char *client, deadline_ms until,
+    struct secure_facts *facts, struct buf *why)
+{
+	const char *const words[] = { service, client };
+	struct wire_packet p;
+	struct wire w;
+	int got = -1, sent;
+
+	if (open_wire(s, &w) == -1) {
+		buf_addf(why, "no tlsd: %s", strerror(errno));
+		file_close(fd);
+		return -1;
+	}
+	sent = wire_send(&w, until, &fd, SPAN(""), "TERMINATE", words, COUNT(words));
+	file_close(fd); /* only tlsd holds it now */
+	if (sent == -1 || wire_recv(&w, until, &p) != 1)
+		buf_adds(why, "tlsd does not answer");
+	else if (wire_is(&p, "FAILED"))
+		buf_adds(why, p.word[0]);
+	else if (keep_facts(&p, facts))
+		got = wire_fd(&p, 0);
+	else
+		wire_drop(&p);
+	if (got == -1 && why->len == 0)
+		buf_adds(why, "tlsd answers strangely");
+	wire_close(&w);
+	return got;
+}

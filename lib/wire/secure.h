@@ -1,0 +1,36 @@
+/*
+ * secure: have TLS spoken with a client by tlsd. Server: tlsd; clients: smtpd, pop3d.
+ *
+ * TERMINATE hands over the client's TCP socket, from which nothing was read ahead. SECURED, behind the handshake:
+ * one end of a stream of what stands inside TLS, and the facts; tlsd then keeps the TCP socket until one of the two
+ * sides ends. FAILED: no handshake; the TCP socket is gone. One connection to tlsd serves one client. ASK: can TLS
+ * be spoken at all (is there a certificate)?
+ */
+#ifndef LIB_WIRE_SECURE_H
+#define LIB_WIRE_SECURE_H
+
+#include "lib/wire/wire.h"
+
+enum { SECURE_IDLE = 1, SECURE_ASKING = 2, SECURE_SHAKING = 4, SECURE_DONE = 8 };
+extern const struct wire_msg secure_messages[];
+
+struct secure_facts {       /* "" when there is none */
+	char version[16];   /* "TLSv1.3" */
+	char cipher[64];    /* "TLS_AES_256_GCM_SHA384" */
+	char sni[256];      /* the name that the client asked for */
+	char certificate[65]; /* SHA-256 of the client's certificate, in hex; not verified by anybody */
+	char binding[65];   /* tls-exporter (RFC 9266), 32 octets in hex; "" when this version has none that is safe */
+};
+/* Is there a tlsd, and has it a certificate? Asks anew after a minute, after a second when there was none. */
+struct secure {
+	const char *path;   /* of the socket */
+	deadline_ms asked;  /* what is known holds until then */
+	bool ready;
+};
+void secure_init(struct secure *, const char *socket_path);
+bool secure_ready(struct secure *);
+/* Takes fd, also in failure. The new descriptor; -1 with why, in a few words. */
+int secure_terminate(const struct secure *, int fd, const char *service, const char *client, deadline_ms,
+    struct secure_facts *, struct buf *why) MUST_CHECK;
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * relay: octets between a TLS session and the program that speaks the protocol inside it.
+ */
+#ifndef TLS_RELAY_H
+#define TLS_RELAY_H
+
+#include <openssl/ssl.h>
+
+#include "lib/base/clock.h"
+
+/* What an SSL call's result means. 0: the end; -1: errno, EAGAIN with *want as poll(2) has it. */
+int relay_failure(SSL *, int rv, short *want);
+/* Until one side ends; what the other said before is still carried over. plain: a non-blocking stream socket.
+ * Waits are the protocol's business: none here but for the last words. */
+void relay_run(SSL *, int plain);
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * tlsd: speaks TLS with the clients of smtpd and pop3d. The only holder of private keys.
+ *
+ * The first process reads the certificates, notices new ones and keeps processes ready (pool.c); it never sees an
+ * octet from outside. Each of those serves one connection at a time (session.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/options.h"
+#include "lib/store/instance.h"
+#include "lib/sys/listen.h"
+#include "lib/sys/proc.h"
+#include "lib/sys/sandbox.h"
+#include "tls/pool.h"
+#include "tls/session.h"
+#include "tls/tickets.h"
+
+#define LOOK_MS 60000   /* at the certificates' files, should inotify have missed something */
+#define SETTLE_MS 1000  /* a renewal writes several files */
+#define STOP_GRACE_MS 6000
+
+struct tlsd {
+	struct instance inst;
+	struct conf conf;
+	char *dir;               /* of certificates */
+	struct tickets *tickets; /* shared memory */
+	struct pairs *pairs;
+	uint64_t loaded, seen;   /* signatures of the directory */
+	int inotify;
+	deadline_ms look, rotate;
+	struct pool pool;
+	struct session_env env;
+	uid_t uids[2];
+	sigset_t awake;
+};
+
+/* --- certificates --------------------------------------------------------- */
+
+static int
+any_certificate(int good, X509_STORE_CTX *ctx)
+{
+	(void)good;
+	(void)ctx;
+	return 1; /* its digest is told; access decides whom it is */
+}
+
+static void
+set_up(SSL_CTX *ctx, void *arg)
+{
+	const struct tlsd *d = arg;
+
+	tickets_use(d->tickets, ctx);
+	if (d->conf.tls_client_certificates)
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, any_certificate);
+}
+
+static void
+tell_about(const struct pairs *p, bool used)
+{
+	if (p->faults.len > 0)
+		log_error(EV_TLS_ALARM, LS("text", "a certificate cannot be used"), LSPAN("reason", buf_span(&p->faults)),
+		    LS("so", used ? "the others are used" : "the ones from before stay"));
+	if (used && p->alarms.len > 0)
+		log_error(EV_TLS_ALARM, LS("text", "something is wrong with a certificate that is used"),
+		    LSPAN("reason", buf_span(&p->alarms)));
+	if (used)
+		log_event(EV_TLS_CERTIFICATES, LN("pairs", p->count), LS("usual",
+		    p->shop_count > 0 ? p->shops[p->usual].pairs[0]->name : ""));
+}
+
+/* New ones take the old ones' place only when nothing is wrong with them. */
+static void
+load(struct tlsd *d)
+{
+	const struct pairs_common common = { set_up, d, d->conf.hostname };
+	struct pairs *p;
+	bool use;
+
+	d->loaded = d->seen = pairs_signature(d->dir);
+	p = pairs_load(d->dir, &common);
+	use = d->pairs == NULL || d->pairs->shop_count == 0 || (p->faults.len == 0 && p->shop_count > 0);
+	tell_about(p, use);
+	if (!use) {
+		pairs_free(p);
+		return;
+	}
+	pairs_free(d->pairs);
+	d->pairs = p;
+	d->env.pairs = p;
+}
+
+/* Are there new ones, and does nobody write them any more? */
+static void
+look(struct tlsd *d)
+{
+	uint64_t now = pairs_signature(d->dir);
+	bool settled = now == d->seen;
+
+	d->seen = now;
+	d->look = deadline_in(now == d->loaded ? LOOK_MS : SETTLE_MS);
+	if (now == d->loaded || !settled)
+		return;
+	load(d);
+	pool_renew(&d->pool);
+	d->look = deadline_in(LOOK_MS);
+}
+
+static void
+rotate(struct tlsd *d)
+{
+	tickets_rotate(d->tickets);
+	load(d); /* dates go by without a change in any file */
+	pool_renew(&d->pool);
+	d->rotate = deadline_in(TICKETS_ROTATE_MS);
+}
+
+/* --- startup -------------------------------------------------------------- */
+
+static void
+read_options(struct tlsd *d, int argc, char *argv[])
+{
+	instance_open(&d->inst, options_dir(argc, argv,
+	    "usage: tlsd [-C DIR]\n"
+	    "  -C DIR  the instance below DIR; without it the system's own\n"
+	    "Usually started by master or systemd; see tlsd(8).\n"));
+}
+
+static void
+open_socket(struct tlsd *d)
+{
+	struct buf why = BUF_INIT(1024);
+	char *path = instance_path(d->inst.run, "tls");
+	const char *name;
+	int fd;
+
+	for (int i = 0; (fd = listen_passed(i, &name)) != -1; i++)
+		if (name != NULL && strcmp(name, "tls") == 0)
+			break;
+	if (fd == -1)
+		fd = listen_unix(path, 0666, &why); /* who they are decides */
+	if (fd == -1)
+		fatal(EX_CANTCREAT, "%s", buf_str(&why));
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) == -1)
+		fatal(EX_OSERR, "cannot set up %s: %s", path, strerror(errno));
+	d->pool.listen_fd = fd;
+	free(path);
+	buf_free(&why);
+}
+
+static void
+watch_directory(struct tlsd *d)
+{
+	d->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (d->inotify != -1)
+		(void)!inotify_add_watch(d->inotify, d->dir,
+		    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CREATE);
+	d->look = deadline_in(LOOK_MS);
+}
+
+static void
+enter_first(const struct tlsd *d)
+{
+	struct sandbox box = { .mode = d->conf.sandbox, .calls = CALL_FORK };
+
+	box.paths[0].path = d->dir;
+	box.paths[0].rights = MAY_READ;
+	sandbox_enter(&box);
+}
+
+static void
+enter_pool(void *arg)
+{
+	const struct tlsd *d = arg;
+	struct sandbox box = { .mode = d->conf.sandbox };
+
+	sandbox_enter(&box); /* no path at all */
+}
+
+static void
+serve(void *arg, int fd)
+{
+	const struct tlsd *d = arg;
+
+	session_serve(&d->env, fd);
+}
+
+static void
+set_up_pool(struct tlsd *d)
+{
+	d->uids[0] = proc_uid(USER_SMTPD);
+	d->uids[1] = proc_uid(USER_POP3);
+	d->env = (struct session_env){ &d->conf, d->pairs, d->uids, COUNT(d->uids) };
+	d->pool.max = (size_t)d->conf.tls_connections;
+	d->pool.enter = enter_pool;
+	d->pool.serve = serve;
+	d->pool.arg = d;
+	pool_open(&d->pool);
+}
+
+static void
+set_up_tickets(struct tlsd *d)
+{
+	d->tickets = mmap(NULL, sizeof(*d->tickets), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (d->tickets == MAP_FAILED)
+		fatal(EX_OSERR, "cannot allocate memory: %s", strerror(errno));
+	tickets_rotate(d->tickets);
+	d->rotate = deadline_in(TICKETS_ROTATE_MS);
+}
+
+static void
+heard(int signo)
+{
+	(void)signo; /* SIGCHLD ends the wait */
+}
+
+/* Signals come in only while the first process waits. */
+static void
+hold_signals(struct tlsd *d)
+{
+	struct sigaction child = { .sa_handler = heard };
+	sigset_t held;
+
+	proc_signals();
+	(void)sigaction(SIGCHLD, &child, NULL);
+	sigemptyset(&held);
+	sigaddset(&held, SIGCHLD);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGINT);
+	sigprocmask(SIG_BLOCK, &held, &d->awake);
+}
+
+static void
+await(struct tlsd *d)
+{
+	struct pollfd p[] = { { pool_fd(&d->pool), POLLIN, 0 }, { d->inotify, POLLIN, 0 } };
+	int left = deadline_left(deadline_earlier(d->look, d->rotate));
+	struct timespec wait = { left / 1000, (long)(left % 1000) * 1000000 };
+	char events[4096];
+
+	(void)!ppoll(p, 2, &wait, &d->awake);
+	if (d->inotify != -1 && read(d->inotify, events, sizeof(events)) > 0)
+		d->look = deadline_in(SETTLE_MS);
+}
+
+static void
+run(struct tlsd *d)
+{
+	while (!proc_stopping) {
+		pool_tend(&d->pool);
+		await(d);
+		if (deadline_over(d->look))
+			look(d);
+		if (deadline_over(d->rotate))
+			rotate(d);
+	}
+	pool_close(&d->pool, STOP_GRACE_MS);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct tlsd d; /* one a process */
+	struct rlimit none = { 0, 0 };
+
+	log_open("tlsd");
+	read_options(&d, argc, argv);
+	conf_load(&d.conf, &d.inst);
+	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
+	d.dir = d.conf.tls_directory[0] != '\0' ? d.conf.tls_directory : instance_path(d.inst.etc, "tls");
+	open_socket(&d);
+	setrlimit(RLIMIT_CORE, &none); /* a core would hold keys */
+	proc_drop(USER_TLS);
+	set_up_tickets(&d);
+	load(&d);
+	set_up_pool(&d);
+	watch_directory(&d);
+	hold_signals(&d);
+	enter_first(&d);
+	run(&d);
+	return 0;
+}
