@@ -20,7 +20,7 @@ house.start()
 status = json.loads(house.ph('status', '--json').stdout)
 is_(status['well'], True, 'status: all is well')
 services = {s['name']: s for s in status['services']}
-is_(sorted(services), ['authd', 'bounce', 'local', 'pop3d', 'queued', 'remote', 'smtpd', 'tokend'], 'all services are there')
+is_(sorted(services), ['authd', 'bounce', 'local', 'pop3d', 'queued', 'remote', 'smtpd', 'tlsd', 'tokend'], 'all services are there')
 is_([n for n, s in services.items() if s['state'] != 'running' or s['starts'] != 1 or s['rss_octets'] < 100000], [],
     'each runs, was started once, has memory')
 is_(status['queue'].get('messages'), 0, 'nothing is queued')
@@ -36,7 +36,7 @@ is_((r.returncode, r.stdout), (0, 'all is well\n'), 'check finds the running hou
 
 if ROOT:
     users = {'queued': 'phqueue', 'authd': 'phauth', 'local': 'phmail', 'remote': 'phremote', 'bounce': 'phqueue',
-             'smtpd': 'phsmtpd', 'pop3d': 'phpop3', 'tokend': 'phtoken'}
+             'smtpd': 'phsmtpd', 'pop3d': 'phpop3', 'tokend': 'phtoken', 'tlsd': 'phtls'}
     import pwd
     wrong = []
     for name, user in users.items():

@@ -22,7 +22,7 @@ r = house.ph('setup', '--batch', '--domain', 'Example.ORG', '--domain', 'b.examp
              '--submission-port', '12587', '--pop3-port', '12110', '--smarthost', 'mail.isp.example:26',
              '--pop3s-port', '12995', '--self-signed', input='from stdin\n')
 like(r.stdout, r'^ready: posthouse -C \S+ start$', 'it says what to do next')
-like(r.stdout, r'TLS: this release does not speak it yet', 'and what does not work yet')
+like(r.stdout, r'TLS: a certificate that nobody vouches for is in \S+/etc/tls', 'and where the certificate is')
 etc = house.path('etc')
 is_(sorted(p.name for p in etc.iterdir()), sorted(MAPS + ['tls']), 'all maps are there')
 is_([n for n in MAPS if not (etc / n).read_text().startswith('# ' + n + ': ')], [], 'each says what it is')
@@ -32,8 +32,9 @@ is_(lines(etc / 'users'), ['ann@example.org', 'bob@b.example'], 'users')
 is_(lines(etc / 'routes'), ['* smarthost=mail.isp.example:26'], 'routes')
 is_(lines(etc / 'posthouse.conf'), [
     'listen_smtp = 127.0.0.1:12025, [::1]:12025', 'listen_submission = 127.0.0.1:12587, [::1]:12587',
-    'listen_pop3 = 127.0.0.1:12110, [::1]:12110', 'default_domain = example.org'], 'posthouse.conf')
-like((etc / 'posthouse.conf').read_text(), r'^#listen_pop3s = 127\.0\.0\.1:12995', 'the port of TLS as a comment')
+    'listen_pop3 = 127.0.0.1:12110, [::1]:12110',
+    'listen_submissions = 127.0.0.1:%s, [::1]:%s' % (('465',) * 2 if ROOT else ('5465',) * 2),
+    'listen_pop3s = 127.0.0.1:12995, [::1]:12995', 'default_domain = example.org'], 'posthouse.conf')
 passwd = lines(etc / 'passwd')
 is_([bool(re.fullmatch(r'(ann@example\.org|bob@b\.example) \$y\$[./A-Za-z0-9$]+', x)) for x in passwd], [True, True],
     'passwd: yescrypt')

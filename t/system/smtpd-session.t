@@ -97,7 +97,7 @@ talk('NOOP, VRFY, HELP and what is not served here', '''
     C: BDAT 4 LAST
     S: 502 5.5.1 *
     C: STARTTLS
-    S: 502 5.5.1 *
+    S: 454 4.7.0 *
     C: AUTH PLAIN AGEAYg==
     S: 502 5.5.1 *
     C: GET / HTTP/1.1
