@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/mail/domain.h"
 #include "lib/sys/file.h"
+#include "lib/sys/sandbox.h"
 
 void
 house_open(struct house *h, const char *dir)
@@ -253,4 +254,25 @@ account_close(struct account *a)
 	arena_free(a->arena);
 	file_close(a->smtpd_fd);
 	*a = (struct account){ .smtpd_fd = -1 };
+}
+
+void
+account_sandbox(const struct account *a, const struct house *h)
+{
+	struct sandbox box = { .mode = h->conf.sandbox, .calls = CALL_INET | CALL_UNIX };
+	const struct {
+		const char *path;
+		unsigned rights;
+	} paths[] = { { h->state_dir, MAY_READ | MAY_WRITE }, { h->instance.run, MAY_READ | MAY_WRITE },
+		{ h->instance.maps, MAY_READ }, { "/etc", MAY_READ }, { "/usr/lib", MAY_READ },
+		{ "/usr/share", MAY_READ }, { "/proc", MAY_READ }, { "/dev", MAY_READ }, { "/run", MAY_READ },
+		{ a->up.ca, MAY_READ } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(paths); i++)
+		if (paths[i].path != NULL) {
+			box.paths[n].path = paths[i].path;
+			box.paths[n++].rights = paths[i].rights;
+		}
+	sandbox_enter(&box);
 }

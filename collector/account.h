@@ -47,5 +47,7 @@ int account_open(struct account *, struct house *, const char *name, struct span
 void account_sort(const struct account *, const struct sort_header *, struct arena *, struct sort_result *out,
     struct buf *explain);
 void account_close(struct account *);
+/* Before the first octet from its provider: no programs any more, no files but those that are needed. */
+void account_sandbox(const struct account *, const struct house *);
 
 #endif

@@ -16,12 +16,12 @@
 
 #include "collector/secret.h"
 #include "collector/turn.h"
+#include "collector/wake.h"
 #include "lib/base/ascii.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
-#include "lib/sys/sandbox.h"
 
 #define LOCK_WAIT_MS (3600 * 1000)
 
@@ -83,27 +83,6 @@ lock_account(const struct house *h, const char *name, bool *joined, struct buf *
 	return fd;
 }
 
-static void
-enter_sandbox(const struct house *h, const struct account *a)
-{
-	struct sandbox box = { .mode = h->conf.sandbox, .calls = CALL_INET | CALL_UNIX };
-	const struct {
-		const char *path;
-		unsigned rights;
-	} paths[] = { { h->state_dir, MAY_READ | MAY_WRITE }, { h->instance.run, MAY_READ | MAY_WRITE },
-		{ h->instance.maps, MAY_READ }, { "/etc", MAY_READ }, { "/usr/lib", MAY_READ },
-		{ "/usr/share", MAY_READ }, { "/proc", MAY_READ }, { "/dev", MAY_READ }, { "/run", MAY_READ },
-		{ a->up.ca, MAY_READ } };
-	size_t n = 0;
-
-	for (size_t i = 0; i < COUNT(paths); i++)
-		if (paths[i].path != NULL) {
-			box.paths[n].path = paths[i].path;
-			box.paths[n++].rights = paths[i].rights;
-		}
-	sandbox_enter(&box);
-}
-
 /* A run, or a round, has ended: the log, the state and the parent hear of it. */
 static void
 end_run(struct child *c, struct report *r, enum fetch_result result)
@@ -131,13 +110,33 @@ end_round(void *arg, struct state_run *run)
 	c->begun_ms = clock_mono_ms();
 }
 
+/* Whether it went well is known to an account of protocol=wake only; the others are collected from all the same. */
+static enum fetch_result
+wake(struct child *c, struct account *a, struct state_run *run)
+{
+	enum fetch_result result = FETCH_OK;
+	struct wake_result w;
+
+	wake_result_init(&w);
+	wake_account(c->house, a, false, &w);
+	account_sandbox(a, c->house);
+	wake_account(c->house, a, true, &w);
+	if (a->up.protocol == UPSTREAM_WAKE && w.what == WAKE_FAILED) {
+		snprintf(run->error, sizeof(run->error), "%s", buf_str(&w.text));
+		result = FETCH_FAILED;
+	}
+	wake_result_free(&w);
+	return result;
+}
+
 static enum fetch_result
 fetch(struct child *c, struct account *a, struct state_run *run)
 {
 	const struct fetch_listener listener = { tell_progress, end_round, c };
-	enum fetch_result result;
+	enum fetch_result result = wake(c, a, run);
 
-	enter_sandbox(c->house, a);
+	if (a->up.protocol == UPSTREAM_WAKE)
+		return result;
 	if (state_recover(c->state, a->name) == 0 && state_expire(c->state, a->name) == 0) {
 		result = fetch_account(c->house, a, c->state, run, &listener);
 		if (result == FETCH_AUTH_FAILED && credentials_refused(a))

@@ -10,14 +10,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "collector/dial.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
-#include "lib/net/dns.h"
 #include "lib/sys/proc.h"
 
 #define BATCH 256                 /* messages that are settled together, when there are as many */
 #define BATCH_OCTETS (8 * 1024 * 1024)
-#define ADDRESSES_MAX 16
 
 deadline_ms
 fetch_patience(const struct fetch *f)
@@ -80,28 +79,21 @@ name_server(struct fetch *f)
 	buf_free(&b);
 }
 
+static int
+tls_at_once(void *arg)
+{
+	struct fetch *f = arg;
+
+	return f->account->up.tls == UPSTREAM_TLS_IMPLICIT ? fetch_start_tls(f) : 0;
+}
+
 int
 fetch_connect(struct fetch *f)
 {
 	const struct upstream *up = &f->account->up;
-	struct dns *dns = dns_open(f->house->conf.resolver, (int)f->house->conf.dns_timeout * 1000, &f->why);
-	struct ip addresses[ADDRESSES_MAX];
-	int n = 0, rv = -1;
-	enum dns_result found;
+	int rv = dial(f->house, &f->d, up->host, (uint16_t)up->port, (int64_t)f->house->conf.collect_timeout * 1000,
+	    tls_at_once, f, &f->why);
 
-	if (dns == NULL)
-		return -1;
-	found = dns_addresses(dns, up->host, addresses, ADDRESSES_MAX, &n, fetch_patience(f));
-	if (found != DNS_OK)
-		buf_addf(&f->why, "no address of %s: %s", up->host, dns_reason(dns));
-	for (int i = 0; found == DNS_OK && rv == -1 && i < n; i++) {
-		buf_reset(&f->why);
-		rv = dialogue_connect(&f->d, &addresses[i], (uint16_t)up->port, up->host, NULL, fetch_patience(f),
-		    &f->why);
-		if (rv == 0 && up->tls == UPSTREAM_TLS_IMPLICIT)
-			rv = fetch_start_tls(f);
-	}
-	dns_close(dns);
 	if (rv == 0)
 		name_server(f);
 	return rv;

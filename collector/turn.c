@@ -23,7 +23,12 @@ start_tls(struct fetch *f, struct esmtp *e)
 	const struct upstream *up = &f->account->up;
 	struct tls_peer peer = { .host = up->host, .ca_file = up->ca, .pins = up->pins.v, .pin_count = up->pins.n };
 
-	return up->tls == UPSTREAM_TLS_STARTTLS ? esmtp_starttls(e, &peer, &f->why) : 0;
+	if (up->tls != UPSTREAM_TLS_STARTTLS)
+		return 0;
+	if (esmtp_starttls(e, &peer, &f->why) == 0)
+		return 0;
+	f->tls_failed = e->code == 220;
+	return -1;
 }
 
 /* CRAM-MD5 is what every server of RFC 2645 has (its clause 4). */

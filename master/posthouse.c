@@ -37,6 +37,7 @@ static const struct verb {
 	{ "user",     "user",     false, "add, change, list, disable people" },
 	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds; move one" },
 	{ "oauth",    "oauth",    false, "log in to providers that take no passwords; how that stands" },
+	{ "wake",     "wake",     false, "ask upstreams for our mail: by finger, a letter or a command" },
 	{ "collect",  "collect",  false, "fetch mail from upstream accounts and sort it" },
 };
 // clang-format on

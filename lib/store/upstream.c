@@ -59,6 +59,7 @@ static void read_position(struct parser *, struct span);
 static void read_subaddress(struct parser *, struct span);
 static void read_schedule(struct parser *, struct span);
 static void read_time_limit(struct parser *, struct span);
+static void read_wake(struct parser *, struct span);
 
 // clang-format off
 #define AT(member) offsetof(struct upstream, member)
@@ -101,6 +102,8 @@ static const struct entry_word entry_words[] = {
 	{ "max_messages",      NUMBER,    AT(max_messages), UINT32_MAX, NULL },
 	{ "schedule",          OTHER,     0,                0,          read_schedule },
 	{ "time_limit",        OTHER,     0,                0,          read_time_limit },
+	{ "wake",              OTHER,     0,                0,          read_wake },
+	{ "wake_template",     TEXT,      AT(wake_template), 0,         NULL },
 	{ "folder",            STRINGS,   AT(folders),      0,          NULL },
 	{ "move_to",           TEXT,      AT(move_to),      0,          NULL },
 	{ "mark",              OTHER,     0,                0,          read_mark },
@@ -218,8 +221,10 @@ read_protocol(struct parser *p, struct span s)
 		p->up->protocol = UPSTREAM_ETRN;
 	else if (span_is(s, "atrn"))
 		p->up->protocol = UPSTREAM_ATRN;
+	else if (span_is(s, "wake"))
+		p->up->protocol = UPSTREAM_WAKE;
 	else
-		fault(p, "protocol=%.*s: pop3, imap, etrn or atrn is meant", (int)s.len, s.s);
+		fault(p, "protocol=%.*s: pop3, imap, etrn, atrn or wake is meant", (int)s.len, s.s);
 }
 
 static void
@@ -372,6 +377,56 @@ read_time_limit(struct parser *p, struct span s)
 {
 	if (num_duration(s, TIME_LIMIT_MAX_S, &p->up->time_limit_s) == -1 || p->up->time_limit_s == 0)
 		fault(p, "time_limit=%.*s: a time such as 90s, 10m or 1h is meant, up to 1d", (int)s.len, s.s);
+}
+
+bool
+upstream_finger_parse(struct span s, struct arena *arena, struct upstream_finger *out)
+{
+	struct span host = s, port = { NULL, 0 };
+	const char *colon;
+
+	for (size_t i = 0; i < s.len; i++)
+		if (!ascii_print((unsigned char)s.s[i]) || s.s[i] == ' ')
+			return false;
+	while (memchr(host.s, '@', host.len) != NULL) /* the last: the host in front of it is the other's business */
+		span_cut(&host, '@');
+	if (host.s == s.s)
+		return false;
+	*out = (struct upstream_finger){ .user = arena_dupn(arena, s.s, (size_t)(host.s - s.s) - 1) };
+	colon = memrchr(host.s, ':', host.len);
+	if (colon != NULL && memchr(colon, ']', (size_t)(host.s + host.len - colon)) == NULL) {
+		port = (struct span){ colon + 1, (size_t)(host.s + host.len - colon) - 1 };
+		host.len = (size_t)(colon - host.s);
+		if (num_parse(port, 65535, &out->port) == -1 || out->port == 0)
+			return false;
+	}
+	if (host.len > 2 && host.s[0] == '[' && host.s[host.len - 1] == ']')
+		host = (struct span){ host.s + 1, host.len - 2 };
+	out->host = arena_dupn(arena, host.s, host.len);
+	return host.len > 0;
+}
+
+static void
+read_wake(struct parser *p, struct span s)
+{
+	struct upstream_finger finger;
+	struct span rest = s, how = span_cut(&rest, ':');
+	struct words words;
+
+	if (s.len > 1 && s.s[0] == '!') {
+		p->up->wake_how = UPSTREAM_WAKE_COMMAND;
+		p->up->wake = keep(p, (struct span){ s.s + 1, s.len - 1 });
+		if (words_parse(span_of(p->up->wake), p->arena, &words, p->why) == -1 || words.n == 0)
+			fault(p, "wake=!: which command?");
+	} else if (span_is(how, "finger") && rest.s != NULL && upstream_finger_parse(rest, p->arena, &finger)) {
+		p->up->wake_how = UPSTREAM_WAKE_FINGER;
+		p->up->wake = keep(p, rest);
+	} else if (span_is(how, "mail") && rest.s != NULL && rest.len > 0) {
+		p->up->wake_how = UPSTREAM_WAKE_MAIL;
+		p->up->wake = keep(p, rest);
+	} else {
+		fault(p, "wake=%.*s: finger:user@host, mail:address or !command is meant", (int)s.len, s.s);
+	}
 }
 
 static void
@@ -635,25 +690,44 @@ check_mailbox(struct parser *p)
 		up->fallback = up->users.v[0];
 }
 
+/* Nothing but these words, NULL behind them. */
+static void
+check_only(struct parser *p, const char *const *words, const char *where)
+{
+	for (size_t i = 0; i < COUNT(entry_words); i++) {
+		bool known = !p->seen[i];
+
+		for (size_t k = 0; words[k] != NULL && !known; k++)
+			known = strcmp(words[k], entry_words[i].name) == 0;
+		if (!known)
+			fault(p, "%s= goes with %s", entry_words[i].name, where);
+	}
+}
+
 /* The account is a queue: its mail comes by SMTP, with recipients. */
 static void
 check_queue(struct parser *p)
 {
 	static const char *const words[] = { "protocol", "host", "port", "tls", "ca", "pin", "login", "secret", "auth",
-		"provider", "client_id", "tenant", "scope", "domain", "schedule", "time_limit" };
+		"provider", "client_id", "tenant", "scope", "domain", "schedule", "time_limit", "wake", "wake_template",
+		NULL };
 
-	for (size_t i = 0; i < COUNT(entry_words); i++) {
-		bool known = !p->seen[i];
-
-		for (size_t k = 0; k < COUNT(words) && !known; k++)
-			known = strcmp(words[k], entry_words[i].name) == 0;
-		if (!known)
-			fault(p, "%s= goes with protocol=pop3 and imap", entry_words[i].name);
-	}
+	check_only(p, words, "protocol=pop3 and imap");
 	if (p->up->domains.n == 0)
 		fault(p, "domain= is missing: which domains' mail waits there?");
 	if (p->up->auth == UPSTREAM_AUTH_USER)
 		fault(p, "auth=user is for POP3 and IMAP only");
+}
+
+/* Nothing is fetched: the provider is woken, and connects to us. */
+static void
+check_woken(struct parser *p)
+{
+	static const char *const words[] = { "protocol", "wake", "wake_template", "schedule", "time_limit", NULL };
+
+	check_only(p, words, "the other protocols");
+	if (p->up->wake_how == UPSTREAM_WAKE_NONE)
+		fault(p, "wake= is missing: how?");
 }
 
 static void
@@ -662,6 +736,12 @@ check_entry(struct parser *p)
 	struct upstream *up = p->up;
 	bool mailbox = upstream_has_mailbox(up);
 
+	if (up->wake_template != NULL && up->wake_how != UPSTREAM_WAKE_MAIL)
+		fault(p, "wake_template= goes with wake=mail:...");
+	if (up->protocol == UPSTREAM_WAKE) {
+		check_woken(p);
+		return;
+	}
 	if (up->tls == UPSTREAM_TLS_DEFAULT)
 		up->tls = mailbox ? UPSTREAM_TLS_IMPLICIT : UPSTREAM_TLS_STARTTLS;
 	(mailbox ? check_mailbox : check_queue)(p);

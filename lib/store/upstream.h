@@ -13,7 +13,7 @@
 #include "lib/store/schedule.h"
 
 enum upstream_kind { UPSTREAM_DOMAIN = 1, UPSTREAM_SHARED, UPSTREAM_SINGLE };
-enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP, UPSTREAM_ETRN, UPSTREAM_ATRN };
+enum upstream_protocol { UPSTREAM_POP3, UPSTREAM_IMAP, UPSTREAM_ETRN, UPSTREAM_ATRN, UPSTREAM_WAKE };
 enum upstream_tls { UPSTREAM_TLS_DEFAULT, UPSTREAM_TLS_IMPLICIT, UPSTREAM_TLS_STARTTLS, UPSTREAM_TLS_NONE, UPSTREAM_TLS_NONE_FORCED };
 enum upstream_keep { UPSTREAM_KEEP_NONE, UPSTREAM_KEEP_ALL, UPSTREAM_KEEP_DAYS };
 enum upstream_auth {
@@ -24,6 +24,7 @@ enum upstream_auth {
 	UPSTREAM_AUTH_OAUTH /* with a token */
 };
 enum upstream_pipelining { UPSTREAM_PIPELINING_AUTO, UPSTREAM_PIPELINING_YES, UPSTREAM_PIPELINING_NO };
+enum upstream_wake { UPSTREAM_WAKE_NONE, UPSTREAM_WAKE_FINGER, UPSTREAM_WAKE_MAIL, UPSTREAM_WAKE_COMMAND };
 enum upstream_envelope { UPSTREAM_ENVELOPE_AUTO, UPSTREAM_ENVELOPE_NONE, UPSTREAM_ENVELOPE_FIELD };
 
 struct upstream_strings {
@@ -61,6 +62,9 @@ struct upstream {
 	uint64_t max_messages;       /* a run; 0: any */
 	uint64_t time_limit_s;       /* a run; 0: collect_time_limit */
 	struct schedule schedule;
+	enum upstream_wake wake_how; /* before it is collected from */
+	const char *wake;            /* user@host, address or command */
+	const char *wake_template;   /* file in etc; NULL: words of our own */
 	/* IMAP */
 	struct upstream_strings folders; /* in UTF-8; "INBOX" when none is named; none with POP3 */
 	const char *move_to;         /* where collected mail goes instead of being deleted; NULL */
@@ -84,8 +88,14 @@ struct upstream {
 
 /* The value of an entry. Strings live in the arena. 0; -1 with why: every fault, separated by "; ". */
 int upstream_parse(struct span value, struct arena *, struct upstream *out, struct buf *why) MUST_CHECK;
-/* Is there a mailbox upstream, whose messages are to be sorted? Not with etrn and atrn: there a queue waits for us, and comes
- * by SMTP. */
+/* "user@host", "user@host:port"; an IPv6 address in brackets. Strings in the arena; port 0: not said. */
+struct upstream_finger {
+	const char *user, *host;
+	uint64_t port;
+};
+bool upstream_finger_parse(struct span, struct arena *, struct upstream_finger *);
+/* Is there a mailbox upstream, whose messages are to be sorted? With etrn and atrn a queue waits for
+ * us, and comes by SMTP; with wake nothing is fetched. */
 bool upstream_has_mailbox(const struct upstream *);
 /* Does a command tell the secret? Then *command is its words. */
 bool upstream_secret_command(const struct upstream *, struct span *command);
