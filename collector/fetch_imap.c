@@ -1,10 +1,94 @@
 /*
- * fetch_imap: the dialogue with a provider's IMAP server.
+ * fetch_imap: the dialogue with a provider's IMAP server (RFC 9051, RFC 3501).
+ *
+ * The order of things; imap_*.c have the parts.
  */
-#include "collector/fetch.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/imap_parts.h"
+
+static void
+draw_prefix(struct imap *m)
+{
+	for (size_t i = 0; i + 1 < sizeof(m->prefix); i++)
+		m->prefix[i] = (char)('a' + arc4random_uniform(26));
+}
+
+static void
+imap_init(struct imap *m, struct fetch *f)
+{
+	*m = (struct imap){ .f = f };
+	imap_reply_init(&m->reply);
+	draw_prefix(m);
+	buf_init(&m->line, 65536);
+	buf_init(&m->text, 16384);
+	buf_init(&m->code, IMAP_REPLY_MAX);
+	buf_init(&m->mechanisms, 4096);
+	buf_init(&m->bye, 16384);
+	buf_init(&m->seen, 16384);
+}
+
+static void
+imap_free(struct imap *m)
+{
+	imap_reply_free(&m->reply);
+	buf_wipe(&m->line);
+	buf_free(&m->line);
+	buf_free(&m->text);
+	buf_free(&m->code);
+	buf_free(&m->mechanisms);
+	buf_free(&m->bye);
+	buf_free(&m->seen);
+	free(m->messages);
+	free(m->doomed);
+}
+
+/* Each folder; one that cannot be had harms no other. */
+static int
+collect_folders(struct imap *m)
+{
+	const struct upstream_strings *folders = &m->f->account->up.folders;
+	struct buf missing = BUF_INIT(400);
+	int rv = 0;
+
+	for (size_t i = 0; i < folders->n && rv != -1; i++) {
+		rv = imap_collect(m, folders->v[i]);
+		if (rv == 1)
+			buf_addf(&missing, "%s%s (%s)", missing.len > 0 ? ", " : "", folders->v[i],
+			    buf_str(&m->text));
+	}
+	if (rv != -1 && missing.len > 0)
+		rv = fetch_failed(m->f, "no such folder", buf_span(&missing));
+	buf_free(&missing);
+	return rv;
+}
+
+/* Nothing depends on the answer. */
+static void
+log_out(struct imap *m)
+{
+	size_t why = m->f->why.len;
+
+	imap_begin(m, "LOGOUT");
+	if (imap_run(m, false) == -1)
+		m->f->why.len = why;
+}
+
+static int (*const steps[])(struct imap *) = { imap_greeting, imap_capabilities, imap_upgrade, imap_login,
+	collect_folders };
 
 int
 fetch_imap(struct fetch *f)
 {
-	return fetch_failed(f, "protocol=imap", SPAN("not in this release"));
+	struct imap m;
+	int rv = 0;
+
+	imap_init(&m, f);
+	for (size_t i = 0; i < COUNT(steps) && rv == 0; i++)
+		rv = steps[i](&m);
+	if (rv == 0)
+		log_out(&m);
+	imap_free(&m);
+	return rv;
 }

@@ -17,7 +17,7 @@
 
 #define DAYS_MAX 36500
 #define HOPS_MAX 1000
-#define FOLDER_MAX 1000 /* octets of a name */
+#define FOLDER_MAX 255 /* octets of a name */
 #define TIME_LIMIT_MAX_S 86400
 
 enum type {
