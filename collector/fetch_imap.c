@@ -3,6 +3,7 @@
  *
  * The order of things; imap_*.c have the parts.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ imap_free(struct imap *m)
 	free(m->doomed);
 }
 
-/* Each folder; one that cannot be had harms no other. */
+/* Each folder; one that cannot be had harms no other. 1: that is so, and we stay all the same. */
 static int
 collect_folders(struct imap *m)
 {
@@ -59,7 +60,11 @@ collect_folders(struct imap *m)
 			    buf_str(&m->text));
 	}
 	if (rv != -1 && missing.len > 0)
-		rv = fetch_failed(m->f, "no such folder", buf_span(&missing));
+		rv = m->f->account->stay ? 1 : -1;
+	if (rv == 1)
+		snprintf(m->f->run->error, sizeof(m->f->run->error), "no such folder: %s", buf_str(&missing));
+	else if (missing.len > 0)
+		fetch_failed(m->f, "no such folder", buf_span(&missing));
 	buf_free(&missing);
 	return rv;
 }
@@ -70,13 +75,34 @@ log_out(struct imap *m)
 {
 	size_t why = m->f->why.len;
 
+	if (m->lost)
+		return;
 	imap_begin(m, "LOGOUT");
 	if (imap_run(m, false) == -1)
 		m->f->why.len = why;
 }
 
+/* All that is there; and where the account is to stay, what comes, as it comes. */
+static int
+collect_all(struct imap *m)
+{
+	int rv;
+
+	for (;;) {
+		if (collect_folders(m) == -1)
+			return -1;
+		if (!m->f->account->stay || !imap_can_idle(m))
+			return 0;
+		fetch_round(m->f);
+		rv = imap_idle(m);
+		if (rv != 1)
+			return rv;
+		fetch_woken(m->f);
+	}
+}
+
 static int (*const steps[])(struct imap *) = { imap_greeting, imap_capabilities, imap_upgrade, imap_login,
-	collect_folders };
+	collect_all };
 
 int
 fetch_imap(struct fetch *f)
@@ -89,6 +115,8 @@ fetch_imap(struct fetch *f)
 		rv = steps[i](&m);
 	if (rv == 0)
 		log_out(&m);
+	else
+		imap_blame(&m);
 	imap_free(&m);
 	return rv;
 }

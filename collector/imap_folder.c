@@ -110,9 +110,8 @@ changes_anything(const struct upstream *up)
 	return up->keep != UPSTREAM_KEEP_ALL || up->mark_seen;
 }
 
-/* 0; 1: it cannot be had; -1 with why. */
-static int
-open_folder(struct imap *m, const char *name)
+int
+imap_open(struct imap *m, const char *name)
 {
 	int rv;
 
@@ -122,6 +121,7 @@ open_folder(struct imap *m, const char *name)
 	if ((m->can & IMAP_CONDSTORE) != 0)
 		imap_add(m, " (CONDSTORE)");
 	rv = imap_run(m, false);
+	m->folder.grown = false;
 	if (rv == 1)
 		log_event(EV_WARNING, LS("text", "a folder cannot be opened"), LS("account", m->f->account->name),
 		    LS("folder", name), LSPAN("reply", buf_span(&m->text)));
@@ -207,6 +207,7 @@ plan_message(struct imap *m, struct imap_message *msg)
 	imap_key(m, msg->uid, key);
 	if (fetch_plan(m->f, key, msg->octets, &what) == -1)
 		return -1;
+	msg->suspect = m->f->suspect;
 	if (what == FETCH_GET)
 		msg->fate = IMAP_GET;
 	else if (what == FETCH_DELETE)
@@ -295,6 +296,7 @@ collect_from(struct imap *m, uint32_t first, uint32_t last, struct memory *mem)
 	for (uint64_t at = first; at <= last; at = (uint64_t)end + 1) {
 		if (at > first && run_is_full(m)) {
 			mem->later++;
+			m->f->run->postponed = true;
 			return 0;
 		}
 		end = stretch_end(m, (uint32_t)at, stretch, last);
@@ -362,7 +364,7 @@ imap_collect(struct imap *m, const char *name)
 {
 	struct memory mem;
 	uint32_t last;
-	int rv = open_folder(m, name);
+	int rv = imap_open(m, name);
 
 	if (rv != 0 || recall(m, &mem) == -1)
 		return rv != 0 ? rv : -1;

@@ -11,6 +11,8 @@
 #include "lib/base/ascii.h"
 #include "lib/net/sasl.h"
 
+#define SASL_ROUNDS 16
+
 int
 imap_greeting(struct imap *m)
 {
@@ -150,7 +152,9 @@ exchange(struct imap *m, struct sasl *sasl)
 	buf_free(&first);
 	if (rv == -1)
 		return -1;
-	while (!m->answered) {
+	for (int i = 0; !m->answered; i++) {
+		if (i > SASL_ROUNDS)
+			return fetch_failed(m->f, "no end of challenges", span_of(sasl_mechanism(sasl)));
 		if (imap_await(m, true) == -1)
 			return -1;
 		if (!m->answered && answer(m, sasl) == -1)
@@ -159,45 +163,13 @@ exchange(struct imap *m, struct sasl *sasl)
 	return m->end == IMAP_OK ? sasl_success(sasl, &m->f->why) : refused(m);
 }
 
-/* scram: whichever of the family. */
-static struct span
-offered(const struct imap *m, bool family, struct buf *b)
-{
-	struct span words = buf_span(&m->mechanisms);
-
-	if (!family)
-		return words;
-	while (words.s != NULL) {
-		struct span word = span_cut(&words, ' ');
-
-		if (word.len > 11 && ascii_caseeq(word.s, "AUTH=SCRAM-", 11)) {
-			buf_addspan(b, word);
-			buf_addc(b, ' ');
-		}
-	}
-	return buf_span(b);
-}
-
 static int
 authenticate(struct imap *m, const struct credentials *c, struct buf *why)
 {
-	const struct upstream *up = &m->f->account->up;
-	struct buf binding = BUF_INIT(1024), family = BUF_INIT(4096);
-	struct sasl_login l = { .login = up->login, .password = c->password.len > 0 ? c->password.s : NULL,
-		.token = c->token.len > 0 ? c->token.s : NULL, .host = up->host, .port = (unsigned)up->port };
-	bool any = up->mechanism != NULL && strcasecmp(up->mechanism, "SCRAM") == 0;
-	struct sasl *sasl;
-	int rv = 1;
+	struct sasl *sasl = credentials_sasl(m->f->account, c, &m->f->d.io, buf_span(&m->mechanisms), why);
+	int rv = sasl != NULL ? exchange(m, sasl) : 1;
 
-	tls_binding(&m->f->d.io, &binding);
-	l.binding = buf_span(&binding);
-	/* Without TLS the password may be shown all the same: the account says so in as many words. */
-	sasl = sasl_client(offered(m, any, &family), &l, any ? NULL : up->mechanism, true, why);
-	if (sasl != NULL)
-		rv = exchange(m, sasl);
 	sasl_free(sasl);
-	buf_free(&binding);
-	buf_free(&family);
 	return rv;
 }
 

@@ -80,7 +80,7 @@ refused(struct imap *m, struct imap_message *msg, struct span reply)
 	char key[IMAP_KEY_MAX];
 
 	imap_key(m, msg->uid, key);
-	fetch_left_refused(m->f, key, reply);
+	fetch_left_refused(m->f, key, msg->octets, reply);
 	msg->fate = IMAP_LATER;
 	m->refusals++;
 }
@@ -89,7 +89,7 @@ refused(struct imap *m, struct imap_message *msg, struct span reply)
 static int
 asked(struct imap *m, const struct imap_command *c, enum imap_end end)
 {
-	bool single = c->last <= m->single_until, missing = false;
+	bool single = m->suspects || c->last <= m->single_until, missing = false;
 
 	for (size_t i = c->first; i < c->last; i++) {
 		struct imap_message *msg = &m->messages[i];
@@ -119,6 +119,8 @@ asked(struct imap *m, const struct imap_command *c, enum imap_end end)
 static bool
 room_for_more(const struct imap *m)
 {
+	if (m->suspects && m->pending_count > 0)
+		return false; /* whatever happens is its own fault */
 	return m->pending_count < IMAP_AHEAD &&
 	    m->asked + m->f->take.done_count + ASK_MESSAGES <= TAKE_BATCH;
 }
@@ -135,9 +137,9 @@ ask_some(struct imap *m)
 	for (; m->next < m->count && n < ASK_MESSAGES && octets < ASK_OCTETS; m->next++) {
 		struct imap_message *msg = &m->messages[m->next];
 
-		if (msg->fate != IMAP_GET)
+		if (msg->fate != IMAP_GET || msg->suspect != m->suspects)
 			continue;
-		if (n > 0 && m->next <= m->single_until)
+		if (n > 0 && (m->suspects || m->next < m->single_until))
 			break;
 		if (n++ == 0)
 			first = m->next;
@@ -277,6 +279,7 @@ static void
 begin_messages(struct imap *m)
 {
 	m->next = m->asked = m->single_until = m->held = 0;
+	m->suspects = false;
 	m->doomed_count = 0;
 	m->refusals = 0;
 	for (size_t i = 0; i < m->count; i++)
@@ -284,10 +287,12 @@ begin_messages(struct imap *m)
 			imap_doom(m, i);
 }
 
+/* Those that failed before come last, one by one. */
 static int
-get_messages(struct imap *m)
+get_messages(struct imap *m, bool suspects)
 {
-	m->expunged = 0;
+	m->suspects = suspects;
+	m->next = 0;
 	while (m->next < m->count || m->asked > 0 || m->pending_count > 0) {
 		if (proc_stopping)
 			return -1;
@@ -299,11 +304,45 @@ get_messages(struct imap *m)
 	return m->f->take.done_count > 0 ? settle(m) : 0;
 }
 
+/* The message that was coming, or was to come next, when everything ended. */
+static const struct imap_message *
+culprit(const struct imap *m)
+{
+	uint64_t uid = 0;
+
+	if (m->held != 0)
+		return &m->messages[m->held - 1];
+	for (size_t i = 4; i + 1 < m->reply.count; i = imap_reply_behind(&m->reply, i + 1))
+		if (imap_reply_is(&m->reply, i, "UID") && imap_reply_number(&m->reply, i + 1, UINT32_MAX, &uid) == 0)
+			return imap_message(m, uid);
+	for (size_t i = 0; i < m->count; i++)
+		if (m->messages[i].fate == IMAP_ASKED)
+			return &m->messages[i];
+	return NULL;
+}
+
+void
+imap_blame(struct imap *m)
+{
+	const struct imap_message *msg = m->asked > 0 || m->held != 0 ? culprit(m) : NULL;
+	char key[IMAP_KEY_MAX];
+
+	if (msg == NULL)
+		return;
+	imap_key(m, msg->uid, key);
+	fetch_trouble(m->f, key, msg->octets, buf_span(&m->f->why));
+}
+
 int
 imap_messages(struct imap *m)
 {
 	begin_messages(m);
-	if (imap_delete(m) == -1 || get_messages(m) == -1)
+	if (imap_delete(m) == -1)
 		return -1;
-	return imap_delete(m);
+	m->expunged = 0;
+	if (get_messages(m, false) == -1 || imap_delete(m) == -1)
+		return -1;
+	if (!m->f->suspects)
+		return 0;
+	return get_messages(m, true) == -1 ? -1 : imap_delete(m);
 }

@@ -42,6 +42,7 @@ struct imap_message { /* what is new in a stretch of a folder, by UID */
 		IMAP_MARKED,  /* the server knows, but has not done it */
 		IMAP_GONE
 	} fate;
+	bool suspect; /* it has failed before */
 	uint64_t octets;
 };
 
@@ -51,6 +52,7 @@ struct imap_folder { /* the one that is open */
 	uint64_t modseq;        /* HIGHESTMODSEQ; 0: unknown */
 	uint64_t exists;
 	bool read_only, fickle; /* fickle: UIDs do not last */
+	bool grown;             /* messages have come since it was opened */
 };
 
 struct imap {
@@ -68,7 +70,6 @@ struct imap {
 	struct buf text, code;  /* of the last tagged answer, or of "+" */
 	uint64_t unasked;       /* replies that nobody waited for, since a command ended */
 	unsigned alerts;
-	int wait_ms;            /* for a reply; 0: the usual */
 	/* what the server is */
 	bool greeted, preauth, known; /* known: the capabilities are */
 	unsigned can;
@@ -83,6 +84,7 @@ struct imap {
 	size_t next;            /* message to ask for */
 	size_t asked;           /* messages asked for that have not come */
 	size_t single_until;    /* messages before it are asked for one by one: something was wrong with one */
+	bool suspects;          /* it is the turn of those that failed before */
 	unsigned refusals;      /* one after another */
 	uint64_t expunged;      /* messages that went while we were there */
 	unsigned bodies;        /* in this reply */
@@ -95,6 +97,7 @@ struct imap {
 	struct imap_set seen_run;
 	bool searching, foreign; /* \Deleted messages that are not ours; there are some */
 	bool created;           /* move_to= */
+	bool lost;              /* the connection, while nothing was done */
 };
 
 /* --- imap_talk.c --- */
@@ -127,6 +130,8 @@ void imap_learn(struct imap *, struct span capabilities);
 
 /* --- imap_folder.c --- */
 
+/* Opens it. 0; 1: it cannot be had (logged); -1 with why. */
+int imap_open(struct imap *, const char *name) MUST_CHECK;
 /* All that is new in a folder. 0; 1: this folder cannot be had (logged); -1 with why. */
 int imap_collect(struct imap *, const char *name) MUST_CHECK;
 /* What the server calls this message is uid; what the state calls it: "INBOX/VALIDITY/UID", or "". */
@@ -142,6 +147,7 @@ int imap_message_begins(struct imap *) MUST_CHECK;
 int imap_message_octets(struct imap *, struct span) MUST_CHECK;
 int imap_message_whole(struct imap *) MUST_CHECK; /* the server goes on, so the one before was whole */
 int imap_fetched(struct imap *) MUST_CHECK;       /* a FETCH reply */
+void imap_blame(struct imap *); /* all has ended: of which message was it the fault? */
 struct imap_message *imap_message(const struct imap *, uint64_t uid); /* NULL: none of these */
 
 /* --- imap_delete.c --- */
@@ -153,7 +159,9 @@ int imap_found(struct imap *) MUST_CHECK; /* SEARCH, ESEARCH */
 
 /* --- imap_idle.c --- */
 
-/* Wait until there may be something new in the open folder. 0; -1 with why. */
+bool imap_can_idle(struct imap *); /* if not: said in the log, once */
+/* Wait until there may be something new in the first folder, or it is time to look at all. 1: look; 0: the connection is
+ * gone; -1 with why. */
 int imap_idle(struct imap *) MUST_CHECK;
 
 #endif

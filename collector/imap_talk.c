@@ -258,7 +258,11 @@ on_capability(struct imap *m)
 static int
 on_exists(struct imap *m)
 {
-	if (imap_reply_number(&m->reply, 1, UINT32_MAX, &m->folder.exists) == -1)
+	uint64_t before = m->folder.exists;
+
+	if (imap_reply_number(&m->reply, 1, UINT32_MAX, &m->folder.exists) == 0)
+		m->folder.grown = m->folder.grown || m->folder.exists > before;
+	else
 		return fetch_failed(m->f, "the server counts in a strange way", SPAN("EXISTS"));
 	return 0;
 }
@@ -360,8 +364,7 @@ static int
 more_octets(struct imap *m)
 {
 	struct fetch *f = m->f;
-	deadline_ms until = m->wait_ms != 0 ? deadline_in(m->wait_ms) : fetch_patience(f);
-	int rv = io_fill(&f->d.io, deadline_earlier(until, f->d.total));
+	int rv = io_fill(&f->d.io, deadline_earlier(fetch_patience(f), f->d.total));
 
 	if (rv == 1)
 		return 0;
