@@ -269,6 +269,9 @@ main(int argc, char *argv[])
 	agents_listen(&q, agents);
 	admin_listen(&q, control);
 	messages_due(&q);
-	event_base_dispatch(q.base);
+	log_gather();
+	while (event_base_loop(q.base, EVLOOP_ONCE) == 0 && !event_base_got_break(q.base))
+		log_flush();
+	log_flush();
 	return 0;
 }

@@ -157,6 +157,7 @@ struct message {
 	struct progress *rcpt;
 	enum phase phase;
 	int msg_fd, env_fd;         /* until it is linked, else -1 */
+	struct span env_text;       /* what is to be written into env_fd before that; empty: it is there */
 	struct submitter *from;     /* waits for our answer, or for its disk (LINKED); NULL: gone */
 	size_t jobs;                /* with agents */
 	SLIST_HEAD(, part) parts;

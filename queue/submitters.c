@@ -34,6 +34,7 @@ struct submitter {
 	char service[32];
 	char id[LIMIT_ID];
 	int msg_fd, env_fd;
+	bool env_used;     /* something may have been written into env_fd */
 	struct message *deciding;
 	TAILQ_HEAD(, message) syncing; /* LINKED was said, SYNCED not yet */
 	bool in_handler, over;
@@ -109,12 +110,13 @@ unnamed(const struct queued *q)
 static int
 envelope_file(struct submitter *s)
 {
-	if (s->env_fd != -1 && ftruncate(s->env_fd, 0) == -1) {
+	if (s->env_fd != -1 && s->env_used && ftruncate(s->env_fd, 0) == -1) {
 		file_close(s->env_fd);
 		s->env_fd = -1;
 	}
 	if (s->env_fd == -1)
 		s->env_fd = unnamed(s->q);
+	s->env_used = false;
 	return s->env_fd;
 }
 
@@ -143,6 +145,7 @@ static void
 on_abort(struct submitter *s, struct wire_packet *p)
 {
 	(void)p;
+	s->env_used = true;
 	file_close(s->msg_fd);
 	s->msg_fd = -1;
 }
@@ -337,6 +340,16 @@ is_known(struct submitter *s, const struct message *m)
 	return true;
 }
 
+/* Most come with the packet. */
+static int
+read_envelope(struct submitter *s, struct message *m, const struct wire_packet *p, struct buf *why)
+{
+	if (p->body.len > 0)
+		return envelope_parse(p->body, m->arena, &m->env, &m->env_text, why);
+	s->env_used = true;
+	return envelope_read(s->env_fd, m->arena, &m->env, why);
+}
+
 static void
 on_commit(struct submitter *s, struct wire_packet *p)
 {
@@ -352,10 +365,7 @@ on_commit(struct submitter *s, struct wire_packet *p)
 	m = message_new(q);
 	m->msg_fd = s->msg_fd;
 	s->msg_fd = -1;
-	if (envelope_read(s->env_fd, m->arena, &m->env, &why) == -1)
-		fault = buf_str(&why);
-	else
-		fault = fault_of(s, m, p);
+	fault = read_envelope(s, m, p, &why) == -1 ? buf_str(&why) : fault_of(s, m, p);
 	if (fault == NULL && !s->ours && m->env.octets > q->conf.message_size_limit) {
 		refuse(s, "552", "5.3.4", "The message is too big");
 		message_free(q, m);
@@ -458,6 +468,19 @@ names_made(struct queued *q, void *arg, int error)
 	TAILQ_INSERT_TAIL(&s->syncing, m, wait);
 }
 
+static int
+write_envelope(struct message *m)
+{
+	ssize_t n = (ssize_t)m->env_text.len;
+
+	if (n == 0)
+		return 0;
+	if (ftruncate(m->env_fd, 0) == -1)
+		return -1;
+	errno = ENOSPC; /* of a short write */
+	return pwrite(m->env_fd, m->env_text.s, m->env_text.len, 0) == n ? 0 : -1;
+}
+
 void
 message_queue(struct queued *q, struct message *m)
 {
@@ -466,6 +489,10 @@ message_queue(struct queued *q, struct message *m)
 	m->waits = false;
 	if (event_initialized(&m->timer))
 		event_del(&m->timer);
+	if (write_envelope(m) == -1) {
+		queue_failed(q, m, errno);
+		return;
+	}
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
 		if (m->rcpt[i].state == WAS_SENT)
 			message_end_rcpt(m->env_fd, m, i, RCPT_DONE);

@@ -27,12 +27,15 @@ static struct {
 	char program[32];
 	int pid;
 	enum log_level level;
-} self = { "", 0, LOG_NOTICE };
+	bool gather;
+} self = { "", 0, LOG_NOTICE, false };
 
 struct line {
 	char s[LINE_OCTETS];
 	size_t len;
 };
+
+static struct line gathered;
 
 static size_t
 room(const struct line *l)
@@ -170,6 +173,40 @@ add_field(struct line *l, const struct log_field *f)
 		add(l, number, (size_t)n);
 }
 
+static void
+put(struct line *l)
+{
+	while (l->len > 0 && write(STDERR_FILENO, l->s, l->len) == -1 && errno == EINTR)
+		continue;
+	l->len = 0;
+}
+
+static void
+gather_line(enum log_level level, const struct line *l)
+{
+	if (gathered.len + l->len > sizeof(gathered.s))
+		put(&gathered);
+	memcpy(gathered.s + gathered.len, l->s, l->len);
+	gathered.len += l->len;
+	if (level == LOG_ERROR)
+		put(&gathered);
+}
+
+void
+log_gather(void)
+{
+	self.gather = true;
+}
+
+void
+log_flush(void)
+{
+	int saved = errno;
+
+	put(&gathered);
+	errno = saved;
+}
+
 void
 log_write(enum log_level level, const char *event, const struct log_field *f)
 {
@@ -184,8 +221,10 @@ log_write(enum log_level level, const char *event, const struct log_field *f)
 	for (; f->kind != LOG_END; f++)
 		add_field(&l, f);
 	l.s[l.len++] = '\n';
-	while (write(STDERR_FILENO, l.s, l.len) == -1 && errno == EINTR)
-		continue;
+	if (self.gather)
+		gather_line(level, &l);
+	else
+		put(&l);
 	errno = saved;
 }
 

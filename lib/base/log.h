@@ -4,8 +4,8 @@
  *   2026-11-22T03:04:05.678Z smtpd[123] smtpd.received id=7KQ... octets=4096
  *
  * Foreign octets outside 0x20-0x7e are escaped (\xNN), values are quoted when
- * they need it and cut at LIMIT_LOG_VALUE; one write(2) an event. Secrets are
- * never given to this module.
+ * they need it and cut at LIMIT_LOG_VALUE; one write(2) an event, unless they
+ * are gathered. Secrets are never given to this module.
  */
 #ifndef LIB_BASE_LOG_H
 #define LIB_BASE_LOG_H
@@ -30,6 +30,10 @@ enum log_level { LOG_ERROR, LOG_NOTICE, LOG_DETAIL };
 
 void log_open(const char *program); /* NULL: as before; after a fork: takes the pid anew */
 void log_level_set(enum log_level); /* events above it are not written */
+/* For a program with an event loop and one thread: from now on lines are gathered until log_flush(), which it calls
+ * before it waits, until they would no longer fit in one write, or until an error is told. */
+void log_gather(void);
+void log_flush(void);
 void log_write(enum log_level, const char *event, const struct log_field *);
 /* log_event(EV_SMTPD_RECEIVED, LS("id", id), LN("octets", n)) */
 #define log_event(event, ...) \

@@ -516,13 +516,30 @@ slurp(int fd, struct arena *mem, struct span *out)
 	return 0;
 }
 
+static struct reading
+begin_reading(struct arena *mem, struct envelope *out, struct buf *why)
+{
+	memset(out, 0, sizeof(*out));
+	out->sender = out->client = out->ret = out->envid = "";
+	return (struct reading){ .mem = mem, .e = out, .why = why };
+}
+
+int
+envelope_parse(struct span text, struct arena *mem, struct envelope *out, struct span *kept, struct buf *why)
+{
+	struct reading r = begin_reading(mem, out, why);
+
+	r.all = (struct span){ arena_dupn(mem, text.s, text.len), text.len };
+	if (kept != NULL)
+		*kept = (struct span){ arena_dupn(mem, text.s, text.len), text.len }; /* reading decodes in place */
+	return read_all(&r);
+}
+
 int
 envelope_read(int fd, struct arena *mem, struct envelope *out, struct buf *why)
 {
-	struct reading r = { .mem = mem, .e = out, .why = why };
+	struct reading r = begin_reading(mem, out, why);
 
-	memset(out, 0, sizeof(*out));
-	out->sender = out->client = out->ret = out->envid = "";
 	if (slurp(fd, mem, &r.all) == -1) {
 		buf_addf(why, "cannot read: %s", strerror(errno));
 		return -1;

@@ -64,6 +64,8 @@ bool envelope_key_ok(struct span) MUST_CHECK;
 void envelope_write(const struct envelope *, struct buf *out);
 /* All of fd's text into *out; strings live in the arena. -1 with why: it does not parse. */
 int envelope_read(int fd, struct arena *, struct envelope *out, struct buf *why) MUST_CHECK;
+/* The same from text that is in no file yet; it is copied into the arena. *kept, if not NULL, is that copy. */
+int envelope_parse(struct span text, struct arena *, struct envelope *out, struct span *kept, struct buf *why) MUST_CHECK;
 /* In place: status letter and attempts of one recipient. 0 or -1 errno. */
 int envelope_mark(int fd, const struct env_rcpt *) MUST_CHECK;
 /* Appended: what was last said about rcpts[rcpt]. 0 or -1 errno. */

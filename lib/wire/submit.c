@@ -21,6 +21,7 @@
 
 #define SAY_WAIT_MS 30000
 #define LINKED_WAIT_MS 60000
+#define ENVELOPE_IN_PACKET 16384
 #define SYNCFS_FROM 8 /* messages */
 
 // clang-format off
@@ -28,7 +29,7 @@ const struct wire_msg submit_messages[] = {
 	/* who    verb       fds  said in          leads to         words */
 	{ CLIENT, "OPEN",    0,   SUBMIT_IDLE,     SUBMIT_OPENING,  "service" },
 	{ SERVER, "FILES",   2,   SUBMIT_OPENING,  SUBMIT_FILLING,  "id" },
-	{ CLIENT, "COMMIT",  0,   SUBMIT_FILLING,  SUBMIT_DECIDING, "octets rcpts" },
+	{ CLIENT, "COMMIT",  0,   SUBMIT_FILLING,  SUBMIT_DECIDING, "octets rcpts +" },
 	{ CLIENT, "ABORT",   0,   SUBMIT_FILLING,  SUBMIT_IDLE,     "" },
 	{ SERVER, "COPY",    2,   SUBMIT_DECIDING, SUBMIT_FILLING,  "" },
 	{ SERVER, "LINKED",  0,   SUBMIT_DECIDING, SUBMIT_IDLE,     "id how sync" },
@@ -47,6 +48,7 @@ submit_init(struct submit *s, const char *socket_path)
 	s->path = socket_path;
 	s->service = getprogname();
 	s->msg_fd = s->env_fd = -1;
+	buf_init(&s->envelope, LIMIT_ENVELOPE);
 }
 
 static void
@@ -62,6 +64,8 @@ submit_close(struct submit *s)
 {
 	s->asked = false;
 	close_files(s);
+	buf_free(&s->envelope);
+	buf_init(&s->envelope, LIMIT_ENVELOPE);
 	wire_close(&s->wire);
 }
 
@@ -180,19 +184,23 @@ write_at_start(int fd, const char *s, size_t n)
 	return 0;
 }
 
+/* Into the file only when it is too long for a packet. */
 static int
 write_envelope(struct submit *s, struct envelope *env)
 {
-	struct buf text = BUF_INIT(LIMIT_ENVELOPE);
-	int rv = -1;
+	int rv;
 
 	strlcpy(env->id, s->id, sizeof env->id);
-	envelope_write(env, &text);
-	if (buf_over(&text))
+	buf_reset(&s->envelope);
+	envelope_write(env, &s->envelope);
+	if (buf_over(&s->envelope)) {
 		errno = EFBIG;
-	else
-		rv = write_at_start(s->env_fd, text.s, text.len);
-	buf_free(&text);
+		return -1;
+	}
+	if (s->envelope.len <= ENVELOPE_IN_PACKET)
+		return 0;
+	rv = write_at_start(s->env_fd, s->envelope.s, s->envelope.len);
+	buf_reset(&s->envelope);
 	return rv;
 }
 
@@ -230,7 +238,8 @@ submit_say(struct submit *s, struct reply *reply)
 		return cannot_write(s, reply);
 	snprintf(octets, sizeof octets, "%llu", (unsigned long long)s->octets);
 	snprintf(rcpts, sizeof rcpts, "%zu", s->rcpts);
-	if (wire_say(&s->wire, deadline_in(LINKED_WAIT_MS), "COMMIT", octets, rcpts) == -1)
+	if (wire_send(&s->wire, deadline_in(LINKED_WAIT_MS), NULL, buf_span(&s->envelope), "COMMIT",
+	        (const char *const[]){ octets, rcpts }, 2) == -1)
 		return lost(s, reply, "The queue does not answer");
 	return 0;
 }

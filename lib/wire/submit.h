@@ -3,7 +3,7 @@
  *
  * OPEN asks for two files; FILES carries them: the message (fd 0) and the envelope (fd 1), unlinked,
  * on the spool's file system, and the ID. The client writes both, has the message written out
- * (file_writeout), says COMMIT. LINKED: the message has its names (how: "delivered", "queued" or "already"; sync: "file"
+ * (file_writeout), says COMMIT; a small envelope need not be written, it can come as COMMIT's body. LINKED: the message has its names (how: "delivered", "queued" or "already"; sync: "file"
  * or "names"; see below); the client calls fsync on it (and, when it is queued, on the envelope), then answers
  * its own peer, then says SYNCED (or FAILED when fsync failed: queued takes the message back as far as it can).
  * For a delivered message only FAILED is said: nothing waits for it. A connection that
@@ -44,6 +44,7 @@ struct submit {
 	bool asked;          /* OPEN was said ahead of submit_open() */
 	uint64_t octets;     /* of what is to be committed */
 	size_t rcpts;
+	struct buf envelope; /* its text, unless it was written into env_fd */
 };
 void submit_init(struct submit *, const char *socket_path);
 /* Connects when it is not connected. 0; -1 with *reply set: 451 or what queued said (452 ...). */

@@ -101,8 +101,8 @@ class Message:
 
 class Submitter(Wire):
     def submit(self, sender='ann@else.example', rcpts=('bob@far.example',), text=b'Subject: x\n\nHello.\n', head=0,
-               env=None, wait=True, **kw):
-        """OPEN to LINKED (or REFUSED): a Message with id, how, answer."""
+               env=None, wait=True, packed=False, **kw):
+        """OPEN to LINKED (or REFUSED): a Message with id, how, answer. packed: the envelope comes with COMMIT."""
         self.say('OPEN', 'test')
         m = Message()
         m.answer = files = self.hear()
@@ -111,10 +111,12 @@ class Submitter(Wire):
             return m
         m.id = files.words[0]
         os.pwrite(files.fds[0], text, 0)
-        os.pwrite(files.fds[1], env if env is not None else envelope(m.id, sender, rcpts, text, head, **kw), 0)
+        env = env if env is not None else envelope(m.id, sender, rcpts, text, head, **kw)
+        if not packed:
+            os.pwrite(files.fds[1], env, 0)
         m.nlink = lambda: os.fstat(m.fds[0]).st_nlink
         m.fds = files.fds
-        self.say('COMMIT', len(text), len(rcpts))
+        self.say('COMMIT', len(text), len(rcpts), body=env.decode() if packed else '')
         m.answer = None
         if wait:
             self.linked(m)

@@ -53,6 +53,30 @@ is_([l[1] for l in job.lines], ['bob@example.org'], 'later only the one that fai
 a.report(job, host='-')
 ok(q.gone(m.id), 'done')
 
+# The envelope comes with COMMIT: it is written when it is needed, and not before.
+
+w = q.submitter()
+m = w.submit(rcpts=LOCAL, wait=False, packed=True)
+a.report(a.hear('JOB'), host='-')
+w.linked(m)
+is_((m.how, os.fstat(m.fds[1]).st_size), ('delivered', 0), 'an envelope in the packet: delivered, and never written')
+m = w.submit(rcpts=LOCAL, wait=False, packed=True)
+a.report(a.hear('JOB'), by_rcpt={'ann@example.org': ('sent', 250, '', ''), 'bob@example.org': ('retry', 452, '4.2.2', 'full')}, host='-')
+w.linked(m)
+is_((m.how, os.pread(m.fds[1], 9000, 0).decode()), ('queued', q.env(m.id)), 'queued: it is in the file that the client syncs')
+like(q.env(m.id), r'\nD 0000 local ann@.*\nT 0000 local bob@.*\n$', 'the delivered one is marked in it')
+w.say('SYNCED', m.id)
+wait_until(lambda: '452 4.2.2 full' in q.env(m.id))
+q.control('FLUSH')
+a.report(a.hear('JOB'), host='-')
+ok(q.gone(m.id), 'and done')
+m = w.submit(rcpts=LOCAL, packed=True, env=b'nonsense\n')
+is_(m.answer.words[:1], ['554'], 'one that does not parse is refused')
+m = w.submit(rcpts=LOCAL, wait=False, text=b'Subject: y\n\nLong.\n')
+a.report(a.hear('JOB'), host='-')
+w.linked(m)
+is_(m.how, 'delivered', 'behind them one by file, on the same connection')
+
 # An agent that takes too long.
 
 began = time.time()

@@ -140,6 +140,42 @@ levels(void **state)
 	log_level_set(LOG_NOTICE);
 }
 
+/* One write for many; an error does not wait; what does not fit goes first. */
+static void
+gathering(void **state)
+{
+	static char text[1800];
+
+	(void)state;
+	begin();
+	log_gather();
+	log_event(EV_WARNING, LN("n", 1));
+	log_event(EV_WARNING, LN("n", 2));
+	end();
+	assert_int_equal(got_len, 0);
+	begin();
+	log_flush();
+	log_flush();
+	end();
+	assert_non_null(strstr(got, "n=1\n"));
+	assert_non_null(strstr(got, "n=2\n"));
+	begin();
+	log_event(EV_WARNING, LN("n", 3));
+	log_error(EV_WARNING, LN("n", 4));
+	end();
+	assert_true(strstr(got, "n=3\n") != NULL && strstr(got, "n=3\n") < strstr(got, "n=4\n"));
+	memset(text, 'x', sizeof(text) - 1);
+	begin();
+	for (int i = 0; i < 4; i++)
+		log_event(EV_WARNING, LN("i", i), LS("a", text), LS("b", text));
+	end();
+	assert_true(got_len > 0 && got_len % 4096 != 0 && got[got_len - 1] == '\n');
+	begin();
+	log_flush();
+	end();
+	assert_non_null(strstr(got, "i=3"));
+}
+
 static void
 the_end(void **state)
 {
@@ -176,6 +212,7 @@ main(void)
 		cmocka_unit_test(fields),
 		cmocka_unit_test(ceilings),
 		cmocka_unit_test(levels),
+		cmocka_unit_test(gathering),
 		cmocka_unit_test(the_end),
 	};
 
