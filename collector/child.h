@@ -13,6 +13,7 @@ struct report { /* what it tells its parent; one write each */
 	struct fetch_progress progress;
 	struct state_run run;
 	int64_t ms;
+	int64_t not_before_s; /* after trouble: when it may be tried again; 0 */
 	bool joined; /* another process did it */
 };
 

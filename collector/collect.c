@@ -13,6 +13,7 @@
 
 #include "collector/explain.h"
 #include "collector/run.h"
+#include "collector/serve.h"
 #include "collector/status.h"
 #include "lib/base/log.h"
 #include "lib/sys/proc.h"
@@ -21,13 +22,14 @@ struct collect {
 	struct house house;
 	const char *dir, *explain;
 	char *account;
-	bool status;
+	bool status, serve, now;
 	char **names;
 	size_t count;
 };
 
 static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
+    "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
     "       collect [-C DIR] --explain FILE --account NAME\n";
 
@@ -37,6 +39,7 @@ read_options(struct collect *c, int argc, char *argv[])
 	static const struct option options[] = {
 		{ "explain", required_argument, NULL, 'e' },
 		{ "account", required_argument, NULL, 'a' },
+		{ "serve", no_argument, NULL, 'S' },
 		{ "status", no_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -54,6 +57,9 @@ read_options(struct collect *c, int argc, char *argv[])
 		case 'a':
 			c->account = optarg;
 			break;
+		case 'S':
+			c->serve = true;
+			break;
 		case 's':
 			c->status = true;
 			break;
@@ -67,6 +73,7 @@ read_options(struct collect *c, int argc, char *argv[])
 	c->names = argv + optind;
 	c->count = (size_t)(argc - optind);
 	if (c->count > 0 && strcmp(c->names[0], "now") == 0) {
+		c->now = true;
 		c->names++;
 		c->count--;
 	}
@@ -99,5 +106,7 @@ main(int argc, char *argv[])
 	make_state_dir(&c);
 	if (c.status)
 		return status_show(&c.house, c.names, c.count);
-	return run_accounts(&c.house, c.names, c.count);
+	if (c.serve)
+		return serve(&c.house);
+	return run_accounts(&c.house, c.names, c.count, c.now);
 }

@@ -18,6 +18,8 @@
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
+#define STOP_LOOK_MS 1000 /* a signal that came just before poll(2) is seen so soon */
+
 struct job {
 	const struct chosen *account;
 	pid_t pid;
@@ -147,7 +149,7 @@ await_reports(struct crew *c)
 			jobs[n] = &c->jobs[i];
 			fds[n++] = (struct pollfd){ c->jobs[i].fd, POLLIN, 0 };
 		}
-	if (poll(fds, n, -1) > 0)
+	if (poll(fds, n, STOP_LOOK_MS) > 0)
 		for (nfds_t i = 0; i < n; i++)
 			if (fds[i].revents != 0)
 				hear(c, jobs[i]);
@@ -169,14 +171,43 @@ work(struct crew *c)
 	}
 }
 
+static bool
+only_by_name(const struct chosen *account)
+{
+	struct buf why = BUF_INIT(1024);
+	struct arena *arena = arena_new();
+	struct upstream up;
+	bool only = upstream_parse(account->value, arena, &up, &why) == 0 && up.schedule.n == 0 &&
+	    up.schedule.when_queued == 0;
+
+	arena_free(arena);
+	buf_free(&why);
+	return only;
+}
+
+static void
+leave_out_manual(struct choice *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (only_by_name(&c->v[i]))
+			free(c->v[i].name);
+		else
+			c->v[n++] = c->v[i];
+	c->n = n;
+}
+
 int
-run_accounts(struct house *h, char *const *names, size_t count)
+run_accounts(struct house *h, char *const *names, size_t count, bool now)
 {
 	struct crew c = { .house = h, .terminal = isatty(STDOUT_FILENO) };
 	int rv = choice_make(&c.choice, h, names, count);
 
 	if (rv != 0)
 		return rv;
+	if (count == 0 && !now)
+		leave_out_manual(&c.choice);
 	c.jobs = mem_alloc(c.choice.n + 1, sizeof(*c.jobs));
 	if (c.terminal)
 		log_level_set(LOG_ERROR); /* a person looks on: the lines below tell */

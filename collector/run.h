@@ -6,8 +6,8 @@
 
 #include "collector/account.h"
 
-/* Collect from these accounts, or with count 0 from all, at most collect_parallel at once; a line an account on
+/* Collect from these accounts, or with count 0 from all (but those of schedule=none, unless now), at most collect_parallel at once; a line an account on
  * standard output. 0, EX_TEMPFAIL when one or more failed, EX_USAGE for a name that is none. */
-int run_accounts(struct house *, char *const *names, size_t count);
+int run_accounts(struct house *, char *const *names, size_t count, bool now);
 
 #endif

@@ -84,8 +84,9 @@ become(const struct child *c, const struct instance *inst,
 {
 	char *path = instance_path(instance_libexec(), c->def->name);
 	char flag[] = "-C";
-	char *with[] = { path, flag, inst->root, NULL };
-	char *without[] = { path, NULL };
+	char *option = c->def->option != NULL ? mem_dup(c->def->option) : NULL;
+	char *with[] = { path, flag, inst->root, option, NULL };
+	char *without[] = { path, option, NULL };
 	const char *names[PASSED_MAX];
 	int fds[PASSED_MAX], null, n;
 

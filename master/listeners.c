@@ -213,6 +213,7 @@ listeners_sync(struct listeners *set, const struct instance *inst, const struct 
 	struct wishes list = { NULL, 0 };
 	size_t i;
 
+	set->conf = c;
 	collect_wishes(&list, inst, c);
 	for (i = set->n; i-- > 0;)
 		if (set->l[i].fd == -1 || !wished(&list, &set->l[i]))
@@ -263,5 +264,7 @@ listeners_shut(const struct listeners *set, const struct service_def *s)
 	const char *name;
 	int fd;
 
+	if (s->wanted != NULL && !s->wanted(set->conf))
+		return true;
 	return s->sockets[0] != NULL && listeners_of(set, s, &fd, &name, 1) == 0;
 }

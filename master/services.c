@@ -6,6 +6,12 @@
 #include "lib/base/mem.h"
 #include "lib/store/instance.h"
 
+static bool
+wants_collect(const struct conf *c)
+{
+	return c->collect_serve;
+}
+
 // clang-format off
 /* Who may connect is decided twice: by these modes, and by the server, which asks for the peer's uid. */
 const struct socket_def socket_defs[] = {
@@ -26,16 +32,17 @@ const size_t socket_def_count = COUNT(socket_defs);
 
 /* In the order of starting. */
 const struct service_def service_defs[] = {
-	/* name     user          phase  sockets */
-	{ "queued", USER_QUEUE,   2,     { "submit", "agents", "control" } },
-	{ "authd",  USER_AUTH,    1,     { "auth" } },
-	{ "tokend", USER_TOKEN,   1,     { "token" } },
-	{ "tlsd",   USER_TLS,     1,     { "tls" } },
-	{ "local",  USER_MAIL,    1,     { NULL } },
-	{ "remote", USER_REMOTE,  1,     { NULL } },
-	{ "bounce", USER_QUEUE,   1,     { NULL } },
-	{ "smtpd",  USER_SMTPD,   0,     { "smtp", "submission", "submissions" } },
-	{ "pop3d",  USER_POP3,    0,     { "pop3", "pop3s" } },
+	/* name      user          phase  sockets                                   option     wanted */
+	{ "queued",  USER_QUEUE,   2,     { "submit", "agents", "control" },        NULL,      NULL },
+	{ "authd",   USER_AUTH,    1,     { "auth" },                               NULL,      NULL },
+	{ "tokend",  USER_TOKEN,   1,     { "token" },                              NULL,      NULL },
+	{ "tlsd",    USER_TLS,     1,     { "tls" },                                NULL,      NULL },
+	{ "local",   USER_MAIL,    1,     { NULL },                                 NULL,      NULL },
+	{ "remote",  USER_REMOTE,  1,     { NULL },                                 NULL,      NULL },
+	{ "bounce",  USER_QUEUE,   1,     { NULL },                                 NULL,      NULL },
+	{ "smtpd",   USER_SMTPD,   0,     { "smtp", "submission", "submissions" },  NULL,      NULL },
+	{ "pop3d",   USER_POP3,    0,     { "pop3", "pop3s" },                      NULL,      NULL },
+	{ "collect", USER_COLLECT, 0,     { NULL },                                 "--serve", wants_collect },
 };
 const size_t service_def_count = COUNT(service_defs);
 // clang-format on

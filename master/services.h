@@ -4,6 +4,7 @@
 #ifndef MASTER_SERVICES_H
 #define MASTER_SERVICES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,6 +31,8 @@ struct service_def {
 	const char *user;      /* that it becomes by itself when started as root */
 	int phase;             /* of stopping: 0 goes first */
 	const char *sockets[SERVICE_SOCKETS]; /* with tcp ones: runs while one of them is open */
+	const char *option;    /* it gets, or NULL */
+	bool (*wanted)(const struct conf *); /* NULL: always */
 };
 extern const struct service_def service_defs[];
 extern const size_t service_def_count;

@@ -53,6 +53,7 @@
 #define EV_TOKEN_ENDS "token.ends"           /* account, what, on: a secret or token will end */
 #define EV_TOKEN_FORGOTTEN "token.forgotten" /* account, uid */
 #define EV_COLLECT_MESSAGE "collect.message" /* account, uid, id, class, rcpts, evidence, header_cut */
+#define EV_COLLECT_SERVING "collect.serving" /* parallel */
 #define EV_COLLECT_DONE "collect.done"       /* account, messages, octets, ms, error */
 #define EV_COLLECT_WAKE "collect.wake"       /* account, answer or error */
 #define EV_COLLECT_ETRN "collect.etrn"       /* account, domain, result, pending, reply */

@@ -107,6 +107,11 @@ static const struct setting settings[] = {
 	{ "collect_parallel",          NUMBER,   AT(collect_parallel),              "20", 1, 10000, NULL },
 	{ "collect_timeout",           DURATION, AT(collect_timeout),               "1m", 1, 3600, NULL },
 	{ "collect_time_limit",        DURATION, AT(collect_time_limit),            "1h", 1, 86400, NULL },
+	{ "collect_serve",             BOOL,     AT(collect_serve),                 "yes", 0, 0, no_yes },
+	{ "collect_idle",              NUMBER,   AT(collect_idle),                  "200", 0, 10000, NULL },
+	{ "collect_backoff",           DURATION, AT(collect_backoff),               "15m", 1, DAYS(1), NULL },
+	{ "collect_backoff_max",       DURATION, AT(collect_backoff_max),           "12h", 1, DAYS(7), NULL },
+	{ "collect_warn_after",        DURATION, AT(collect_warn_after),            "4h", 1, DAYS(30), NULL },
 
 	{ "sandbox",                   CHOICE,   AT(sandbox),                       "auto", 0, 0, sandbox_choices },
 	{ "log_keep",                  NUMBER,   AT(log_keep),                      "30", 0, 36500, NULL },

@@ -69,6 +69,10 @@ struct conf {
 	uint64_t collect_parallel; /* 20 */
 	uint64_t collect_timeout;  /* 60 */
 	uint64_t collect_time_limit; /* 3600 */
+	bool collect_serve;        /* the service runs; yes */
+	uint64_t collect_idle;     /* connections that stay; 200 */
+	uint64_t collect_backoff, collect_backoff_max; /* after a refused login: 15m growing to 12h */
+	uint64_t collect_warn_after; /* of other trouble the postmaster hears; 4h */
 	/* house */
 	enum sandbox_mode sandbox; /* auto */
 	uint64_t log_keep;         /* days; 30 */
