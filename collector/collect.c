@@ -12,6 +12,7 @@
 #include <sysexits.h>
 
 #include "collector/explain.h"
+#include "collector/login.h"
 #include "collector/run.h"
 #include "collector/serve.h"
 #include "collector/status.h"
@@ -31,7 +32,8 @@ static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
-    "       collect [-C DIR] --explain FILE --account NAME\n";
+    "       collect [-C DIR] --explain FILE --account NAME\n"
+    "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n";
 
 static void
 read_options(struct collect *c, int argc, char *argv[])
@@ -97,6 +99,7 @@ main(int argc, char *argv[])
 	static struct collect c; /* until the process ends */
 
 	log_open("collect");
+	login_instead(argv);
 	read_options(&c, argc, argv);
 	house_open(&c.house, c.dir);
 	proc_signals();
