@@ -34,6 +34,7 @@ static const struct verb {
 	{ "conf",     "conf",     false, "the settings in force, defaults included" },
 	{ "route",    "route",    false, "who gets mail to an address, and why" },
 	{ "queue",    "queue",    false, "list, show, retry, hold, release, delete messages" },
+	{ "link",     "queue",    true,  "the line is up, or about to go down: send and collect, or stop that" },
 	{ "user",     "user",     false, "add, change, list, disable people" },
 	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds; move one" },
 	{ "oauth",    "oauth",    false, "log in to providers that take no passwords; how that stands" },

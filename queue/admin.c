@@ -432,12 +432,24 @@ on_status(struct admin *a, struct wire_packet *p)
 	    q->records.heap_count, q->records.held);
 	buf_addf(&body, "sites %zu\nsites_down %zu\nsubmitters %zu\nstarted %lld\n", q->sites.count,
 	    q->sites.down, q->submitter_count, (long long)q->started_s);
+	buf_addf(&body, "link_down %d\nlink_busy %zu\n", q->link_down, link_busy(q));
 	for (enum kind kind = 0; kind < KIND_COUNT; kind++)
 		buf_addf(&body, "agents_%s %zu\nidle_%s %zu\n", kind_names[kind],
 		    agents_count(q, kind, false), kind_names[kind], agents_count(q, kind, true));
 	good = wire_send(&a->wire, NEVER, NULL, buf_span(&body), "COUNTS", NULL, 0) == 0;
 	buf_free(&body);
 	return good;
+}
+
+static bool
+on_link(struct admin *a, struct wire_packet *p)
+{
+	bool down = strcmp(p->word[0], "down") == 0;
+	size_t n;
+
+	if (!down && strcmp(p->word[0], "up") != 0)
+		return false;
+	return link_set(a->q, down, p->word[1], &n) == 0 && answer_count(a, n);
 }
 
 static const struct {
@@ -448,6 +460,7 @@ static const struct {
 	{ "SHOW", on_show },
 	{ "RETRY", on_retry },
 	{ "FLUSH", on_flush },
+	{ "LINK", on_link },
 	{ "HOLD", on_hold },
 	{ "RELEASE", on_release },
 	{ "DELETE", on_delete },

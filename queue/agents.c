@@ -422,20 +422,6 @@ read_report(struct agent *a, const char *host, struct span body)
 		}
 }
 
-/* Everybody who waits for this site waits longer. */
-static void
-drain(struct queued *q, struct site *site)
-{
-	struct part *p;
-
-	while ((p = TAILQ_FIRST(&site->parts)) != NULL) {
-		for (size_t i = p->given; i < p->count; i++)
-			message_settle(p->message, p->rcpt[i], WAS_DEFERRED, site->last);
-		site_take_back(&q->sites, p);
-		message_check(q, p->message);
-	}
-}
-
 /* No connection could be made. Others have one: then the site takes no more at once. Nobody has: it is down. */
 static void
 no_connection(struct queued *q, struct message *m, struct site *site, const struct agent *a)
@@ -454,7 +440,7 @@ no_connection(struct queued *q, struct message *m, struct site *site, const stru
 	if (wait > q->conf.retry_last)
 		wait = q->conf.retry_last;
 	site_down(&q->sites, site, now_s(), (int64_t)wait, m->rcpt[a->rcpt[0]].reply);
-	drain(q, site);
+	messages_put_off(q, site, site->last);
 }
 
 /* The agent is out of it: the message goes on. */

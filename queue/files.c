@@ -152,6 +152,7 @@ envelope_found(struct queued *q, struct found *f, int dir_fd, const char *name)
 	if (records_find(&q->records, name) != NULL)
 		return; /* held and released at once: the one in env/ counts */
 	r = records_add(&q->records, name);
+	r->flags |= ON_LINK; /* for all we know without reading it */
 	f->messages++;
 	if (held) {
 		r->flags |= HELD;

@@ -145,6 +145,10 @@ route(struct queued *q, struct message *m, size_t i)
 
 		site = sites_get(&q->sites, local ? KIND_LOCAL : KIND_REMOTE, hop.text,
 		    local ? UINT32_MAX : (unsigned)q->conf.site_concurrency);
+		site->on_link = hop.on_link;
+		site_shut(&q->sites, site, site->on_link && q->link_down);
+		if (site->on_link && m->record != NULL)
+			m->record->flags |= ON_LINK;
 	} else {
 		log_error(EV_QUEUE_ALARM, LS("what", buf_str(&why)), LS("id", m->env.id));
 		buf_addf(&reply, "451 4.3.5 %s", buf_str(&why));
@@ -192,16 +196,18 @@ message_start(struct queued *q, struct message *m)
 		return;
 	}
 	m->phase = TRYING;
-	if (m->record != NULL)
+	if (m->record != NULL) {
 		files_attempted(&q->spool, m->record);
+		m->record->flags &= ~(unsigned)ON_LINK;
+	}
 	router_refresh(&q->router);
 	for (size_t i = 0; i < m->env.rcpt_count; i++) {
 		struct site *site = m->rcpt[i].state == WAITING ? route(q, m, i) : NULL;
 
 		if (site == NULL)
 			continue;
-		if (site->down_until > now) {
-			message_settle(m, i, WAS_DEFERRED, site->last);
+		if (site->shut || site->down_until > now) {
+			message_settle(m, i, WAS_DEFERRED, site->shut ? link_deferral() : site->last);
 			continue;
 		}
 		p = part_for(m, site);
@@ -299,6 +305,8 @@ messages_due(struct queued *q)
 }
 
 /* --- the end of an attempt ----------------------------------------------- */
+
+#define WAITS_MOST 64 /* attempts after which the wait grows no more */
 
 /* Growing waits, a little apart from each other. */
 static int64_t
@@ -426,6 +434,19 @@ message_drop(struct queued *q, struct message *m, const char *why)
 		m->phase = TRYING;
 }
 
+void
+messages_put_off(struct queued *q, struct site *site, const char *reply)
+{
+	struct part *p;
+
+	while ((p = TAILQ_FIRST(&site->parts)) != NULL) {
+		for (size_t i = p->given; i < p->count; i++)
+			message_settle(p->message, p->rcpt[i], WAS_DEFERRED, reply);
+		site_take_back(&q->sites, p);
+		message_check(q, p->message);
+	}
+}
+
 static void
 defer(struct queued *q, struct message *m, int fd)
 {
@@ -440,6 +461,8 @@ defer(struct queued *q, struct message *m, int fd)
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
 		if (m->env.rcpts[i].status == RCPT_TODO && m->env.rcpts[i].attempts > attempts)
 			attempts = m->env.rcpts[i].attempts;
+	if (q->link_down && (r->flags & ON_LINK) != 0)
+		attempts = WAITS_MOST; /* it is woken when the link comes up */
 	next = now_s() + wait_after(q, attempts);
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
 		if (m->rcpt[i].state != SETTLED)

@@ -28,6 +28,8 @@
 #define IDS_A_PACKET 2000
 #define IDS_ASKED 1000 /* in one LIST */
 #define NAME_MAX_SHOWN 30
+#define LINK_WAIT_S 60 /* for transfers to end before the link goes down */
+#define LINK_WAIT_MAX_S 86400
 
 struct ids {
 	char (*id)[LIMIT_ID];
@@ -39,7 +41,8 @@ struct queue {
 	struct buf selectors; /* lines for LIST */
 	struct ids ids;       /* named on the command line */
 	bool chosen;          /* by something else than an ID */
-	bool every, json, yes, whole, no_wait;
+	bool every, json, yes, whole, no_wait, no_collect;
+	uint64_t wait_s;      /* for transfers to end */
 	struct arena *arena;
 	uint64_t rcpts;
 };
@@ -531,6 +534,90 @@ verb_delete(struct queue *q)
 	return change_chosen(q, "DELETE", by, "delete", "deleted");
 }
 
+/* --- the link ------------------------------------------------------------- */
+
+static uint64_t
+link_number(struct queue *q, const char *name)
+{
+	struct wire_packet p;
+	uint64_t n = 0;
+
+	say(q, "STATUS", NULL, (struct span){ "", 0 });
+	hear(q, &p);
+	while (p.body.s != NULL && p.body.len > 0) {
+		struct span line = span_cut(&p.body, '\n'), word = span_cut(&line, ' ');
+
+		if (span_is(word, name) && line.s != NULL && num_parse(line, INT64_MAX, &n) == 0)
+			break;
+	}
+	return n;
+}
+
+static uint64_t
+tell_link(struct queue *q, const char *how)
+{
+	const char *const words[] = { how, who() };
+	struct wire_packet p;
+
+	if (wire_send(&q->wire, deadline_in(ANSWER_WAIT_MS), NULL, (struct span){ "", 0 }, "LINK", words, 2) == -1)
+		fatal(EX_TEMPFAIL, "cannot ask queued: %s", strerror(errno));
+	hear(q, &p);
+	return number(p.word[0]);
+}
+
+/* What is being sent may come to its end, for a while. */
+static int
+link_down(struct queue *q)
+{
+	deadline_ms until = deadline_in((int64_t)q->wait_s * 1000);
+	uint64_t busy;
+
+	(void)tell_link(q, "down");
+	while ((busy = link_number(q, "link_busy")) > 0 && !deadline_over(until))
+		poll(NULL, 0, 50);
+	printf("the link is down%s\n", busy > 0 ? ": transfers are under way still" : "");
+	return busy > 0 ? EX_TEMPFAIL : 0;
+}
+
+/* Accounts that are woken first wake their provider now (wake=). */
+static int
+collect_now(struct queue *q)
+{
+	char *path = instance_path(instance_libexec(), "collect");
+	char *const argv[] = { path, mem_dup("-C"), q->instance.root, mem_dup("now"), NULL };
+	char *const system[] = { path, mem_dup("now"), NULL };
+
+	if (fflush(stdout) == EOF)
+		return EX_IOERR;
+	execv(path, q->instance.root != NULL ? argv : system);
+	fatal(EX_OSERR, "cannot run %s: %s", path, strerror(errno));
+}
+
+static int
+link_up(struct queue *q)
+{
+	uint64_t n = tell_link(q, "up");
+
+	printf("the link is up: %llu message%s to be tried now\n", (unsigned long long)n, n == 1 ? "" : "s");
+	return q->no_collect ? 0 : collect_now(q);
+}
+
+static int
+verb_link(struct queue *q)
+{
+	const char *how = q->ids.n == 1 ? q->ids.id[0] : q->ids.n == 0 ? "status" : "";
+
+	if (strcmp(how, "up") == 0)
+		return link_up(q);
+	if (strcmp(how, "down") == 0)
+		return link_down(q);
+	if (strcmp(how, "status") != 0)
+		fatal(EX_USAGE, "cannot understand that: usage: posthouse link up | down | status");
+	printf("the link is %s; %llu transfers are under way by it\n", link_number(q, "link_down") != 0 ? "down" : "up",
+	    (unsigned long long)link_number(q, "link_busy"));
+	return 0;
+}
+
 /* --- the command line ---------------------------------------------------- */
 
 static const struct {
@@ -543,6 +630,7 @@ static const struct {
 	{ "status", verb_status },
 	{ "retry", verb_retry },
 	{ "flush", verb_flush },
+	{ "link", verb_link },
 	{ "hold", verb_hold },
 	{ "release", verb_release },
 	{ "delete", verb_delete },
@@ -560,6 +648,8 @@ static const struct option options[] = {
 	{ "message", no_argument, NULL, 'm' },
 	{ "yes", no_argument, NULL, 'y' },
 	{ "no-wait", no_argument, NULL, 'n' },
+	{ "no-collect", no_argument, NULL, 'c' },
+	{ "wait", required_argument, NULL, 'w' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -572,6 +662,7 @@ usage(FILE *to)
 	      "       posthouse queue count [--json] [CHOICE ...]\n"
 	      "       posthouse queue status [--json]\n"
 	      "       posthouse queue flush [--no-wait]\n"
+	      "       posthouse link [up [--no-collect] | down [--wait TIME] | status]\n"
 	      "       posthouse queue retry | hold | release | delete [--yes] CHOICE ...\n"
 	      "\n"
 	      "CHOICE: ID | --to ADDRESS | --from ADDRESS | --site HOST | --older 2h | --state STATE | --all\n"
@@ -600,12 +691,20 @@ select_older(struct queue *q, const char *value)
 }
 
 static void
+read_wait(struct queue *q, const char *value)
+{
+	if (num_duration(span_of(value), LINK_WAIT_MAX_S, &q->wait_s) == -1)
+		fatal(EX_USAGE, "cannot read --wait %s: write 90s or 5m, up to a day", value);
+}
+
+static void
 read_options(struct queue *q, int argc, char *argv[])
 {
 	const char *dir = NULL;
 	int c;
 
 	buf_init(&q->selectors, LIMIT_PACKET / 2);
+	q->wait_s = LINK_WAIT_S;
 	while ((c = getopt_long(argc, argv, "C:", options, NULL)) != -1) {
 		switch (c) {
 		case 'C': dir = optarg; break;
@@ -620,6 +719,8 @@ read_options(struct queue *q, int argc, char *argv[])
 		case 'm': q->whole = true; break;
 		case 'y': q->yes = true; break;
 		case 'n': q->no_wait = true; break;
+		case 'c': q->no_collect = true; break;
+		case 'w': read_wait(q, optarg); break;
 		case 'h': usage(stdout); exit(0);
 		default: usage(stderr); exit(EX_USAGE);
 		}

@@ -240,6 +240,7 @@ rebuild(struct queued *q)
 	if (files_scan(q, &f) == -1)
 		fatal(EX_IOERR, "cannot read %s: %s", q->instance.spool, strerror(errno));
 	files_read_keys(q);
+	link_read(q);
 	log_event(EV_QUEUE_STARTED, LN("messages", f.messages), LN("held", f.held), LN("bad", f.bad),
 	    LN("swept", f.swept), LN("ms", clock_mono_ms() - began));
 }

@@ -8,6 +8,7 @@
  *   sites.c       destinations: whose turn it is, how many at once, whom to leave alone
  *   records.c     what is remembered of a message that waits
  *   keys.c        delivery keys of late: what was taken is not taken twice
+ *   link.c        the line that is not always up
  *   files.c       names in the spool
  *   syncer.c      syncs of directories, shared, where names do not follow their files
  */
@@ -45,7 +46,7 @@ extern const char *const kind_names[KIND_COUNT];
 
 /* --- records.c: a message that waits ------------------------------------- */
 
-enum { IN_NEW = 1, HELD = 2 };
+enum { IN_NEW = 1, HELD = 2, ON_LINK = 4 }; /* ON_LINK: some of it goes, or may go, by a route with on=link */
 struct record {
 	char id[16];           /* spool_id() makes 15 digits */
 	uint32_t due;          /* seconds since 1970: the next attempt */
@@ -108,6 +109,8 @@ struct site {
 	int64_t down_until;    /* seconds; it is left alone till then */
 	char *last;            /* what was said when it went down */
 	bool in_turn;
+	bool on_link;          /* a route with on=link leads there */
+	bool shut;             /* ... and the link is down: nothing new */
 	TAILQ_ENTRY(site) turn;
 	LIST_ENTRY(site) same;
 };
@@ -127,6 +130,7 @@ void site_free(struct sites *, struct site *);         /* ... and has ended */
 void site_well(struct sites *, struct site *);
 /* It failed as a whole: nothing for wait_s. */
 void site_down(struct sites *, struct site *, int64_t now_s, int64_t wait_s, const char *last);
+void site_shut(struct sites *, struct site *, bool shut);
 void sites_up(struct sites *);                         /* an administrator says: try all */
 void sites_sweep(struct sites *, int64_t now_s);
 
@@ -190,7 +194,18 @@ void message_delete(struct queued *, struct record *, const char *by);
 void message_end_rcpt(int env_fd, struct message *, size_t rcpt, enum rcpt_status);
 /* What is wrong with an envelope that parses; NULL: nothing. */
 const char *envelope_fault(const struct envelope *);
+/* Everybody who waits for this site waits longer. */
+void messages_put_off(struct queued *, struct site *, const char *reply);
 size_t rcpts_in(const struct message *, enum rcpt_state);
+
+/* --- link.c --------------------------------------------------------------- */
+
+void link_read(struct queued *); /* after a start */
+/* Sites of routes with on=link get nothing new (down), or all that may wait for them (up: so many messages). 0; -1:
+ * that could not be remembered, so it is as before. */
+int link_set(struct queued *, bool down, const char *by, size_t *messages) MUST_CHECK;
+size_t link_busy(const struct queued *); /* jobs under way by it */
+const char *link_deferral(void);
 
 /* --- files.c ------------------------------------------------------------- */
 
@@ -238,6 +253,7 @@ struct queued {
 	struct router router;
 	struct spool spool;
 	bool sync_names;
+	bool link_down;
 	struct event_base *base;
 	struct event *due_timer, *sweep_timer;
 	char *packet;          /* one buffer for all who talk to us */

@@ -52,7 +52,7 @@ sites_get(struct sites *s, enum kind kind, const char *text, unsigned most)
 static void
 take_place(struct sites *s, struct site *site)
 {
-	bool may = !TAILQ_EMPTY(&site->parts) && site->busy < site->window;
+	bool may = !TAILQ_EMPTY(&site->parts) && site->busy < site->window && !site->shut;
 
 	if (may == site->in_turn)
 		return;
@@ -128,6 +128,13 @@ site_down(struct sites *s, struct site *site, int64_t now, int64_t wait_s, const
 	site->window = 1; /* the next one only tries the door */
 	free(site->last);
 	site->last = mem_dup(last);
+	take_place(s, site);
+}
+
+void
+site_shut(struct sites *s, struct site *site, bool shut)
+{
+	site->shut = shut;
 	take_place(s, site);
 }
 

@@ -32,7 +32,7 @@ const char *const domain_words[] = { "local", "relay", "alias-of=",
 	"postmaster=", "catch-all=", "mail_root=", NULL };
 const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
 	"disabled", NULL };
-const char *const route_words[] = { "mx", "smarthost=", NULL };
+const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
 	"text=", NULL };
 
@@ -312,11 +312,11 @@ entry_alias(struct span text, struct alias_entry *out, struct buf *why)
 
 struct route_read {
 	bool mx;
-	struct span smarthost;
+	struct span smarthost, on;
 };
 #define IN_ROUTE(member) offsetof(struct route_read, member)
 static const struct entry_word route_forms[] = {
-	{ PLAIN, IN_ROUTE(mx) }, { VALUE, IN_ROUTE(smarthost) },
+	{ PLAIN, IN_ROUTE(mx) }, { VALUE, IN_ROUTE(smarthost) }, { VALUE, IN_ROUTE(on) },
 };
 
 static bool
@@ -397,6 +397,11 @@ entry_route(struct span text, struct arena *mem, struct route_entry *out,
 		fault(why, "a route is one of: mx, smarthost=HOST");
 		return -1;
 	}
+	if (r.on.s != NULL && !span_is(r.on, "link")) {
+		fault(why, "on=%.*s: link is meant", (int)r.on.len, r.on.s);
+		return -1;
+	}
+	out->on_link = r.on.s != NULL;
 	out->kind = r.mx ? ROUTE_MX : ROUTE_SMARTHOST;
 	out->hosts = rest = r.smarthost;
 	while ((rv = entry_next_host(&rest, 25, &host, why)) == 1)

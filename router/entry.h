@@ -39,6 +39,7 @@ enum route_kind { ROUTE_MX, ROUTE_SMARTHOST };
 struct route_entry {
 	enum route_kind kind;
 	struct span hosts; /* entry_next_host */
+	bool on_link;
 };
 int entry_route(struct span, struct arena *, struct route_entry *, struct buf *why) MUST_CHECK;
 

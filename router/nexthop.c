@@ -33,7 +33,7 @@ set_mx(struct search *s, unsigned line)
 
 	buf_adds(&b, "mx:");
 	buf_addspan(&b, s->domain);
-	*s->out = (struct nexthop){ NEXTHOP_MX, in_arena(s->mem, &b).s, line };
+	*s->out = (struct nexthop){ NEXTHOP_MX, in_arena(s->mem, &b).s, false, line };
 	buf_free(&b);
 }
 
@@ -49,7 +49,7 @@ set_smarthost(struct search *s, struct span hosts, unsigned line)
 		if (hosts.s != NULL)
 			buf_addc(&b, ',');
 	*s->out = (struct nexthop){ NEXTHOP_SMARTHOST,
-		in_arena(s->mem, &b).s, line };
+		in_arena(s->mem, &b).s, false, line };
 	buf_free(&b);
 	return rv;
 }
@@ -76,9 +76,11 @@ try_key(struct search *s, const char *prefix, struct span rest)
 		return 0;
 	if (entry_route(e.value, s->mem, &route, s->why) == -1)
 		return -1;
-	if (route.kind == ROUTE_SMARTHOST)
-		return set_smarthost(s, route.hosts, e.line) == -1 ? -1 : 1;
-	set_mx(s, e.line);
+	if (route.kind == ROUTE_MX)
+		set_mx(s, e.line);
+	else if (set_smarthost(s, route.hosts, e.line) == -1)
+		return -1;
+	s->out->on_link = route.on_link;
 	return 1;
 }
 
@@ -134,7 +136,7 @@ at_home_now(struct search *s, struct span key) /* a C string too */
 	if (found == 1) {
 		explain_step(s->explain, "users", box.line, "%s is at home "
 		    "here now", box.address);
-		*s->out = (struct nexthop){ NEXTHOP_LOCAL, "local", box.line };
+		*s->out = (struct nexthop){ NEXTHOP_LOCAL, "local", false, box.line };
 		return 1;
 	}
 	buf_addf(s->why, "%.*s is a local domain now (domains:%u) and has no "
@@ -155,7 +157,7 @@ router_nexthop(const struct router *r, const char *sender, const char *address,
 	int found;
 
 	if (action == RCPT_LOCAL) {
-		*out = (struct nexthop){ NEXTHOP_LOCAL, "local", 0 };
+		*out = (struct nexthop){ NEXTHOP_LOCAL, "local", false, 0 };
 		return 0;
 	}
 	if (address_key(span_of(address), SPAN(""), mem, &p, &key) == -1)

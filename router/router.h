@@ -78,6 +78,7 @@ struct nexthop {
 	enum nexthop_kind kind;
 	const char *text;  /* the key of the per-destination queue and remote's order: "local", "mx:example.org",
 	                    * "smarthost:mail.isp.example:25,[192.0.2.1]:587" */
+	bool on_link;      /* only while the link is up (posthouse link) */
 	unsigned line;
 };
 /* Where an address goes by the current maps; every attempt asks again. sender: for from: keys. 0; -1: a fault of our own maps (RETRY, alarm) with why. */

@@ -33,6 +33,7 @@
 #define EV_QUEUE_STARTED "queue.started"     /* messages, held, bad, swept, ms */
 #define EV_QUEUE_BAD "queue.bad"             /* id, reason: an envelope that does not parse; refused: also from, uid */
 #define EV_QUEUE_HELD "queue.held"           /* id, by */
+#define EV_QUEUE_LINK "queue.link"           /* state, by, messages: that are tried now */
 #define EV_QUEUE_ALARM "queue.alarm"         /* what, id: a fault of our own configuration */
 
 #define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */

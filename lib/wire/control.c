@@ -17,6 +17,7 @@ const struct wire_msg control_messages[] = {
 	{ SERVER, "ITEM",    0,   CONTROL_LISTING,  WIRE_SAME,        "+" },
 	{ CLIENT, "RETRY",   0,   CONTROL_IDLE,     CONTROL_CHANGING, "+" },
 	{ CLIENT, "FLUSH",   0,   CONTROL_IDLE,     CONTROL_CHANGING, "" },
+	{ CLIENT, "LINK",    0,   CONTROL_IDLE,     CONTROL_CHANGING, "how by" },
 	{ CLIENT, "HOLD",    0,   CONTROL_IDLE,     CONTROL_CHANGING, "by +" },
 	{ CLIENT, "RELEASE", 0,   CONTROL_IDLE,     CONTROL_CHANGING, "by +" },
 	{ CLIENT, "DELETE",  0,   CONTROL_IDLE,     CONTROL_CHANGING, "by +" },

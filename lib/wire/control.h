@@ -8,7 +8,8 @@
  * what: "open" lists recipients that are still to do, "all" those done and bounced too.
  *
  * RETRY, HOLD, RELEASE, DELETE: the body has an ID a line; END says how many of them were done.
- * FLUSH is RETRY of everything that is not held. SHOW hands out the message (fd 0) and its envelope
+ * FLUSH is RETRY of everything that is not held. LINK (how: "up" or "down") is about routes with on=link; END's count is that of
+ * messages that are tried now. SHOW hands out the message (fd 0) and its envelope
  * (fd 1), to read; END: there is no such message. DENIED: who asks may not. STATUS: the body of COUNTS has "name number" lines.
  */
 #ifndef LIB_WIRE_CONTROL_H
