@@ -5,15 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/lock.h"
 #include "collector/secret.h"
 #include "collector/turn.h"
 #include "collector/wake.h"
@@ -23,13 +22,12 @@
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
-#define LOCK_WAIT_MS (3600 * 1000)
-
 struct child {
 	struct house *house;
 	const struct chosen *account;
 	struct state *state;
 	int fd;              /* to the parent */
+	int lock;
 	int64_t told_ms;     /* when it was last told of progress */
 	int64_t begun_ms;    /* the run, or the round of one that stays */
 };
@@ -51,36 +49,6 @@ tell_progress(void *arg, const struct fetch_progress *p)
 		return;
 	c->told_ms = clock_mono_ms();
 	tell_parent(c, &r);
-}
-
-/* One process at a time works on an account. The lock, or -1; *joined: another process has just done the work. */
-static int
-lock_account(const struct house *h, const char *name, bool *joined, struct buf *why)
-{
-	struct buf path = BUF_INIT(4096);
-	deadline_ms until = deadline_in(LOCK_WAIT_MS);
-	int fd;
-
-	buf_addf(&path, "%s/", h->state_dir);
-	word_encode(&path, name, strlen(name), "/.");
-	buf_adds(&path, ".lock");
-	fd = open(buf_str(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	buf_free(&path);
-	if (fd == -1) {
-		buf_addf(why, "cannot write below %s: %s", h->state_dir, strerror(errno));
-		return -1;
-	}
-	*joined = false;
-	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		*joined = true;
-		if (deadline_over(until)) {
-			buf_adds(why, "another process works on this account and does not come to an end");
-			file_close(fd);
-			return -1;
-		}
-		poll(NULL, 0, 50);
-	}
-	return fd;
 }
 
 /* A run, or a round, has ended: the log, the state and the parent hear of it. */
@@ -158,6 +126,8 @@ collect(struct child *c, bool stay)
 	c->begun_ms = clock_mono_ms();
 	if (account_open(&a, c->house, c->account->name, c->account->value, &why) == 0) {
 		a.stay = stay && a.up.idle;
+		if (a.stay)
+			lock_stay(c->lock);
 		if (secret_run(&a, &why) == 0 && turn_prepare(&a, c->house, &why) == 0)
 			result = fetch(c, &a, &r.run);
 		account_close(&a);
@@ -193,20 +163,19 @@ child_main(struct child *c, bool stay)
 {
 	struct buf why = BUF_INIT(sizeof(((struct state_run *)NULL)->error));
 	bool joined = false;
-	int lock = -1;
 
 	log_open("collect");
 	c->state = state_open(c->house->state_dir, &why);
 	if (c->state != NULL)
-		lock = lock_account(c->house, c->account->name, &joined, &why);
-	if (lock == -1)
+		c->lock = lock_account(c->house, c->account->name, &joined, &why);
+	if (c->lock == -1)
 		tell_failure(c, &why);
 	else if (joined)
 		tell_of_other(c);
 	else
 		collect(c, stay);
 	state_close(c->state);
-	file_close(lock);
+	file_close(c->lock);
 	buf_free(&why);
 	_exit(0);
 }
@@ -222,7 +191,7 @@ child_start(struct house *h, const struct chosen *account, bool stay, int *fd)
 	if (pid == 0) {
 		file_close(fds[0]);
 		proc_follow_parent(parent);
-		child_main(&(struct child){ .house = h, .account = account, .fd = fds[1] }, stay);
+		child_main(&(struct child){ .house = h, .account = account, .fd = fds[1], .lock = -1 }, stay);
 	}
 	file_close(fds[1]);
 	*fd = fds[0];

@@ -1,7 +1,8 @@
 /*
  * collect: fetch mail from upstream accounts, sort it, put it into the queue.
  *
- * posthouse collect [now] [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME.
+ * posthouse collect [now] [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME;
+ * collect --replay ACCOUNT.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,6 +14,7 @@
 
 #include "collector/explain.h"
 #include "collector/login.h"
+#include "collector/replay.h"
 #include "collector/run.h"
 #include "collector/serve.h"
 #include "collector/status.h"
@@ -22,8 +24,8 @@
 struct collect {
 	struct house house;
 	const char *dir, *explain;
-	char *account;
-	bool status, serve, now;
+	char *account, *replay;
+	bool status, serve, now, dry;
 	char **names;
 	size_t count;
 };
@@ -33,7 +35,8 @@ static const char usage[] =
     "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
     "       collect [-C DIR] --explain FILE --account NAME\n"
-    "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n";
+    "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n\n"
+    "       collect [-C DIR] --replay ACCOUNT [--dry-run]\n";
 
 static void
 read_options(struct collect *c, int argc, char *argv[])
@@ -43,6 +46,8 @@ read_options(struct collect *c, int argc, char *argv[])
 		{ "account", required_argument, NULL, 'a' },
 		{ "serve", no_argument, NULL, 'S' },
 		{ "status", no_argument, NULL, 's' },
+		{ "replay", required_argument, NULL, 'r' },
+		{ "dry-run", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -65,6 +70,12 @@ read_options(struct collect *c, int argc, char *argv[])
 		case 's':
 			c->status = true;
 			break;
+		case 'r':
+			c->replay = optarg;
+			break;
+		case 'n':
+			c->dry = true;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -79,7 +90,8 @@ read_options(struct collect *c, int argc, char *argv[])
 		c->names++;
 		c->count--;
 	}
-	if ((c->explain != NULL) != (c->account != NULL)) {
+	if ((c->explain != NULL) != (c->account != NULL) || (c->dry && c->replay == NULL) ||
+	    (c->replay != NULL && c->count > 0)) {
 		fputs(usage, stderr);
 		exit(EX_USAGE);
 	}
@@ -105,6 +117,8 @@ main(int argc, char *argv[])
 	proc_signals();
 	if (c.explain != NULL)
 		return explain_file(&c.house, c.explain, c.account);
+	if (c.replay != NULL)
+		return replay_account(&c.house, c.replay, c.dry);
 	proc_drop(USER_COLLECT);
 	make_state_dir(&c);
 	if (c.status)

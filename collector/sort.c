@@ -32,7 +32,7 @@ const char *
 sort_class_name(enum sort_class class)
 {
 	static const char *const names[] = { "envelope-header", "received-for", "list-rule", "header-recipient",
-		"display-name", "public", "fallback", "duplicate-suppressed", "loop-rejected", "single" };
+		"display-name", "public", "fallback", "duplicate-suppressed", "loop-rejected", "single", "assigned" };
 
 	return names[class];
 }
@@ -75,6 +75,17 @@ decide(struct sorter *s, enum sort_class class, struct span field)
 	s->out->class = class;
 	s->out->field = arena_dupn(s->arena, field.s, field.len);
 	return NAMES_USER;
+}
+
+static void
+remember_unknown(struct sorter *s, struct span local, struct span domain)
+{
+	struct buf b = BUF_INIT(LIMIT_ADDRESS);
+
+	buf_addf(&b, "%.*s%s%.*s", (int)local.len, local.s, domain.len > 0 ? "@" : "", (int)domain.len, domain.s);
+	if (*s->out->unknown == '\0' && !buf_over(&b))
+		s->out->unknown = arena_dupn(s->arena, buf_str(&b), b.len);
+	buf_free(&b);
 }
 
 /* --- whose address is it? ------------------------------------------------ */
@@ -201,7 +212,10 @@ judge(struct sorter *s, const struct sort_key *k)
 		return shared_user(s, k) ? NAMES_USER : SAYS_NOTHING;
 	if (!is_ours(s, k) || is_mailbox(s, k))
 		return SAYS_NOTHING;
-	return known_user(s, k) ? NAMES_USER : NAMES_UNKNOWN;
+	if (known_user(s, k))
+		return NAMES_USER;
+	remember_unknown(s, k->local, k->domain);
+	return NAMES_UNKNOWN;
 }
 
 static const char *const verdicts[] = { "says nothing", "is known", "is ours, but nobody's" };
@@ -495,6 +509,8 @@ match_phrase(struct sorter *s, struct span phrase, const char *what)
 		    m == MATCH_PUBLIC ? "everybody" : s->a->users[user].id, how);
 	else
 		sort_explain(s->explain, "%s: \"%s\" %s", what, buf_str(&text), nobody[m]);
+	if (m == MATCH_NOBODY)
+		remember_unknown(s, span_trim(buf_span(&text)), (struct span){ "", 0 });
 	buf_free(&text);
 	return m == MATCH_USER || m == MATCH_PUBLIC;
 }
@@ -509,6 +525,8 @@ entry_names(struct sorter *s, const struct mailbox_entry *e, const struct sort_k
 	if (known || !shared(s)) {
 		sort_explain(s->explain, "%s: %.*s@%.*s %s", what, (int)k->local.len, k->local.s, (int)k->domain.len,
 		    k->domain.s, verdicts[known ? NAMES_USER : NAMES_UNKNOWN]);
+		if (!known)
+			remember_unknown(s, k->local, k->domain);
 		return known;
 	}
 	if (phrase.len == 0)
@@ -774,7 +792,7 @@ sort_message(const struct sort_account *a, const struct sort_header *h, struct a
 {
 	struct sorter s = { .a = a, .h = h, .arena = arena, .out = out, .explain = explain };
 
-	*out = (struct sort_result){ .field = "", .reason = "" };
+	*out = (struct sort_result){ .field = "", .reason = "", .unknown = "" };
 	out->gets = arena_alloc(arena, a->user_count * sizeof(*out->gets));
 	if (too_many_hops(&s))
 		return;

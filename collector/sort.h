@@ -19,7 +19,8 @@
 
 enum sort_class {
 	SORT_ENVELOPE_HEADER, SORT_RECEIVED_FOR, SORT_LIST_RULE, SORT_HEADER_RECIPIENT, SORT_DISPLAY_NAME,
-	SORT_PUBLIC, SORT_FALLBACK, SORT_DUPLICATE, SORT_LOOP, SORT_SINGLE
+	SORT_PUBLIC, SORT_FALLBACK, SORT_DUPLICATE, SORT_LOOP, SORT_SINGLE,
+	SORT_ASSIGNED /* not by the sorter: somebody said so */
 };
 const char *sort_class_name(enum sort_class);
 
@@ -53,6 +54,7 @@ struct sort_result {
 	size_t count;
 	const char *field;      /* the header field it was decided by; "" */
 	const char *reason;     /* of a fallback or loop: a word; "" */
+	const char *unknown;    /* the first address of ours that is nobody's, or phrase that names nobody; "" */
 };
 /* Memory from the arena. explain, if not NULL, gets a line a step. */
 void sort_message(const struct sort_account *, const struct sort_header *, struct arena *,

@@ -251,6 +251,22 @@ write_header(struct take *t, struct span header)
 	return 0;
 }
 
+static void
+sort(struct take *t)
+{
+	if (t->assigned == NULL) {
+		account_sort(t->account, &t->header, t->arena, &t->result, NULL);
+		if (t->has_it != NULL && t->result.gets[*t->has_it]) {
+			t->result.gets[*t->has_it] = false;
+			t->result.count--;
+		}
+		return;
+	}
+	t->result = (struct sort_result){ .class = SORT_ASSIGNED, .count = 1, .field = "", .reason = "",
+		.gets = arena_alloc(t->arena, t->account->people_count * sizeof(bool)) };
+	t->result.gets[*t->assigned] = true;
+}
+
 /* The header is whole: whose is it? */
 static int
 begin_file(struct take *t)
@@ -258,7 +274,7 @@ begin_file(struct take *t)
 	struct span header = without_separator(buf_span(&t->raw));
 
 	sort_header_read(header, t->arena, &t->header);
-	account_sort(t->account, &t->header, t->arena, &t->result, NULL);
+	sort(t);
 	t->digest = sort_digest_new(&t->header);
 	t->begun = true;
 	t->at = TAKE_BODY;

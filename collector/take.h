@@ -55,6 +55,8 @@ struct take {
 	uint64_t head, above, above_lines; /* octets of the mailbox's head; of all that stands above the message */
 	bool refused;            /* nothing more can be taken */
 	const char *server;      /* for Received */
+	const size_t *assigned;  /* somebody decided: it is this person's; NULL: by the rules */
+	const size_t *has_it;    /* one who needs no copy, for there is one; NULL */
 	char error[256];
 	/* the batch */
 	struct take_done done[TAKE_BATCH];

@@ -72,4 +72,57 @@ is_(head(text)[2], (b'X-Collected-For: ann@here.example\r\n' + message(5, to=b'a
 name = re.search(r',S=(\d+),W=(\d+)', house.mail_files('dora')[0].name)
 is_((int(name.group(1)), int(name.group(2))), (len(text), len(text) + text.count(b'\n')), '... and is counted right')
 empty()
+
+# --- sorted again
+
+def letter(path):
+    """A message's queue ID, from its name."""
+    return path.name.split('.')[1]
+
+
+def replay(*args, check=True):
+    return house.ph('collect', '--replay', 'office', *args, check=check)
+
+
+mails = [message(10, to=b'info@example.org'), message(11, to=b'info@example.org, ann@example.org'),
+         message(12, b'X-Original-To: info@example.org\r\n' + HOP), message(13, to=b''),
+         message(14, b'List-Id: <dev.example.net>\r\n', to=b''), message(15, to=b'all@example.org')]
+up = collect(mails)
+is_([len(house.mail_files(u)) for u in ('ann', 'bob', 'carol')], [1, 0, 5], 'to be sorted again')
+spam = b'From: x@y.example\r\nTo: info@example.org\r\n\r\nX-Posthouse-Sorted: account=office evidence=fallback\r\n'
+house.send('x@y.example', ['carol@example.org'], b'X-Collected-For: carol@here.example\r\n'
+           b'X-Posthouse-Sorted: account=office evidence=fallback reason=no-name\r\n' + spam)
+house.wait_mail('carol', 6)
+p = replay('--dry-run')
+is_(len(re.findall(r'^\S+: carol \(fallback, (no-name|unknown-user)\)$', p.stdout, re.M)), 5, 'the same rules, the same result')
+like(p.stdout, r"^office: 5 messages in the fallback's mailbox, 0 would go elsewhere$", '... what came another way is not looked at')
+BETTER = DOMAIN + ' alias=bob:info alias=dora:info list=dev.example.net:ann public=all'
+house.set_map('upstreams', entry(up, BETTER))
+seen = house.mail_files('carol')[0]
+os.rename(seen, seen.parent.parent / 'cur' / (seen.name + ':2,S'))
+before = {letter(p) for p in house.mail_files('carol')}
+p = replay('--dry-run')
+like(p.stdout, r"^office: 5 messages in the fallback's mailbox, 4 would go elsewhere$", '--dry-run')
+is_({letter(p) for p in house.mail_files('carol')}, before, '... does nothing')
+p = replay()
+like(p.stdout, r"^office: 5 messages in the fallback's mailbox, 4 went elsewhere$", 'better rules')
+like(p.stdout, r'^\w+: bob, dora \(header-recipient, To\)$', '... each told')
+lf = lambda octets: octets.replace(b'\r\n', b'\n')
+is_(sorted(head(t)[2] for t in house.mail('bob')), sorted(lf(mails[i]) for i in (0, 2, 5)), '... whole')
+is_(sorted(head(t)[2] for t in house.mail('dora')), sorted(lf(mails[i]) for i in (0, 2, 5)), '... for everybody')
+is_(sorted(head(t)[2] for t in house.mail('ann')), sorted(lf(mails[i]) for i in (1, 4, 5)), '... who has not got it')
+is_(heads('bob')[0], ('bob@here.example', 'account=office evidence=envelope-header header=X-Original-To'), '... marked anew')
+like(house.mail('bob')[0], r'^Received: from 127\.0\.0\.1\n\tby \S+ \(Posthouse\) with POP3 id', '... with a trace')
+left = house.mail('carol')
+is_(sorted(b'To: all@' in t and 2 or b'no. 13' in t and 1 or 0 for t in left), [0, 1, 2],
+    'what is still nobody\'s, is for everybody, or came from elsewhere stays')
+p = replay()
+like(p.stdout, r"^office: 2 messages in the fallback's mailbox, 1 went elsewhere$", 'once more')
+is_([len(house.mail_files(u)) for u in ('ann', 'bob', 'carol', 'dora')], [3, 3, 3, 3], '... nobody gets anything twice')
+up.messages.update(('again%d' % i, m) for i, m in enumerate(mails) if i != 1)
+house.ph('collect')
+is_([len(house.mail_files(u)) for u in ('ann', 'bob', 'carol', 'dora')], [3, 3, 3, 3], '... not from the provider either')
+is_(replay('nosuch', check=False).returncode, 64, 'one account at a time')
+is_(house.ph('collect', '--replay', 'nosuch', check=False).returncode, 64, 'no such account')
+empty()
 done()
