@@ -117,6 +117,7 @@ fetch_reconnect(struct fetch *f)
 
 #define SKIP_S 3600
 #define SKIP_MAX_S 86400
+#define RESTS_A_DAY 7 /* failures */
 #define FACT_NO_UID "a message without UID fails"
 
 static void
@@ -189,6 +190,7 @@ fetch_trouble(struct fetch *f, const char *uid, uint64_t octets, struct span rea
 
 	if (*f->take.error != '\0' || proc_stopping)
 		return;
+	f->troubled = true;
 	if (*uid == '\0') {
 		(void)!state_fact_set(f->state, f->account->name, FACT_NO_UID, "yes");
 		return;
@@ -216,7 +218,7 @@ fetch_wants_uids(struct fetch *f)
 void
 fetch_no_trouble(struct fetch *f)
 {
-	if (fetch_wants_uids(f))
+	if (!f->troubled && fetch_wants_uids(f))
 		(void)!state_fact_set(f->state, f->account->name, FACT_NO_UID, NULL);
 }
 
@@ -233,6 +235,15 @@ fetch_keep_over(const struct fetch *f, int64_t since_s)
 }
 
 void
+fetch_describe(const struct sort_header *h, struct buf *out)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (span_case_is(h->v[i].name, "From") || span_case_is(h->v[i].name, "Subject"))
+			buf_addf(out, "%s%.*s: %.*s", out->len > 0 ? ", " : "", (int)h->v[i].name.len, h->v[i].name.s,
+			    (int)h->v[i].value.len, h->v[i].value.s);
+}
+
+void
 fetch_left_too_large(struct fetch *f, const char *uid, uint64_t octets, bool known)
 {
 	struct buf what = BUF_INIT(LIMIT_LOG_VALUE);
@@ -242,7 +253,9 @@ fetch_left_too_large(struct fetch *f, const char *uid, uint64_t octets, bool kno
 		return;
 	if (*uid != '\0')
 		(void)!state_left(f->state, f->account->name, span_of(uid), octets);
-	if (f->describe != NULL)
+	if (f->take.begun)
+		fetch_describe(&f->take.header, &what);
+	else if (f->describe != NULL)
 		f->describe(f->describe_arg, &what);
 	log_event(EV_WARNING, LS("text", "a message over the size limit stays upstream"),
 	    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LN("limit", f->size_max),
@@ -348,6 +361,18 @@ fetch_octets(struct fetch *f, const char *s, size_t n)
 	return 0;
 }
 
+/* The server may have said less. Then it is looked at again once a day, for the limit may be another. */
+static void
+found_too_large(struct fetch *f, const char *uid, uint64_t listed)
+{
+	int64_t last_s;
+	bool known = *uid != '\0' && failures(f, uid, listed, &last_s) == RESTS_A_DAY;
+
+	fetch_left_too_large(f, uid, listed, known);
+	if (*uid != '\0' && listed <= f->size_max)
+		save_failures(f, uid, listed, RESTS_A_DAY);
+}
+
 int
 fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
 {
@@ -355,8 +380,8 @@ fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
 	f->run->octets += f->octets;
 	f->batch_octets += f->octets;
 	if (f->octets > f->size_max) {
+		found_too_large(f, uid, listed);
 		take_abort(&f->take);
-		fetch_left_too_large(f, uid, listed, false);
 		return 0;
 	}
 	if (take_end(&f->take, uid, listed, number) == -1)

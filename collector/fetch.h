@@ -48,7 +48,8 @@ struct fetch {
 	uint64_t octets;            /* of the message that is coming in */
 	bool suspect;               /* what fetch_plan() looked at last has failed before: ask for it behind all others */
 	bool suspects;              /* some have */
-	/* The protocol's, or NULL: From and Subject of what fetch_plan() looks at, for a report. */
+	bool troubled;              /* one has now */
+	/* The protocol's while it plans, or NULL: From and Subject of what fetch_plan() looks at, for a report. */
 	void (*describe)(void *, struct buf *out);
 	void *describe_arg;
 	uint64_t batch_octets;
@@ -97,6 +98,8 @@ int fetch_listing_end(struct fetch *) MUST_CHECK;
 int fetch_plan(struct fetch *, const char *uid, uint64_t octets, enum fetch_what *) MUST_CHECK;
 /* May one that was first seen then be deleted upstream? */
 bool fetch_keep_over(const struct fetch *, int64_t since_s);
+/* From and Subject, for people. */
+void fetch_describe(const struct sort_header *, struct buf *out);
 /* It stays there, over the size limit: counted, and reported unless it has been before. */
 void fetch_left_too_large(struct fetch *, const char *uid, uint64_t octets, bool known);
 /* It stays there, the server does not hand it out: counted and logged, and fetch_trouble(). */
@@ -110,7 +113,7 @@ void fetch_left_refused(struct fetch *, const char *uid, uint64_t octets, struct
 void fetch_trouble(struct fetch *, const char *uid, uint64_t octets, struct span reason);
 /* Is there a message that has failed and has no UID, so that the protocol should make one up? */
 bool fetch_wants_uids(struct fetch *);
-void fetch_no_trouble(struct fetch *); /* no, not any more */
+void fetch_no_trouble(struct fetch *); /* no, not any more; after a run without any */
 
 /*
  * A message comes in: begin; its octets as they came, line ends CRLF; end. What is over the size limit is read and

@@ -237,10 +237,7 @@ describe(void *arg, struct buf *out)
 	s->broken = s->broken || rv == -1;
 	if (rv == 1) {
 		sort_header_read(buf_span(&top), arena, &header);
-		for (size_t i = 0; i < header.n; i++)
-			if (span_case_is(header.v[i].name, "From") || span_case_is(header.v[i].name, "Subject"))
-				buf_addf(out, "%s%.*s: %.*s", out->len > 0 ? ", " : "", (int)header.v[i].name.len,
-				    header.v[i].name.s, (int)header.v[i].value.len, header.v[i].value.s);
+		fetch_describe(&header, out);
 	}
 	arena_free(arena);
 	buf_free(&top);
@@ -304,6 +301,7 @@ pop3_list(struct pop3 *s)
 	for (size_t i = 0; i < s->count; i++)
 		if (plan_message(s, i) == -1 || s->broken)
 			return -1;
+	s->f->describe = NULL; /* it would speak amid the fetching */
 	suspects_last(s);
 	return fetch_listing_end(s->f);
 }
