@@ -384,6 +384,7 @@ is_((p.returncode, len(up.messages)), (75, 1), 'without a queue nothing is taken
 like(p.stdout, 'the queue', '... and it says so')
 house.start()
 collect(check=True)
+wait_until(lambda: house.mail_files('ann'))  # the agents may not be there yet
 is_(all_taken(), [lf(message(900))], '... later it is')
 
 # --- explain
