@@ -225,6 +225,7 @@ make_loop(struct queued *q)
 	TAILQ_INIT(&q->direct);
 	TAILQ_INIT(&q->agents);
 	TAILQ_INIT(&q->submitters);
+	TAILQ_INIT(&q->orphans);
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		TAILQ_INIT(&q->idle[i]);
 	sites_init(&q->sites);

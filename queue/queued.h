@@ -169,6 +169,7 @@ struct message {
 	bool hold_it, delete_it;    /* as soon as this attempt is over */
 	bool naming;                /* the syncer has it */
 	char by[64];                /* who said so */
+	char synced_as[16];         /* LINKED: the ID under which its submitter came again; "": its own */
 	struct event timer;         /* DIRECT */
 	TAILQ_ENTRY(message) wait;  /* DIRECT: for an agent; LINKED: the submitter's */
 	bool waits;
@@ -266,6 +267,7 @@ struct queued {
 	TAILQ_HEAD(, message) direct; /* those with recipients to give out */
 	TAILQ_HEAD(agent_list, agent) idle[KIND_COUNT];
 	TAILQ_HEAD(, submitter) submitters;
+	TAILQ_HEAD(, message) orphans; /* LINKED, with a key; their submitter was cut off, and comes again */
 	struct agent_list agents; /* all */
 	size_t agent_count[KIND_COUNT], submitter_count;
 	int64_t space_seen_ms;    /* when the free space was looked at */

@@ -319,6 +319,22 @@ begin_direct(struct queued *q, struct message *m)
 	agents_dispatch(q);
 }
 
+/* The one that came again speaks for the one that was linked: SYNCED and FAILED name the new ID. */
+static void
+adopt(struct submitter *s, const struct message *again)
+{
+	struct message *m;
+
+	TAILQ_FOREACH(m, &s->q->orphans, wait)
+		if (strcmp(m->env.key, again->env.key) == 0) {
+			TAILQ_REMOVE(&s->q->orphans, m, wait);
+			strlcpy(m->synced_as, again->env.id, sizeof m->synced_as);
+			m->from = s;
+			TAILQ_INSERT_TAIL(&s->syncing, m, wait);
+			return;
+		}
+}
+
 /*
  * Have we had this copy before? A submitter was cut off before it heard so. True: it has its answer. What it
  * must make safe now is the earlier copy (lib/wire/submit.h).
@@ -335,6 +351,7 @@ is_known(struct submitter *s, const struct message *m)
 		return true;
 	}
 	strlcpy(k->id, m->env.id, sizeof k->id); /* FAILED names it */
+	adopt(s, m);
 	submitter_linked(s, m, "already");
 	log_accepted(s, m, "already");
 	return true;
@@ -430,6 +447,17 @@ queue_failed(struct queued *q, struct message *m, int error)
 		message_free(q, m);
 }
 
+/*
+ * Its submitter was cut off before it could say SYNCED. It will come again with the same key; until it has, and has
+ * written that down, nothing goes out: a power cut would leave no trace of it, neither here nor there.
+ */
+static void
+orphan(struct queued *q, struct message *m)
+{
+	m->from = NULL;
+	TAILQ_INSERT_TAIL(&q->orphans, m, wait);
+}
+
 /* Nobody was told that we have it. But a copy with a key may be in mailboxes by now, and its submitter, when it comes
  * again, will hear that we have it: then it is to be true. */
 static void
@@ -438,7 +466,7 @@ gone(struct queued *q, struct message *m)
 	if (m->env.key[0] == '\0')
 		message_drop(q, m, "its submitter has gone");
 	else
-		message_start(q, m);
+		orphan(q, m);
 }
 
 /* It has its names; on the disk, too, where names need help with that. */
@@ -535,7 +563,7 @@ syncing(struct submitter *s, const char *id)
 	struct message *m;
 
 	TAILQ_FOREACH(m, &s->syncing, wait)
-		if (strcmp(m->env.id, id) == 0)
+		if (strcmp(m->synced_as[0] != '\0' ? m->synced_as : m->env.id, id) == 0)
 			break;
 	return m;
 }
@@ -588,6 +616,13 @@ submitters_sweep(struct queued *q, int64_t now)
 			if (now - m->env.arrived_s > SYNC_MAX_S)
 				let_go(s, m);
 		}
+	for (m = TAILQ_FIRST(&q->orphans); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, wait);
+		if (now - m->env.arrived_s > SYNC_MAX_S) {
+			TAILQ_REMOVE(&q->orphans, m, wait);
+			message_start(q, m);
+		}
+	}
 	agents_dispatch(q);
 }
 
@@ -610,7 +645,12 @@ forget(struct submitter *s)
 		} /* else: names_made() will see */
 	}
 	while ((m = TAILQ_FIRST(&s->syncing)) != NULL)
-		let_go(s, m); /* it may have answered its client */
+		if (m->env.key[0] == '\0') {
+			let_go(s, m); /* it may have answered its client */
+		} else {
+			TAILQ_REMOVE(&s->syncing, m, wait);
+			orphan(q, m);
+		}
 	event_free(s->ev);
 	wire_close(&s->wire);
 	file_close(s->msg_fd);

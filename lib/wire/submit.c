@@ -377,7 +377,7 @@ void
 submit_synced(struct submit_kept *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!v[i].failed && v[i].env_fd != -1)
+		if (!v[i].failed && (v[i].env_fd != -1 || v[i].already))
 			tell(v[i].submit, "SYNCED", v[i].id);
 		file_close(v[i].msg_fd);
 		file_close(v[i].env_fd);

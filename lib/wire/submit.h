@@ -17,7 +17,8 @@
  *
  * An envelope may bear a delivery key: the same key, the same copy. When queued has had it before, it answers LINKED
  * with how "already": the earlier copy counts, whose submitter may have been cut off before it could sync it; so this
- * one syncs its whole file system instead of the message.
+ * one syncs its whole file system instead of the message, and says SYNCED for both. A connection that ends without SYNCED
+ * counts as SYNCED only after ten minutes then: its submitter comes again.
  *
  * With sync "names", queued has synced the directories itself before LINKED (file systems
  * where a name does not follow its file); the client's fsync is then still due for the file.

@@ -54,8 +54,10 @@ is_((m.how, m.answer.words[0]), ('REFUSED', '451'), 'a second one while the firs
 a.report(job, by_rcpt={'bob@example.org': ('retry', 452, '4.2.2', 'full')}, host='-')
 ok(wait_until(lambda: q.files('env') == [first.id]), 'the first one is queued for the other mailbox, though its submitter has gone')
 like(q.env(first.id), r'\nkey k3\n(?:.*\n)*D 0000 local ann@.*\nT 000\d local bob@', 'with its key')
-m = s.submit(rcpts=[ANN, BOB], extra=key('k3'))
+m = wait_until(lambda: (lambda m: m if m.how != 'REFUSED' else None)(s.submit(rcpts=[ANN, BOB], extra=key('k3'))))
 is_(m.how, 'already', 'then the second one is answered')
+s.say('SYNCED', m.id)
+ok(wait_until(lambda: '452 4.2.2 full' in q.env(first.id)), 'and its SYNCED lets the first one go on')
 
 # A submitter that goes while nobody has the message.
 
@@ -68,8 +70,9 @@ for k in ('busy1', 'busy2'):
     t.submit(rcpts=[ANN], extra=key(k), wait=False)
 busy = [a.hear('JOB'), b.hear('JOB')]
 m = s.submit(rcpts=[ANN], extra=key('k4'), wait=False)
-wait_until(lambda: False, 0.2)
+q.control('STATUS')
 s.close()
+q.control('STATUS')  # it has heard both
 a.report(busy[0], host='-')
 b.report(busy[1], host='-')
 b.close()
@@ -103,6 +106,41 @@ job = b.hear('JOB')
 is_((job.words[0], job.words[6]), (first.id, 'key=k3,again'), 'also when it comes from the spool')
 b.report(job, host='-')
 q.gone(first.id)
+
+# A message for elsewhere whose submitter goes before SYNCED waits for it to come again.
+
+r = q.agent('remote')
+t = q.submitter()
+m = t.submit(extra=key('far1'))
+is_(m.how, 'queued', 'a copy for elsewhere is queued')
+t.close()
+ok(r.silent(0.3), 'its submitter goes without SYNCED: nothing leaves the house')
+t = q.submitter()
+again = t.submit(extra=key('far1'))
+is_((again.how, again.answer.words[0]), ('already', again.id), 'it comes again')
+ok(r.silent(0.2), 'nothing yet')
+t.say('SYNCED', again.id)
+job = r.hear('JOB')
+is_((job.words[0], job.words[6]), (m.id, 'key=far1,again'), 'SYNCED under the new ID: the message goes')
+r.report(job)
+q.gone(m.id)
+m = t.submit(extra=key('far2'))
+t.close()
+t = q.submitter()
+again = t.submit(extra=key('far2'))
+t.say('FAILED', again.id)
+ok(q.gone(m.id), 'FAILED under the new ID takes it back')
+m = t.submit(extra=key('far2'))
+is_(m.how, 'queued', 'and the key with it')
+t.say('SYNCED', m.id)
+r.report(r.hear('JOB'))
+q.gone(m.id)
+m = t.submit()
+t.close()
+job = r.hear('JOB')
+is_(job.words[0], m.id, 'without a key the end of the connection is SYNCED')
+r.report(job)
+r.close()
 
 # With the real agent, into real mailboxes.
 
