@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "collector/assign.h"
 #include "collector/explain.h"
 #include "collector/login.h"
 #include "collector/replay.h"
@@ -25,7 +26,7 @@ struct collect {
 	struct house house;
 	const char *dir, *explain;
 	char *account, *replay;
-	bool status, serve, now, dry;
+	bool status, serve, now, dry, assign, remember;
 	char **names;
 	size_t count;
 };
@@ -35,8 +36,9 @@ static const char usage[] =
     "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
     "       collect [-C DIR] --explain FILE --account NAME\n"
-    "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n\n"
-    "       collect [-C DIR] --replay ACCOUNT [--dry-run]\n";
+    "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n"
+    "       collect [-C DIR] --replay ACCOUNT [--dry-run]\n"
+    "       collect [-C DIR] assign ID USER [--remember [list-id | address]]\n";
 
 static void
 read_options(struct collect *c, int argc, char *argv[])
@@ -48,6 +50,7 @@ read_options(struct collect *c, int argc, char *argv[])
 		{ "status", no_argument, NULL, 's' },
 		{ "replay", required_argument, NULL, 'r' },
 		{ "dry-run", no_argument, NULL, 'n' },
+		{ "remember", no_argument, NULL, 'R' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -76,6 +79,9 @@ read_options(struct collect *c, int argc, char *argv[])
 		case 'n':
 			c->dry = true;
 			break;
+		case 'R':
+			c->remember = true;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -85,13 +91,15 @@ read_options(struct collect *c, int argc, char *argv[])
 		}
 	c->names = argv + optind;
 	c->count = (size_t)(argc - optind);
-	if (c->count > 0 && strcmp(c->names[0], "now") == 0) {
-		c->now = true;
+	if (c->count > 0 && (strcmp(c->names[0], "now") == 0 || strcmp(c->names[0], "assign") == 0)) {
+		c->now = c->names[0][0] == 'n';
+		c->assign = !c->now;
 		c->names++;
 		c->count--;
 	}
 	if ((c->explain != NULL) != (c->account != NULL) || (c->dry && c->replay == NULL) ||
-	    (c->replay != NULL && c->count > 0)) {
+	    (c->replay != NULL && c->count > 0) || (c->remember && !c->assign) ||
+	    (c->assign && (c->count < 2 || c->count > 2 + (size_t)c->remember))) {
 		fputs(usage, stderr);
 		exit(EX_USAGE);
 	}
@@ -119,6 +127,8 @@ main(int argc, char *argv[])
 		return explain_file(&c.house, c.explain, c.account);
 	if (c.replay != NULL)
 		return replay_account(&c.house, c.replay, c.dry);
+	if (c.assign)
+		return assign_message(&c.house, c.names, c.count, c.remember);
 	proc_drop(USER_COLLECT);
 	make_state_dir(&c);
 	if (c.status)

@@ -88,6 +88,8 @@ ends_with_site(struct span mark, const char *site)
 {
 	const char *at = mark.len > 0 ? memrchr(mark.s, '@', mark.len) : NULL;
 
+	if (site == NULL)
+		return at != NULL;
 	return at != NULL && span_case_is((struct span){ at + 1, mark.len - (size_t)(at + 1 - mark.s) }, site);
 }
 

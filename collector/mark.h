@@ -26,7 +26,7 @@ struct mark {
 	struct span server; /* that it was collected from, as Received tells */
 	size_t end;         /* octets: the message as it came begins here */
 };
-/* False: its top is not what `collect` of this site writes. Spans point into stored. */
+/* False: its top is not what `collect` of this site (NULL: any) writes. Spans point into stored. */
 bool mark_read(struct span stored, const char *site, struct mark *out);
 
 #endif

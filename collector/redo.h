@@ -22,7 +22,7 @@ struct stored {
 	struct buf top;    /* what is read of it: our head and the header, or the beginning of it */
 	struct mark mark;
 };
-/* Fills in what is read; takes the descriptor. False: it is not one that a collector of this site put there. */
+/* Fills in what is read; takes the descriptor. False: it is not one that a collector of this site (NULL: any) put there. */
 bool stored_open(struct stored *, const char *site, int fd, const char *name);
 void stored_close(struct stored *);
 /* Its header, as it came. */

@@ -430,13 +430,12 @@ entry_is_list(struct sorter *s, struct span value, const struct sort_list *l)
 	return false;
 }
 
-static bool
-id_is_list(struct sorter *s, struct span value, const struct sort_list *l)
+struct span
+sort_list_id(struct span value, struct arena *arena)
 {
 	struct buf plain = BUF_INIT(value.len + 1);
 	struct span id;
 	const char *open;
-	bool same;
 
 	mailbox_uncomment(value, &plain);
 	id = buf_span(&plain);
@@ -444,9 +443,9 @@ id_is_list(struct sorter *s, struct span value, const struct sort_list *l)
 		id = (struct span){ open + 1, id.len - (size_t)(open + 1 - id.s) };
 		id = span_cut(&id, '>');
 	}
-	same = span_eq(sort_fold(span_trim(id), s->arena), l->id);
+	id = sort_fold(span_trim(id), arena);
 	buf_free(&plain);
-	return same;
+	return id;
 }
 
 static bool
@@ -456,7 +455,7 @@ field_is_list(struct sorter *s, const struct sort_field *f, const struct sort_li
 		"Return-Path", NULL };
 
 	if (!l->by_address)
-		return span_case_is(f->name, "List-Id") && id_is_list(s, f->value, l);
+		return span_case_is(f->name, "List-Id") && span_eq(sort_list_id(f->value, s->arena), l->id);
 	if (is_one_of(f->name, wordy))
 		return word_is_list(s, f->value, l);
 	if (span_case_is(f->name, "To") || span_case_is(f->name, "Cc"))

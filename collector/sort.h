@@ -48,6 +48,9 @@ struct sort_header {
 };
 void sort_header_read(struct span octets, struct arena *, struct sort_header *out);
 
+/* The identifier in a List-Id, as list= knows it. */
+struct span sort_list_id(struct span value, struct arena *);
+
 struct sort_result {
 	enum sort_class class;
 	bool *gets;             /* by number of user; none when class is a duplicate or a loop */

@@ -125,4 +125,87 @@ is_([len(house.mail_files(u)) for u in ('ann', 'bob', 'carol', 'dora')], [3, 3, 
 is_(replay('nosuch', check=False).returncode, 64, 'one account at a time')
 is_(house.ph('collect', '--replay', 'nosuch', check=False).returncode, 64, 'no such account')
 empty()
+
+# --- assigned
+
+UPSTREAMS = """# providers
+office host=127.0.0.1 port=%d tls=none login=office secret=office """ + DOMAIN + """ # the house's own
+  # below: by hand
+  alias=ann:a.archer
+
+# another one
+other host=127.0.0.1 port=1 tls=none login=x secret=office kind=single users=bob fallback=carol
+"""
+mails = [message(20, to=b''), message(21, to=b'info@example.org'),
+         message(22, b'List-Id: Dev <dev.example.net>\r\n', to=b'dev@lists.example.net'),
+         message(23, b'X-Original-To: b.baker+x@example.org\r\n' + HOP + b'List-Id: <x.example.net>\r\n'),
+         message(24, b'List-Id: <"x;\\y\0\x01.example.net>\r\n', to=b''), message(25, to=b'')]
+up = Upstream(mails)
+house.set_map('upstreams', UPSTREAMS % up.port)
+house.ph('collect', 'office')
+ids = {int(re.search(rb'no\. (\d+)', p.read_bytes()).group(1)): letter(p) for p in house.mail_files('carol')}
+is_(sorted(ids), [20, 21, 22, 23, 24, 25], 'six at the fallback')
+
+
+def assign(n, user, *args, check=True):
+    return house.ph('collect', 'assign', ids.get(n, n), user, *args, check=check)
+
+
+def upstreams():
+    return house.path('etc', 'upstreams').read_text()
+
+
+p = assign(20, 'dora')
+is_(p.stdout, '%s: dora has it now, and not carol\n' % ids[20], 'assigned')
+is_(heads('dora'), [('dora@here.example', 'account=office evidence=assigned')], '... marked so')
+is_((head(house.mail('dora')[0])[2], upstreams()), (lf(mails[0]), UPSTREAMS % up.port), '... whole; nothing remembered')
+p = assign(22, 'bob@example.org', '--remember')
+like(p.stdout, r'^upstreams: office: list="dev\.example\.net:bob"$', '--remember: its list')
+expected = (UPSTREAMS % up.port).replace('ann:a.archer\n', 'ann:a.archer\n\tlist="dev.example.net:bob"\n')
+is_(upstreams(), expected, '... as a visible line, all else as it was')
+p = assign(21, 'ann', '--remember')
+expected = expected.replace(':bob"\n', ':bob"\n\talias="ann:info"\n')
+is_((p.stdout.splitlines()[-1], upstreams()), ('upstreams: office: alias="ann:info"', expected), '... its address')
+p = assign(23, 'bob', '--remember', 'list-id', check=False)
+is_(p.returncode, 65, 'a rule that would not help is not written')
+like(p.stderr, 'list="x.example.net:bob" would not bring such a message to bob', '... and the reason told')
+is_((upstreams(), len(house.mail_files('bob'))), (expected, 2), '... the message is his')
+p = assign(25, 'bob', '--remember', 'address', check=False)
+is_((p.returncode, upstreams()), (65, expected), 'no address to remember')
+like(p.stderr, r"nothing remembered: no address or name in it is ours and nobody's$", '... told')
+p = assign(24, 'bob', '--remember', 'list-id', check=False)
+is_((p.returncode, upstreams()), (65, expected), 'what does not belong into a map stays out')
+is_(len(house.mail_files('carol')), 0, 'all have gone')
+up.messages = {'new%d' % i: m for i, m in enumerate((
+    message(30, b'List-Id: <dev.example.net>\r\n', to=b''), message(31, to=b'info@example.org'), message(32, to=b'')))}
+empty()
+house.ph('collect', 'office')
+is_([len(house.mail_files(u)) for u in ('ann', 'bob', 'carol')], [1, 1, 1], 'the rules are in force')
+ids[32] = letter(house.mail_files('carol')[0])
+for n, user, code, reason in ((99, 'ann', 66, 'no such message'), (32, 'carol', 65, "lies in carol's mailbox already"),
+                              (32, 'nobody', 67, 'is not of the account office: users are ann, bob, carol, dora')):
+    p = assign(str(n) if n == 99 else n, user, check=False)
+    is_((p.returncode, reason in p.stderr), (code, True), 'refused: ' + reason)
+is_(house.ph('collect', 'assign', 'x', check=False).returncode, 64, 'usage')
+broken = upstreams() + 'third kind=nonsense\n'
+house.set_map('upstreams', broken, compile=False)
+up.messages = {'newer': message(33, to=b'shop@example.org')}
+house.ph('collect', 'office')
+ids[33] = next(letter(p) for p in house.mail_files('carol') if b'no. 33' in p.read_bytes())
+p = assign(33, 'ann', '--remember', check=False)
+is_((p.returncode, upstreams()), (73, broken), 'maps that do not compile stay as they were')
+like(p.stderr, 'not remembered: the maps do not compile', '... told')
+
+# A shared address: the name it was written with.
+up = Upstream([message(40, to=b'"Annie S." <mail@isp.example>')])
+house.set_map('upstreams', entry(up, 'kind=shared mailbox=mail@isp.example users=ann,bob fallback=carol site=here.example'))
+empty()
+house.ph('collect')
+ids[40] = letter(house.mail_files('carol')[0])
+like(assign(40, 'ann', '--remember').stdout, r'^upstreams: office: name="ann:Annie S\."$', 'a name')
+up.messages = {'next': message(41, to=b'"Annie S." <mail@isp.example>')}
+house.ph('collect')
+is_(heads('ann'), [('ann@here.example', 'account=office evidence=assigned'),
+                   ('ann@here.example', 'account=office evidence=display-name header=To')], '... in force')
+empty()
 done()
