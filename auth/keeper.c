@@ -125,6 +125,19 @@ keeper_told(struct keeper *k, const char *account, const char *cause)
 }
 
 static void
+tell_trouble(struct keeper_entry *e)
+{
+	const struct grant *g = &e->grant;
+	struct buf text = BUF_INIT(2048);
+
+	buf_addf(&text, "The provider does not give tokens for the account %s any more:\n\n    %s\n\n"
+	    "Its mail waits at the provider, and what is to be sent with it waits here; nothing is lost.\n",
+	    g->text[GRANT_ACCOUNT], g->text[GRANT_TROUBLE]);
+	tell(e, g->text[GRANT_CAUSE], buf_str(&text));
+	buf_free(&text);
+}
+
+static void
 tell_recovery(struct keeper_entry *e)
 {
 	struct buf text = BUF_INIT(512);
@@ -328,7 +341,7 @@ failed_for_good(struct keeper_entry *e, enum oauth_result result, const struct o
 {
 	struct grant *g = &e->grant;
 	int64_t age = now_s() - g->number[GRANT_LOGIN_S];
-	struct buf text = BUF_INIT(2048), trouble = BUF_INIT(1024);
+	struct buf trouble = BUF_INIT(1024);
 
 	if (result == OAUTH_GRANT && a->provider.young_hint != NULL && age < (int64_t)a->provider.young_s)
 		buf_addf(&trouble, "%s (%s)", a->provider.young_hint, e->reason);
@@ -341,14 +354,11 @@ failed_for_good(struct keeper_entry *e, enum oauth_result result, const struct o
 	grant_set(g, GRANT_TROUBLE, buf_str(&trouble));
 	e->next_try_s = now_s() + RETRY_DEAD_S;
 	log_event(EV_TOKEN_REFUSED, LS("account", a->name), LS("reason", g->text[GRANT_TROUBLE]));
+	grant_set(g, GRANT_CAUSE,
+	    result == OAUTH_GRANT ? "invalid_grant" : result == OAUTH_CLIENT ? "invalid_client" : "refused");
 	save(e);
-	buf_addf(&text, "The provider does not give tokens for the account %s any more:\n\n    %s\n\n"
-	    "Its mail waits at the provider, and what is to be sent with it waits here; nothing is lost.\n", a->name,
-	    g->text[GRANT_TROUBLE]);
-	tell(e, result == OAUTH_GRANT ? "invalid_grant" : result == OAUTH_CLIENT ? "invalid_client" : "refused",
-	    buf_str(&text));
+	tell_trouble(e);
 	buf_free(&trouble);
-	buf_free(&text);
 }
 
 void
@@ -395,6 +405,7 @@ renewed(struct keeper_entry *e, const struct oauth_tokens *t)
 	e->failures = 0;
 	e->next_try_s = 0;
 	grant_set(g, GRANT_TROUBLE, "");
+	grant_set(g, GRANT_CAUSE, "");
 	g->number[GRANT_TROUBLE_S] = 0;
 	save(e);
 	log_event(EV_TOKEN_RENEWED, LS("account", g->text[GRANT_ACCOUNT]),
@@ -630,10 +641,15 @@ keeper_forget(struct keeper *k, const char *account, struct buf *why)
 int
 keeper_open(struct keeper *k, struct buf *why)
 {
+	struct keeper_entry *e;
+
 	TAILQ_INIT(&k->entries);
 	k->daily = evtimer_new(k->base, look_for_ends, k);
 	if (tokens_each(k->store, load, k, why) == -1)
 		return -1;
+	TAILQ_FOREACH(e, &k->entries, next)
+		if (e->grant.text[GRANT_TROUBLE][0] != '\0')
+			tell_trouble(e); /* unless that is done: a notice may have been on its way when tokend died */
 	look_for_ends(-1, 0, k);
 	return 0;
 }

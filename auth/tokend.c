@@ -440,7 +440,7 @@ enter_sandbox(struct tokend *d)
 {
 	struct sandbox box = {
 		.mode = d->conf.sandbox,
-		.paths = { { d->inst.maps, MAY_READ }, { d->state_dir, MAY_READ | MAY_WRITE },
+		.paths = { { d->inst.maps, MAY_READ }, { d->inst.etc, MAY_READ }, { d->state_dir, MAY_READ | MAY_WRITE },
 		    { d->inst.run, MAY_READ | MAY_WRITE }, { "/etc", MAY_READ }, { "/usr", MAY_READ },
 		    { "/proc", MAY_READ }, { "/dev", MAY_READ }, { "/run", MAY_READ } },
 		.calls = CALL_INET | CALL_UNIX | CALL_FORK, /* fork: the herald */

@@ -21,7 +21,7 @@ static const char *const schema =
 	"CREATE TABLE IF NOT EXISTS grants ("
 	" account TEXT PRIMARY KEY, flow TEXT NOT NULL, client_id TEXT NOT NULL, secret TEXT NOT NULL,"
 	" refresh TEXT NOT NULL, refresh_before TEXT NOT NULL, access TEXT NOT NULL, scope TEXT NOT NULL,"
-	" trouble TEXT NOT NULL, told TEXT NOT NULL,"
+	" trouble TEXT NOT NULL, cause TEXT NOT NULL, told TEXT NOT NULL,"
 	" login_s INTEGER NOT NULL, renewed_s INTEGER NOT NULL, access_since_s INTEGER NOT NULL,"
 	" access_expires_s INTEGER NOT NULL, refresh_expires_s INTEGER NOT NULL, secret_expires_s INTEGER NOT NULL,"
 	" trouble_s INTEGER NOT NULL, warned_days INTEGER NOT NULL) WITHOUT ROWID;"
@@ -33,7 +33,7 @@ enum query { Q_ALL, Q_PUT, Q_DROP, Q_COUNT };
 static const char *const queries[Q_COUNT] = {
 	[Q_ALL] = "SELECT * FROM grants ORDER BY account",
 	[Q_PUT] = "INSERT OR REPLACE INTO grants VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-	    " ?15, ?16, ?17, ?18)",
+	    " ?15, ?16, ?17, ?18, ?19)",
 	[Q_DROP] = "DELETE FROM grants WHERE account = ?1",
 };
 // clang-format on

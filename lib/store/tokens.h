@@ -21,6 +21,7 @@ enum grant_text {
 	GRANT_ACCESS,
 	GRANT_SCOPE,          /* as the server said; "" */
 	GRANT_TROUBLE,        /* why it cannot be renewed before a person does something; "" */
+	GRANT_CAUSE,          /* the kind of that trouble, one word; "" */
 	GRANT_TOLD,           /* the cause that postmaster was told last; "": all was well */
 	GRANT_TEXTS
 };
