@@ -155,47 +155,27 @@ credentials_get(struct account *a, const struct house *h, struct credentials *c,
 	return -1;
 }
 
-/* Of auth=scram those offered that are of the family; with a token, what providers have even if they do not say so. */
-static void
-add_offered(const struct upstream *up, struct span offered, struct buf *out)
-{
-	bool scram = up->mechanism != NULL && strcmp(up->mechanism, "SCRAM") == 0;
-	struct span rest = offered;
-
-	while (rest.s != NULL) {
-		struct span word = span_cut(&rest, ' ');
-
-		if (!scram || (word.len >= 5 && ascii_caseeq(word.s, "SCRAM", 5)) ||
-		    (word.len >= 10 && ascii_caseeq(word.s, "AUTH=SCRAM", 10)))
-			buf_addf(out, "%.*s ", (int)word.len, word.s);
-	}
-	if (up->auth == UPSTREAM_AUTH_OAUTH && span_trim(offered).len == 0)
-		buf_adds(out, up->mechanism != NULL ? up->mechanism : "XOAUTH2");
-}
-
 struct sasl *
 credentials_sasl(const struct account *a, const struct credentials *c, const struct io *io, struct span offered,
     struct buf *why)
 {
 	const struct upstream *up = &a->up;
-	struct buf mechanisms = BUF_INIT(8192), binding = BUF_INIT(256);
+	struct buf binding = BUF_INIT(256);
 	struct sasl_login login = { .login = up->login, .host = up->host, .port = (unsigned)up->port };
-	const char *only = up->mechanism;
 	struct sasl *x;
 
 	if (c->password.len > 0)
 		login.password = buf_str(&c->password);
 	if (c->token.len > 0)
 		login.token = buf_str(&c->token);
-	if (only != NULL && strcmp(only, "SCRAM") == 0)
-		only = NULL;
-	add_offered(up, offered, &mechanisms);
+	/* With a token: what providers have even if they do not say so. */
+	if (up->auth == UPSTREAM_AUTH_OAUTH && span_trim(offered).len == 0)
+		offered = span_of(up->mechanism != NULL ? up->mechanism : "XOAUTH2");
 	tls_binding(io, &binding);
 	login.binding = buf_span(&binding);
-	x = sasl_client(buf_span(&mechanisms), &login, only, true, why);
+	x = sasl_client(offered, &login, up->mechanism, true, why);
 	buf_wipe(&binding);
 	buf_free(&binding);
-	buf_free(&mechanisms);
 	return x;
 }
 
