@@ -22,15 +22,15 @@
 #define DAY_SECONDS 86400L
 
 static bool
-add_name(X509 *cert, const char *host)
+add_names(X509 *cert, const char *domain, const char *host)
 {
-	char *san = mem_fmt("DNS:%s", host);
+	char *san = mem_fmt("DNS:%s,DNS:%s", domain, host);
 	X509_EXTENSION *ext =
 	    X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
 	X509_NAME *name = X509_get_subject_name(cert);
 	bool good = ext != NULL && X509_add_ext(cert, ext, -1) == 1 &&
 	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	        (const unsigned char *)host, -1, -1, 0) == 1 &&
+	        (const unsigned char *)domain, -1, -1, 0) == 1 &&
 	    X509_set_issuer_name(cert, name) == 1;
 
 	X509_EXTENSION_free(ext);
@@ -39,7 +39,7 @@ add_name(X509 *cert, const char *host)
 }
 
 static X509 *
-certify(EVP_PKEY *key, const char *host)
+certify(EVP_PKEY *key, const char *domain, const char *host)
 {
 	X509 *cert = X509_new();
 	unsigned char serial[8];
@@ -56,7 +56,7 @@ certify(EVP_PKEY *key, const char *host)
 	    X509_gmtime_adj(X509_getm_notBefore(cert), 0) != NULL &&
 	    X509_gmtime_adj(X509_getm_notAfter(cert), DAYS_VALID * DAY_SECONDS) !=
 	        NULL &&
-	    X509_set_pubkey(cert, key) == 1 && add_name(cert, host) &&
+	    X509_set_pubkey(cert, key) == 1 && add_names(cert, domain, host) &&
 	    X509_sign(cert, key, EVP_sha256()) != 0)
 		return cert;
 fail:
@@ -107,15 +107,15 @@ out:
 }
 
 int
-setup_self_signed(const char *dir, const char *host, struct buf *why)
+setup_self_signed(const char *dir, const char *domain, const char *host, struct buf *why)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = key != NULL ? certify(key, host) : NULL;
+	X509 *cert = key != NULL ? certify(key, domain, host) : NULL;
 	int rv = -1;
 
 	if (cert == NULL)
 		buf_adds(why, "libcrypto cannot");
-	else if ((rv = write_pair(dir, host, key, cert)) == -1)
+	else if ((rv = write_pair(dir, domain, key, cert)) == -1)
 		buf_adds(why, strerror(errno));
 	X509_free(cert);
 	EVP_PKEY_free(key);

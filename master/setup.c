@@ -284,8 +284,7 @@ make_key(struct setup *s)
 	char *dir = instance_path(s->inst.etc, "tls");
 
 	(void)gethostname(host, sizeof(host) - 1);
-	if (setup_self_signed(dir, s->domains.n > 0 ? s->domains.s[0] : host,
-	    &why) == -1) {
+	if (setup_self_signed(dir, s->domains.n > 0 ? s->domains.s[0] : host, host, &why) == -1) {
 		warn_text("cannot make a certificate in %s: %s", dir,
 		    buf_str(&why));
 		s->trouble = true;

@@ -44,6 +44,6 @@ void setup_accounts(void);
 /* texts.c: configuration and maps; nothing that exists is touched. */
 void setup_texts(struct setup *);
 /* selfsigned.c: etc/tls/HOST.{key,pem}, for a year. 0; -1 with why. */
-int setup_self_signed(const char *dir, const char *host, struct buf *why) MUST_CHECK;
+int setup_self_signed(const char *dir, const char *domain, const char *host, struct buf *why) MUST_CHECK;
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/limits.h"
+#include "lib/mail/credentials.h"
 #include "lib/sys/proc.h"
 
 void
@@ -39,7 +40,7 @@ answer_capa(struct io *io, bool user, bool stls, bool inside)
 {
 	io_puts(io, "+OK\r\nTOP\r\nUIDL\r\n");
 	if (user)
-		io_puts(io, "USER\r\n");
+		io_puts(io, "USER\r\nSASL " CREDENTIALS_OFFERED "\r\n");
 	if (stls)
 		io_puts(io, "STLS\r\n");
 	io_puts(io, "PIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
@@ -79,19 +80,19 @@ run(struct io *io, const struct command *table, void *arg, unsigned *errors,
 }
 
 const char *
-answer_next(struct io *io, const struct command *table, void *arg, unsigned *errors,
-    int64_t timeout_ms)
+answer_line(struct io *io, size_t max, int64_t timeout_ms, unsigned *errors, struct span *line)
 {
-	struct span line;
-
 	if (proc_stopping) /* the signal may have come between two waits */
 		return "stopped";
-	switch (io_line(io, LIMIT_POP3_COMMAND, deadline_in(timeout_ms), &line)) {
+	*line = (struct span){ NULL, 0 };
+	switch (io_line(io, max, deadline_in(timeout_ms), line)) {
 	case LINE_OK:
-		return run(io, table, arg, errors, line);
+		return NULL;
 	case LINE_LONG:
+		*line = (struct span){ NULL, 0 };
 		return answer_error(io, errors, "-ERR line too long\r\n");
 	case LINE_BARE:
+		*line = (struct span){ NULL, 0 };
 		return answer_error(io, errors, "-ERR a line ends with CRLF, and has no NUL\r\n");
 	case LINE_EOF:
 		return "connection closed";
@@ -101,4 +102,14 @@ answer_next(struct io *io, const struct command *table, void *arg, unsigned *err
 		break;
 	}
 	return proc_stopping ? "stopped" : "connection lost";
+}
+
+const char *
+answer_next(struct io *io, const struct command *table, void *arg, unsigned *errors,
+    int64_t timeout_ms)
+{
+	struct span line;
+	const char *over = answer_line(io, LIMIT_POP3_COMMAND, timeout_ms, errors, &line);
+
+	return over == NULL && line.s != NULL ? run(io, table, arg, errors, line) : over;
 }

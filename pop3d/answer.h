@@ -17,6 +17,9 @@ void answer_f(struct io *, const char *, ...) PRINTF_LIKE(2, 3);
 void answer_number(struct io *, uint64_t, char behind);
 /* The capabilities (RFC 2449). user: USER and PASS are taken here; stls: TLS can begin; inside: after login. */
 void answer_capa(struct io *, bool user, bool stls, bool inside);
+/* Read one line of at most max octets. NULL: go on, with line->s NULL when there was something wrong with
+ * it, which the client has been told; else why the session is over. */
+const char *answer_line(struct io *, size_t max, int64_t timeout_ms, unsigned *errors, struct span *line) MUST_CHECK;
 /*
  * Read one line, run its command with arg, or say what is wrong with it. NULL: go on;
  * else why the session is over: the connection's end, the timeout, or too many errors.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/log.h"
+#include "lib/mail/credentials.h"
 #include "lib/sys/proc.h"
 #include "pop3d/answer.h"
 #include "pop3d/handover.h"
@@ -25,6 +26,8 @@ struct visitor {
 	struct secure_facts facts;
 	bool plaintext; /* USER and PASS are taken from here */
 	char user[LIMIT_POP3_COMMAND + 1]; /* "": none yet */
+	bool sasl;                 /* goes on: the next line is no command */
+	struct credentials credentials;
 	unsigned failures, errors;
 	const char *why; /* it ended; NULL: it goes on */
 };
@@ -35,24 +38,13 @@ plaintext_allowed(const struct login *l, const struct ip *peer)
 	struct access access = { 0 };
 	struct arena *arena;
 
-	switch (l->conf->plaintext_login) {
-	case PLAINTEXT_ALWAYS:
-		return true;
-	case PLAINTEXT_NEVER:
-		return false;
-	case PLAINTEXT_LOOPBACK:
-	case PLAINTEXT_TRUSTED:
-		break;
+	if (l->router != NULL) {
+		arena = arena_new();
+		router_refresh(l->router);
+		router_client(l->router, peer, &access, arena);
+		arena_free(arena);
 	}
-	if (ip_loopback(peer))
-		return true;
-	if (l->router == NULL)
-		return false;
-	arena = arena_new();
-	router_refresh(l->router);
-	router_client(l->router, peer, &access, arena);
-	arena_free(arena);
-	return access.trusted;
+	return conf_plaintext_login(l->conf, ip_loopback(peer), access.trusted);
 }
 
 static bool
@@ -104,12 +96,24 @@ refused(struct visitor *v, enum auth_answer answer)
 }
 
 static void
+check(struct visitor *v, const char *user, const char *password)
+{
+	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
+	enum auth_answer answer = auth_check(&v->login->auth, user, password, v->tls ? "pop3s" : "pop3", v->client,
+	    mailbox, ticket);
+
+	if (answer == AUTH_YES)
+		hand_over(v, ticket);
+	else
+		refused(v, answer);
+	explicit_bzero(ticket, sizeof(ticket));
+}
+
+static void
 cmd_pass(void *arg, const struct words_given *given)
 {
 	struct visitor *v = arg;
-	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
 	char password[LIMIT_POP3_COMMAND + 1];
-	enum auth_answer answer;
 
 	if (refuse_plaintext(v))
 		return;
@@ -119,14 +123,59 @@ cmd_pass(void *arg, const struct words_given *given)
 	}
 	memcpy(password, given->text.s, given->text.len);
 	password[given->text.len] = '\0';
-	answer = auth_check(&v->login->auth, v->user, password, v->tls ? "pop3s" : "pop3", v->client,
-	    mailbox, ticket);
+	check(v, v->user, password);
 	explicit_bzero(password, sizeof(password));
-	if (answer == AUTH_YES)
-		hand_over(v, ticket);
+}
+
+/* RFC 5034, 4. */
+static void
+sasl_step(struct visitor *v, enum credentials_step step)
+{
+	struct credentials *c = &v->credentials;
+
+	v->sasl = step == CREDENTIALS_MORE;
+	switch (step) {
+	case CREDENTIALS_MORE:
+		answer_f(&v->io, "+ %s\r\n", c->challenge);
+		return;
+	case CREDENTIALS_READY:
+		check(v, c->login, c->password);
+		break;
+	case CREDENTIALS_CANCELLED:
+		io_puts(&v->io, "-ERR cancelled\r\n");
+		break;
+	case CREDENTIALS_UNKNOWN:
+		io_puts(&v->io, "-ERR no such mechanism here\r\n");
+		break;
+	case CREDENTIALS_MALFORMED:
+		io_puts(&v->io, "-ERR not what this mechanism wants, in base64\r\n");
+		break;
+	}
+	credentials_wipe(c);
+}
+
+static void
+cmd_auth(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+	struct span initial = given->text, mechanism = span_cut(&initial, ' ');
+
+	if (!refuse_plaintext(v))
+		sasl_step(v, credentials_begin(&v->credentials, mechanism, initial));
+}
+
+/* Behind a "+ ": no command, and longer ones than commands are. */
+static const char *
+next_of_sasl(struct visitor *v, int64_t wait_ms)
+{
+	struct span line;
+	const char *over = answer_line(&v->io, LIMIT_SMTP_AUTH, wait_ms, &v->errors, &line);
+
+	if (over == NULL && line.s != NULL)
+		sasl_step(v, credentials_feed(&v->credentials, line));
 	else
-		refused(v, answer);
-	explicit_bzero(ticket, sizeof(ticket));
+		v->sasl = false;
+	return over;
 }
 
 static void
@@ -193,6 +242,7 @@ cmd_quit(void *arg, const struct words_given *given)
 static const struct command commands[] = {
 	{ "USER", ARGS_TEXT, cmd_user },
 	{ "PASS", ARGS_TEXT, cmd_pass },
+	{ "AUTH", ARGS_TEXT, cmd_auth },
 	{ "CAPA", ARGS_NONE, cmd_capa },
 	{ "STLS", ARGS_NONE, cmd_stls },
 	{ "QUIT", ARGS_NONE, cmd_quit },
@@ -207,6 +257,8 @@ login_serve(struct login *l, const struct gate_conn *conn)
 	struct buf client = BUF_INIT(sizeof(v.client) - 1);
 	int64_t wait_ms = (int64_t)l->conf->pop3d_timeout * 1000;
 
+	if (wait_ms > LOGIN_WAIT_MS)
+		wait_ms = LOGIN_WAIT_MS;
 	ip_add(&client, &conn->peer);
 	strlcpy(v.client, buf_str(&client), sizeof(v.client));
 	buf_free(&client);
@@ -218,8 +270,8 @@ login_serve(struct login *l, const struct gate_conn *conn)
 	if (v.why == NULL)
 		answer_f(&v.io, "+OK %s POP3\r\n", l->conf->hostname);
 	while (v.why == NULL) {
-		const char *over = answer_next(&v.io, commands, &v, &v.errors,
-		    wait_ms < LOGIN_WAIT_MS ? wait_ms : LOGIN_WAIT_MS);
+		const char *over = v.sasl ? next_of_sasl(&v, wait_ms) :
+		    answer_next(&v.io, commands, &v, &v.errors, wait_ms);
 
 		if (v.why == NULL)
 			v.why = over;

@@ -71,6 +71,8 @@ cmd_ehlo(struct session *s, struct span arg)
 	    (unsigned long long)s->d->conf.message_size_limit);
 	if (!s->tls && secure_ready(&s->d->secure))
 		buf_adds(text, "\nSTARTTLS");
+	if (login_offered(s))
+		buf_adds(text, "\nAUTH " CREDENTIALS_OFFERED);
 	return reply_say(SAY_HELLO, buf_str(text));
 }
 
@@ -110,8 +112,10 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 		return say(SAY_SENDER_UTF8);
 	if (limit != 0 && params->size > limit)
 		return say(SAY_TOO_LARGE);
+	if (!login_may_send_as(s, path))
+		return say(SAY_SENDER_RIGHTS);
 	sender = canonical(s, path);
-	if (sender[0] != '\0')
+	if (sender[0] != '\0' && s->user[0] == '\0') /* a login counts for more than any list */
 		router_sender(&s->d->router, sender, &access, s->d->arena);
 	if (access.reject != NULL)
 		return refuse(access.reject);
@@ -131,7 +135,7 @@ cmd_mail(struct session *s, struct span arg)
 	enum said said;
 	ssize_t n;
 
-	if (s->submission && !s->access.trusted)
+	if (s->submission && !s->access.trusted && s->user[0] == '\0')
 		return say(SAY_AUTH_FIRST);
 	n = take_path(arg, "FROM:", PATH_REVERSE, &path, &syntax);
 	if (n == -1)
@@ -194,6 +198,8 @@ route_recipient(struct session *s, const struct path *path)
 	s->rcpt = address;
 	client.no_relay = client.no_relay || s->helo_no_relay || s->tx.no_relay;
 	client.no_local = client.no_local || s->helo_no_local || s->tx.no_local;
+	if (s->user[0] != '\0') /* a login counts for more than any list */
+		client = (struct access){ .trusted = true };
 	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay, client.trusted || s->submission,
 	    s->d->arena, &route, NULL);
 	if (route.outcome != SENT)
@@ -329,11 +335,11 @@ static const struct command commands[] = {
 	{ "NOOP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_noop },
 	{ "VRFY",     ANY,                SAME,     SAY_UNKNOWN,     cmd_vrfy },
 	{ "HELP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_help },
+	{ "AUTH",     READY,              SAME,     SAY_MAIL_TWICE,  login_begin },
 	{ "STARTTLS", START | READY,      SHAKING,  SAY_MAIL_TWICE,  cmd_starttls },
 	{ "QUIT",     ANY,                GONE,     SAY_UNKNOWN,     cmd_quit },
 	/* known, and not served here (RFC 5321, 4.2.4) */
 	{ "EXPN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
-	{ "AUTH",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "BDAT",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ETRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ATRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
@@ -365,9 +371,14 @@ struct reply
 command_run(struct session *s, struct span line)
 {
 	struct span arg = line, verb = span_cut(&arg, ' ');
-	const struct command *c = find(s, verb);
+	const struct command *c;
 	struct reply r;
 
+	if (s->state == SASL)
+		return login_go_on(s, line);
+	if (line.len > LIMIT_SMTP_COMMAND - 2 && !span_case_is(verb, "AUTH"))
+		return say(SAY_TOO_LONG);
+	c = find(s, verb);
 	if (c == NULL)
 		return say(SAY_UNKNOWN);
 	s->verb = c->verb;

@@ -41,11 +41,13 @@ file_flush(struct file *f)
 static const char *
 with(const struct session *s)
 {
+	static const char *const utf8[2][2] = { { "UTF8SMTP", "UTF8SMTPS" }, { "UTF8SMTPA", "UTF8SMTPSA" } };
+	static const char *const esmtp[2][2] = { { "ESMTP", "ESMTPS" }, { "ESMTPA", "ESMTPSA" } };
+	bool login = s->user[0] != '\0';
+
 	if (s->tx.params.smtputf8)
-		return s->tls ? "UTF8SMTPS" : "UTF8SMTP"; /* RFC 6531, 4.3 */
-	if (s->tls)
-		return "ESMTPS"; /* RFC 3848 */
-	return s->esmtp ? "ESMTP" : "SMTP";
+		return utf8[login][s->tls]; /* RFC 6531, 4.3 */
+	return s->esmtp || s->tls || login ? esmtp[login][s->tls] : "SMTP"; /* RFC 3848 */
 }
 
 /* The only final recipient, if it is a mailbox here. */
@@ -179,7 +181,7 @@ accepted(struct session *s, const struct envelope *env)
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
 	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how),
-	    LS("tls", s->facts.version));
+	    LS("tls", s->facts.version), LS("user", s->user));
 	for (const struct alias *a = s->tx.aliases; a != NULL; a = a->next)
 		log_event(EV_SMTPD_ALIAS, LS("id", submit->id), LS("to", a->to), LN("rcpts", a->count), LS("rcpt", a->rcpt));
 	buf_reset(text);

@@ -17,6 +17,8 @@ enum said {
 	SAY_RCPT_OK,
 	SAY_GO_AHEAD,
 	SAY_START_TLS,
+	SAY_CHALLENGE,       /* text given: base64 */
+	SAY_AUTH_OK,
 	SAY_ACCEPTED,        /* text given: ID and how */
 	SAY_DISCARDED,
 	/* the client's grammar */
@@ -48,6 +50,15 @@ enum said {
 	/* policy and limits */
 	SAY_REFUSED,         /* text given */
 	SAY_AUTH_FIRST,
+	SAY_AUTH_TLS_FIRST,
+	SAY_AUTH_UNKNOWN,
+	SAY_AUTH_MALFORMED,
+	SAY_AUTH_CANCELLED,
+	SAY_AUTH_WRONG,      /* text given: authd's */
+	SAY_AUTH_LATER,      /* likewise */
+	SAY_AUTH_TOO_OFTEN,
+	SAY_AUTH_ALREADY,
+	SAY_SENDER_RIGHTS,
 	SAY_TOO_LARGE,
 	SAY_TOO_MANY_RCPTS,
 	SAY_TOO_MANY_ERRORS,

@@ -102,7 +102,7 @@ read_line(struct session *s, struct span *line)
 	if (proc_stopping && between_transactions(s) && io_unread(&s->d->io).len == 0)
 		return LINE_ERROR;
 	for (;;) {
-		got = io_line(&s->d->io, LIMIT_SMTP_COMMAND - 2, session_deadline(s), line);
+		got = io_line(&s->d->io, LIMIT_SMTP_AUTH - 2, session_deadline(s), line);
 		if (got != LINE_ERROR || errno != EINTR)
 			return got;
 		session_interrupted(s);
@@ -123,6 +123,7 @@ step(struct session *s)
 		answer(s, command_run(s, line));
 		return;
 	case LINE_LONG:
+		s->state = s->state == SASL ? READY : s->state;
 		answer(s, reply_say(SAY_TOO_LONG, NULL));
 		return;
 	case LINE_BARE:
@@ -174,7 +175,7 @@ start_tls(struct session *s)
 	s->tls = fd != -1;
 	s->state = s->tls ? START : GONE;
 	s->esmtp = false;
-	s->helo[0] = '\0';
+	s->helo[0] = s->user[0] = '\0';
 	s->helo_no_relay = s->helo_no_local = false;
 	if (!s->tls)
 		s->why = "no TLS";

@@ -4,9 +4,11 @@
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
 
+#include "lib/mail/credentials.h"
 #include "lib/net/gate.h"
 #include "lib/store/conf.h"
 #include "lib/sys/io.h"
+#include "lib/wire/auth.h"
 #include "lib/wire/secure.h"
 #include "lib/wire/submit.h"
 #include "smtpd/params.h"
@@ -24,6 +26,7 @@ struct smtpd {
 	struct router router;
 	struct submit submit;
 	struct secure secure; /* tlsd */
+	struct auth auth;     /* authd */
 	struct io io;
 	struct arena *arena;  /* of one transaction */
 	struct buf text;      /* of one reply, one address: scratch */
@@ -38,6 +41,7 @@ enum {
 	RCPT = 8,  /* and at least one RCPT */
 	BODY = 16, /* 354 said */
 	SHAKING = 64, /* 220 said to STARTTLS */
+	SASL = 128, /* 334 said to AUTH */
 	GONE = 32,
 	ANY = START | READY | MAIL | RCPT,
 	SAME = 0
@@ -65,6 +69,9 @@ struct session {
 	bool odmr;                /* RFC 2645: we called the client, to bring us our mail */
 	bool tls;                 /* TLS is there */
 	struct secure_facts facts; /* of it */
+	char user[LIMIT_ADDRESS + 1]; /* who has logged in: a mailbox; "" */
+	struct credentials credentials; /* while SASL goes on */
+	unsigned login_failures;
 	bool esmtp;
 	char client[64];          /* "[192.0.2.1]" */
 	char helo[LIMIT_DOMAIN + 1];
@@ -92,6 +99,12 @@ const char *session_keep_text(struct session *);
 
 /* commands.c: the answer to one line; moves the state. */
 struct reply command_run(struct session *, struct span line);
+/* login.c: AUTH (RFC 4954), and the line behind a 334. */
+bool login_offered(const struct session *);
+struct reply login_begin(struct session *, struct span arg);
+struct reply login_go_on(struct session *, struct span line);
+/* Whether who has logged in may send as this. */
+bool login_may_send_as(struct session *, const struct path *sender);
 /* receive.c: the message behind 354. Code 0: the client is gone (s->why). */
 struct reply receive_message(struct session *);
 

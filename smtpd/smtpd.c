@@ -158,6 +158,7 @@ enter_worker(void *arg)
 	buf_free(&why);
 	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
 	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
+	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
 	io_open(&d->io, -1);
 	d->arena = arena_new();
 	buf_init(&d->text, 64 * 1024);

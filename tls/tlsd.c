@@ -30,7 +30,7 @@
 #include "tls/tickets.h"
 
 #define LOOK_MS 60000   /* at the certificates' files, should inotify have missed something */
-#define SETTLE_MS 1000  /* a renewal writes several files */
+#define SETTLE_MS 400  /* a renewal writes several files */
 #define STOP_GRACE_MS 6000
 
 struct tlsd {

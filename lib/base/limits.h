@@ -8,6 +8,7 @@
 #define LIMIT_DOMAIN 255         /* octets; RFC 5321, 4.5.3.1.2 */
 #define LIMIT_PATH 256           /* octets, brackets included; RFC 5321, 4.5.3.1.3 */
 #define LIMIT_ADDRESS 320        /* local-part, "@", domain */
+#define LIMIT_SMTP_AUTH 12288    /* octets of a line of AUTH; RFC 4954, 4 */
 #define LIMIT_SMTP_COMMAND 2048  /* octets; RFC 5321, 4.5.3.1.4 asks 512, extensions add */
 #define LIMIT_SMTP_REPLY 2048    /* octets a line kept from a server; RFC 5321, 4.5.3.1.5 asks 512 */
 #define LIMIT_REPLY_LINES 100    /* lines of one multi-line reply */

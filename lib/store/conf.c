@@ -40,6 +40,7 @@ static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };
 static const char *const names_choices[] = { "auto", "always", NULL };
 static const char *const level_choices[] = { "notice", "detail", NULL };
+static const char *const sender_choices[] = { "own", "local", "any", NULL };
 static const char *const login_choices[] = { "loopback", "trusted", "never",
 	"always", NULL };
 static const char *const sandbox_choices[] = { "off", "auto", "required", NULL };
@@ -74,6 +75,8 @@ static const struct setting settings[] = {
 	{ "smtpd_session_timeout",     DURATION, AT(smtpd_session_timeout),         "1h", 1, DAYS(7), NULL },
 	{ "smtpd_errors",              NUMBER,   AT(smtpd_errors),                  "20", 1, 10000, NULL },
 	{ "smtp_bare_newline",         BOOL,     AT(smtpd_bare_newline_normalize),  "reject", 0, 0, newline_choices },
+
+	{ "sender_rights",             CHOICE,   AT(sender_rights),                 "own", 0, 0, sender_choices },
 
 	{ "plaintext_login",           CHOICE,   AT(plaintext_login),               "loopback", 0, 0, login_choices },
 	{ "pop3d_workers",             NUMBER,   AT(pop3d_workers),                 "50", 1, 10000, NULL },
@@ -522,4 +525,20 @@ conf_print(const struct conf *c, struct buf *out)
 		add_value(out, c, &settings[i]);
 		buf_addc(out, '\n');
 	}
+}
+
+bool
+conf_plaintext_login(const struct conf *c, bool loopback, bool trusted)
+{
+	switch (c->plaintext_login) {
+	case PLAINTEXT_ALWAYS:
+		return true;
+	case PLAINTEXT_NEVER:
+		return false;
+	case PLAINTEXT_LOOPBACK:
+		return loopback;
+	case PLAINTEXT_TRUSTED:
+		return loopback || trusted;
+	}
+	return false;
 }

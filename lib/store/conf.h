@@ -17,6 +17,7 @@
 #include "lib/sys/sandbox.h"
 
 enum plaintext_login { PLAINTEXT_LOOPBACK, PLAINTEXT_TRUSTED, PLAINTEXT_NEVER, PLAINTEXT_ALWAYS };
+enum sender_rights { SENDER_OWN, SENDER_LOCAL, SENDER_ANY };
 
 struct conf {
 	/* who we are */
@@ -41,7 +42,8 @@ struct conf {
 	uint64_t smtpd_session_timeout; /* seconds in all; 3600 */
 	uint64_t smtpd_errors;    /* errors before 421; 20 */
 	bool smtpd_bare_newline_normalize; /* smtp_bare_newline = reject | normalize (trusted only) */
-	/* pop3d, authd */
+	enum sender_rights sender_rights; /* own: of those who have logged in */
+	/* pop3d, smtpd, authd */
 	enum plaintext_login plaintext_login; /* loopback */
 	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address;
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
@@ -82,6 +84,8 @@ struct conf {
 /* Defaults, then the file (may be absent) over them. 0; -1 with errors appended to why as
  * "FILE:LINE: ...\n", all of them. */
 int conf_read(struct conf *, const char *file, struct buf *why) MUST_CHECK;
+/* May a password come without TLS from this client? */
+bool conf_plaintext_login(const struct conf *, bool loopback, bool trusted);
 /* The line that sets this; 0: none does. */
 unsigned conf_line(const char *file, const char *setting);
 /* The names there are with their defaults, for the test that compares them with the manual. NULL: no more. */

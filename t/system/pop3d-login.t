@@ -21,6 +21,46 @@ for login, what in (('ann', 'a bare name, in the only domain'), ('ann@example.or
     is_(answer(login, 'secret'), '+OK ann@example.org has 0 messages', what)
 is_(answer('bob', 'pass word '), '+OK bob@example.org has 0 messages', 'blanks belong to a password')
 
+# AUTH (RFC 5034). b64 of "\0ann\0secret", "ann", "secret".
+with house.pop3() as p:
+    p.talk('''
+        S: +OK*
+        C: AUTH
+        S: -ERR wrong arguments
+        C: AUTH GSSAPI
+        S: -ERR no such mechanism here
+        C: AUTH PLAIN
+        S: + *
+        C: *
+        S: -ERR cancelled
+        C: AUTH PLAIN no-base64
+        S: -ERR not what this mechanism wants, in base64
+        C: AUTH PLAIN
+        S: + *
+        C: AGFubgBzZWNyZXQ=
+        S: +OK ann@example.org has 0 messages
+        C: AUTH PLAIN
+        S: -ERR unknown command
+        C: QUIT
+        S: +OK
+    ''', 'AUTH PLAIN, and its errors')
+with house.pop3() as p:
+    p.talk('''
+        S: +OK*
+        C: AUTH LOGIN
+        S: + VXNlcm5hbWU6
+        C: YW5u
+        S: + UGFzc3dvcmQ6
+        C- c2VjcmV0\\r\\nSTAT\\r\\n
+        S: +OK ann@example.org has 0 messages
+        S: +OK 0 0
+    ''', 'AUTH LOGIN, with a command pipelined behind it')
+with house.pop3() as p:
+    p.cmd()
+    p.cmd('AUTH PLAIN')
+    like(p.cmd('A' * 12300), r'^-ERR line too long', 'a line over 12,288 octets')
+    like(p.cmd('CAPA'), r'^\+OK', '... ends the exchange, not the session')
+
 # Wrong ones, at the same time: each is answered late, none delays another.
 results = {}
 

@@ -31,6 +31,7 @@ talk('the greeting, CAPA and QUIT before login', '''
     S: TOP
     S: UIDL
     S: USER
+    S: SASL PLAIN LOGIN
     S: PIPELINING
     S: RESP-CODES
     S: AUTH-RESP-CODE
@@ -60,6 +61,7 @@ talk('CAPA after login names the implementation', '''
     S: TOP
     S: UIDL
     S: USER
+    S: SASL PLAIN LOGIN
     S: PIPELINING
     S: RESP-CODES
     S: AUTH-RESP-CODE

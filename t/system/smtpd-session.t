@@ -99,7 +99,7 @@ talk('NOOP, VRFY, HELP and what is not served here', '''
     C: STARTTLS
     S: 454 4.7.0 *
     C: AUTH PLAIN AGEAYg==
-    S: 502 5.5.1 *
+    S: 503 5.5.1 *
     C: GET / HTTP/1.1
     S: 500 5.5.2 *
     C:

@@ -1,0 +1,125 @@
+/*
+ * login: AUTH (RFC 4954), and what a login entitles to.
+ *
+ * Knows when a password may be said and who may send as whom; whether it is right authd knows. The ticket for
+ * mailboxes that comes with the answer is not used here, and runs out.
+ */
+#include <string.h>
+
+#include "lib/base/ascii.h"
+#include "smtpd/session.h"
+
+#define FAILURES_MAX 3
+
+/* Passwords are for our own people's programs, not for other mail servers. */
+bool
+login_offered(const struct session *s)
+{
+	return s->submission && s->user[0] == '\0' &&
+	    (s->tls || conf_plaintext_login(&s->d->conf, ip_loopback(&s->conn->peer), s->access.trusted));
+}
+
+static struct reply
+say(enum said said)
+{
+	return reply_say(said, NULL);
+}
+
+static struct reply
+refuse(struct session *s, enum auth_answer answer)
+{
+	if (answer == AUTH_NO && ++s->login_failures >= FAILURES_MAX)
+		return say(SAY_AUTH_TOO_OFTEN);
+	return reply_say(answer == AUTH_NO ? SAY_AUTH_WRONG : SAY_AUTH_LATER, s->d->auth.reason);
+}
+
+static struct reply
+check(struct session *s)
+{
+	struct credentials *c = &s->credentials;
+	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
+	struct buf address = BUF_INIT(64);
+	enum auth_answer answer;
+
+	ip_add(&address, &s->conn->peer);
+	answer = auth_check(&s->d->auth, c->login, c->password, s->conn->service, buf_str(&address), mailbox, ticket);
+	explicit_bzero(ticket, sizeof(ticket));
+	buf_free(&address);
+	if (answer != AUTH_YES)
+		return refuse(s, answer);
+	strlcpy(s->user, mailbox, sizeof(s->user));
+	return say(SAY_AUTH_OK);
+}
+
+static struct reply
+go_on(struct session *s, enum credentials_step step)
+{
+	struct reply r = say(SAY_AUTH_MALFORMED);
+
+	s->state = READY;
+	switch (step) {
+	case CREDENTIALS_MORE:
+		s->state = SASL;
+		return reply_say(SAY_CHALLENGE, s->credentials.challenge);
+	case CREDENTIALS_READY:
+		r = check(s);
+		break;
+	case CREDENTIALS_CANCELLED:
+		r = say(SAY_AUTH_CANCELLED);
+		break;
+	case CREDENTIALS_UNKNOWN:
+		r = say(SAY_AUTH_UNKNOWN);
+		break;
+	case CREDENTIALS_MALFORMED:
+		break;
+	}
+	credentials_wipe(&s->credentials);
+	return r;
+}
+
+struct reply
+login_begin(struct session *s, struct span arg)
+{
+	struct span mechanism = span_cut(&arg, ' ');
+
+	if (!s->submission)
+		return say(SAY_NOT_HERE);
+	if (s->user[0] != '\0')
+		return say(SAY_AUTH_ALREADY);
+	if (!login_offered(s))
+		return say(SAY_AUTH_TLS_FIRST);
+	if (mechanism.len == 0)
+		return say(SAY_NEEDS_ARGUMENT);
+	return go_on(s, credentials_begin(&s->credentials, mechanism, arg));
+}
+
+struct reply
+login_go_on(struct session *s, struct span line)
+{
+	s->verb = "AUTH";
+	return go_on(s, credentials_feed(&s->credentials, line));
+}
+
+/* Is the mailbox among those who get what is sent to this address? */
+static bool
+leads_to(const struct route *route, const char *mailbox)
+{
+	for (const struct route_rcpt *r = route->rcpts; r != NULL; r = r->next)
+		if (r->action == RCPT_LOCAL && strcasecmp(r->address, mailbox) == 0)
+			return true;
+	return false;
+}
+
+bool
+login_may_send_as(struct session *s, const struct path *sender)
+{
+	const struct access ours = { .trusted = true };
+	struct route route = { 0 };
+
+	if (s->user[0] == '\0' || s->d->conf.sender_rights == SENDER_ANY || sender->local.len == 0)
+		return true; /* the null sender is for notifications (RFC 8098, 3) */
+	router_rcpt(&s->d->router, sender, &ours, false, true, s->d->arena, &route, NULL);
+	if (route.outcome != SENT)
+		return false;
+	return s->d->conf.sender_rights == SENDER_LOCAL || leads_to(&route, s->user);
+}
