@@ -1,7 +1,7 @@
 /*
  * collect: fetch mail from upstream accounts, sort it, put it into the queue.
  *
- * posthouse collect [now] [ACCOUNT ...]; collect --status; collect --explain FILE --account NAME;
+ * posthouse collect [now] [ACCOUNT ...]; collect --status; collect --explain FILE;
  * collect --replay ACCOUNT.
  */
 #include <errno.h>
@@ -35,7 +35,7 @@ static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
-    "       collect [-C DIR] --explain FILE --account NAME\n"
+    "       collect [-C DIR] --explain FILE [--account NAME]\n"
     "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n"
     "       collect [-C DIR] --replay ACCOUNT [--dry-run]\n"
     "       collect [-C DIR] assign ID USER [--remember [list-id | address]]\n";
@@ -97,7 +97,7 @@ read_options(struct collect *c, int argc, char *argv[])
 		c->names++;
 		c->count--;
 	}
-	if ((c->explain != NULL) != (c->account != NULL) || (c->dry && c->replay == NULL) ||
+	if ((c->explain == NULL && c->account != NULL) || (c->dry && c->replay == NULL) ||
 	    (c->replay != NULL && c->count > 0) || (c->remember && !c->assign) ||
 	    (c->assign && (c->count < 2 || c->count > 2 + (size_t)c->remember))) {
 		fputs(usage, stderr);

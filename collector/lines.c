@@ -21,8 +21,16 @@ add_octets(struct buf *b, uint64_t octets)
 void
 line_put(const struct buf *b)
 {
-	for (size_t i = 0; i < b->len; i++)
-		putchar(ascii_print((unsigned char)b->s[i]) || (unsigned char)b->s[i] >= 0xa0 ? b->s[i] : '?');
+	for (size_t i = 0; i < b->len;) {
+		unsigned cp = 0;
+		size_t n = utf8_char(b->s + i, b->len - i, &cp);
+
+		if (n > 0 && cp >= 0x20 && cp != 0x7f && (cp < 0x80 || cp >= 0xa0))
+			fwrite(b->s + i, 1, n, stdout);
+		else
+			putchar('?');
+		i += n > 0 ? n : 1;
+	}
 	putchar('\n');
 	fflush(stdout);
 }

@@ -312,6 +312,25 @@ in_group(const struct sorter *s, struct span name, size_t group)
 	return false;
 }
 
+/* What looks like evidence and is none: the sender could have written it. */
+static void
+explain_below(const struct sorter *s, bool (*is_evidence)(const struct sorter *, const struct sort_field *), const char *what)
+{
+	for (size_t i = s->zone; s->explain != NULL && i < s->h->n; i++) {
+		const struct sort_field *f = &s->h->v[i];
+
+		if (is_evidence(s, f))
+			sort_explain(s->explain, "%.*s%s: not believed, it stands below the zone: %.*s", (int)f->name.len,
+			    f->name.s, what, (int)f->value.len, f->value.s);
+	}
+}
+
+static bool
+is_envelope_header(const struct sorter *s, const struct sort_field *f)
+{
+	return in_group(s, f->name, 0) || in_group(s, f->name, 1) || in_group(s, f->name, 2);
+}
+
 static enum verdict
 by_envelope_header(struct sorter *s)
 {
@@ -321,6 +340,8 @@ by_envelope_header(struct sorter *s)
 
 	if (up->envelope == UPSTREAM_ENVELOPE_NONE)
 		return SAYS_NOTHING;
+	if (!up->envelope_any)
+		explain_below(s, is_envelope_header, "");
 	for (size_t group = 0; group < 3; group++) {
 		uint64_t nth = 0;
 
@@ -342,11 +363,24 @@ by_envelope_header(struct sorter *s)
 
 /* --- stage 2: the for clauses of the zone --------------------------------- */
 
+static bool
+has_for(const struct sorter *s, const struct sort_field *f)
+{
+	struct trace t;
+
+	(void)s;
+	if (!sort_is_received(f))
+		return false;
+	trace_parse(f->value, &t);
+	return t.rcpt.s != NULL;
+}
+
 static enum verdict
 by_received_for(struct sorter *s)
 {
 	enum verdict all = SAYS_NOTHING;
 
+	explain_below(s, has_for, " for");
 	for (size_t i = s->zone; i-- > 0;) {
 		struct trace t;
 		struct span word;
@@ -463,6 +497,14 @@ field_is_list(struct sorter *s, const struct sort_field *f, const struct sort_li
 	return false;
 }
 
+static void
+note_unknown_list(struct sorter *s, struct span id)
+{
+	sort_explain(s->explain, "List-Id: %.*s is in no list=", (int)id.len, id.s);
+	if (*s->out->list == '\0')
+		s->out->list = arena_dupn(s->arena, id.s, id.len);
+}
+
 static enum verdict
 by_list_rule(struct sorter *s)
 {
@@ -483,6 +525,9 @@ by_list_rule(struct sorter *s)
 		if (v == SAYS_NOTHING)
 			v = decide(s, SORT_LIST_RULE, s->h->v[k].name);
 	}
+	for (size_t k = 0; k < s->h->n && v == SAYS_NOTHING; k++)
+		if (span_case_is(s->h->v[k].name, "List-Id"))
+			note_unknown_list(s, sort_list_id(s->h->v[k].value, s->arena));
 	return v;
 }
 
@@ -550,8 +595,11 @@ field_names(struct sorter *s, const struct sort_field *f, bool *ours)
 		if (e[i].extra.s != NULL && !shared(s))
 			continue; /* two @: malformed */
 		sort_key(e[i].local, e[i].domain, s->arena, &k);
-		if (!is_ours(s, &k))
+		if (!is_ours(s, &k)) {
+			sort_explain(s->explain, "%s: %.*s@%.*s is not ours", what, (int)k.local.len, k.local.s,
+			    (int)k.domain.len, k.domain.s);
 			continue;
+		}
 		*ours = true;
 		named = entry_names(s, &e[i], &k, what) || named;
 	}
@@ -791,7 +839,7 @@ sort_message(const struct sort_account *a, const struct sort_header *h, struct a
 {
 	struct sorter s = { .a = a, .h = h, .arena = arena, .out = out, .explain = explain };
 
-	*out = (struct sort_result){ .field = "", .reason = "", .unknown = "" };
+	*out = (struct sort_result){ .field = "", .reason = "", .unknown = "", .list = "" };
 	out->gets = arena_alloc(arena, a->user_count * sizeof(*out->gets));
 	if (too_many_hops(&s))
 		return;

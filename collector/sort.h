@@ -58,6 +58,7 @@ struct sort_result {
 	const char *field;      /* the header field it was decided by; "" */
 	const char *reason;     /* of a fallback or loop: a word; "" */
 	const char *unknown;    /* the first address of ours that is nobody's, or phrase that names nobody; "" */
+	const char *list;       /* the identifier of a mailing list that is in no list=; "" */
 };
 /* Memory from the arena. explain, if not NULL, gets a line a step. */
 void sort_message(const struct sort_account *, const struct sort_header *, struct arena *,

@@ -149,8 +149,8 @@ sort_zone(const struct sort_account *a, const struct sort_header *h, struct buf 
 		hop = judge(a, &t);
 		by = t.by.s != NULL ? trace_word(t.by) : SPAN("(nobody)");
 		if (hop == HOP_OUTSIDE) {
-			sort_explain(explain, "zone: Received %zu, by %.*s, is not the upstream's: the zone ends above it",
-			    hops + 1, (int)by.len, by.s);
+			sort_explain(explain, "zone: Received %zu, by %.*s, is not the upstream's (in no trusted=), not "
+			    "believed: the zone ends above it", hops + 1, (int)by.len, by.s);
 			return hops > 0 ? end : i;
 		}
 		end = i + 1;

@@ -263,7 +263,7 @@ sort(struct take *t)
 		return;
 	}
 	t->result = (struct sort_result){ .class = SORT_ASSIGNED, .count = 1, .field = "", .reason = "",
-		.gets = arena_alloc(t->arena, t->account->people_count * sizeof(bool)) };
+		.unknown = "", .list = "", .gets = arena_alloc(t->arena, t->account->people_count * sizeof(bool)) };
 	t->result.gets[*t->assigned] = true;
 }
 

@@ -207,5 +207,48 @@ up.messages = {'next': message(41, to=b'"Annie S." <mail@isp.example>')}
 house.ph('collect')
 is_(heads('ann'), [('ann@here.example', 'account=office evidence=assigned'),
                    ('ann@here.example', 'account=office evidence=display-name header=To')], '... in force')
+
+# --- explained
+
+empty()
+text = (b'X-Original-To: Info+x@example.org\r\n' + HOP.replace(b'; x', b' for <b@else.example>; x') +
+        b'Delivered-To: ann@example.org\r\nReceived: from a by b for <ann@example.org>; x\r\n' +
+        b'List-Id: <x\x1b[1my.example>\r\n' + message(50, to='Björn <ann@else.example>, bob@example.org'.encode()))
+eml = house.path('letter.eml')
+eml.write_bytes(text)
+house.set_map('upstreams', entry(up))
+expected = """account: office, kind=domain
+domains: example.org
+trusted: .isp.example
+zone: Received 1, by mx.isp.example, took the message from outside: the zone ends with it
+Delivered-To: not believed, it stands below the zone: ann@example.org
+X-Original-To: info+x@example.org is ours, but nobody's
+fallback: carol (unknown-user)
+class: fallback
+reason: unknown-user
+for: carol -> carol@example.org
+rule: nobody else was found (fallback=)
+"""
+is_(house.ph('collect', '--explain', eml).stdout, expected, '--explain')
+is_(house.ph('collect', '--explain', '-', '--account', 'office', input=text).stdout, expected, '... of standard input')
+p = house.ph('collect', '--explain', '-', input=text.partition(b'\r\n')[2])
+like(p.stdout, r"""zone ends with it
+Delivered-To: not believed, it stands below the zone: ann@example\.org
+Received for: not believed, it stands below the zone: from a by b for <ann@example\.org>; x
+Received for: b@else\.example says nothing
+List-Id: x\?\[1my\.example is in no list=
+To: ann@else\.example is not ours
+To: bob@example\.org is known
+class: header-recipient
+by: To
+for: bob -> bob@example\.org
+rule: known users among the addresses of ours that it was written to""", 'each line that is looked at, no control characters')
+house.set_map('upstreams', entry(up) + entry(up, name='other', words='kind=single users=bob'))
+is_(house.ph('collect', '--explain', eml, check=False).returncode, 64, 'several accounts: which?')
+up.messages = {'explained': message(51, to=b'ann@example.org')}
+house.ph('collect', 'office')
+like(house.ph('collect', '--explain', house.mail_files('ann')[0]).stdout,
+     r'^copy: it was sorted before: account=office evidence=header-recipient\naccount: office(.*\n)*To: ann@example\.org is known$',
+     'a copy from a mailbox tells where it came from')
 empty()
 done()
