@@ -327,7 +327,10 @@ forget_deleted(struct pop3 *s)
 	return rv;
 }
 
-/* Deletions count from here on (RFC 1939, 6). */
+/*
+ * Deletions count from here on (RFC 1939, 6). Without an answer they may: then the UIDs are forgotten, too, for a server
+ * may give them to others now. What is still there comes once more, and is known by its digest.
+ */
 static int
 quit(struct pop3 *s)
 {
@@ -338,6 +341,7 @@ quit(struct pop3 *s)
 	case POP3_OK:
 		return forget_deleted(s);
 	case POP3_STRANGE:
+		(void)!forget_deleted(s);
 		return -1;
 	default:
 		return pop3_failed(s, "the server did not delete all messages", text);

@@ -218,9 +218,26 @@ for k, (name, quirk) in enumerate((('QUIT refused', lambda conn, a: conn.send(b'
     taken, p = run(up, 75)
     is_(len(up.messages), 3, name + ': nothing is deleted')
     up.quirks.clear()
-    is_((run(up)[0], up.messages, retrs(up)), ([], {}, []), '... nothing comes again, and the next run deletes all')
+    is_((run(up)[0], up.messages), ([], {}), '... nothing comes again, and the next run deletes all')
+    is_(len(retrs(up)), 3 * k, '... %s being looked at' % ('after' if k else 'without'))
     up.messages['uid0001'] = message(2150 + k)
     is_(run(up)[0], lfs([message(2150 + k)]), '... a UID that is used again is new')
+
+fresh()
+up = c.office(mails(2, 2160))
+
+
+def deletes_silently(conn, a):
+    conn.up.budget = 0
+    conn.do_QUIT(a)
+
+
+up.quirks['QUIT'] = deletes_silently
+taken, p = run(up, 75)
+is_((taken, up.messages), (lfs(mails(2, 2160)), {}), 'the answer to QUIT is lost: all is deleted')
+up.budget, up.quirks = None, {}
+up.messages = {'uid0001': message(2170), 'uid0002': message(2171)}
+is_((run(up)[0], up.messages), (lfs(mails(2, 2170)), {}), '... other messages of the same size under the same UIDs are new')
 
 # --- several commands at a time
 
