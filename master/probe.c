@@ -45,6 +45,19 @@ split(const char *address, struct ip *ip, uint16_t *port)
 	return ip_parse(host, ip);
 }
 
+/* An address that is not this machine's may be another's: who answers there is not asked. */
+static bool
+is_here(const struct ip *ip)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = ip_to_sockaddr(ip, 0, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool here = fd == -1 || bind(fd, (struct sockaddr *)&ss, len) == 0 || errno != EADDRNOTAVAIL;
+
+	file_close(fd);
+	return here;
+}
+
 static int
 probe_tcp(const char *address, bool tls, const char *greeting, int wait_ms, struct buf *why)
 {
@@ -60,12 +73,11 @@ probe_tcp(const char *address, bool tls, const char *greeting, int wait_ms, stru
 		buf_addf(why, "%s: not an address", address);
 		return -1;
 	}
+	if (!is_here(&ip))
+		return 0; /* listened on before the machine has it */
 	dialogue_init(&d);
-	if (dialogue_connect(&d, &ip, port, "localhost", NULL, deadline, why) == -1) {
-		if (errno == EADDRNOTAVAIL)
-			rv = 0; /* listened on before the machine has it */
+	if (dialogue_connect(&d, &ip, port, "localhost", NULL, deadline, why) == -1)
 		goto out;
-	}
 	if (tls && dialogue_starttls(&d, &anybody, deadline, why) == -1)
 		goto out;
 	if (io_line_lenient(&d.io, 2048, deadline, &line) != LINE_OK) {
