@@ -14,6 +14,7 @@
 
 #include "collector/lock.h"
 #include "collector/secret.h"
+#include "collector/trouble.h"
 #include "collector/turn.h"
 #include "collector/wake.h"
 #include "lib/base/ascii.h"
@@ -25,9 +26,12 @@
 struct child {
 	struct house *house;
 	const struct chosen *account;
+	struct child_how how;
 	struct state *state;
 	int fd;              /* to the parent */
 	int lock;
+	struct account *opened;
+	struct trouble trouble;
 	int64_t told_ms;     /* when it was last told of progress */
 	int64_t begun_ms;    /* the run, or the round of one that stays */
 };
@@ -53,7 +57,7 @@ tell_progress(void *arg, const struct fetch_progress *p)
 
 /* A run, or a round, has ended: the log, the state and the parent hear of it. */
 static void
-end_run(struct child *c, struct report *r, enum fetch_result result)
+end_run(struct child *c, struct account *a, struct report *r, enum fetch_result result)
 {
 	const char *name = c->account->name;
 
@@ -64,6 +68,8 @@ end_run(struct child *c, struct report *r, enum fetch_result result)
 	log_event(EV_COLLECT_DONE, LS("account", name), LN("messages", r->run.messages), LN("octets", r->run.octets),
 	    LN("ms", r->ms), LS("error", r->run.error));
 	(void)!state_run_save(c->state, name, &r->run);
+	trouble_after(c->house, a, c->state, result, &r->run, &c->trouble);
+	r->not_before_s = c->trouble.not_before_s;
 	tell_parent(c, r);
 }
 
@@ -73,7 +79,7 @@ end_round(void *arg, struct state_run *run)
 	struct child *c = arg;
 	struct report r = { .kind = REPORT_ROUND, .run = *run };
 
-	end_run(c, &r, FETCH_OK);
+	end_run(c, c->opened, &r, FETCH_OK);
 	*run = (struct state_run){ .started_s = r.run.ended_s };
 	c->begun_ms = clock_mono_ms();
 }
@@ -115,8 +121,30 @@ fetch(struct child *c, struct account *a, struct state_run *run)
 	return FETCH_FAILED;
 }
 
+/* Is it to be left alone? Then that is all there is to tell. */
+static bool
+waits(struct child *c, struct account *a)
+{
+	struct report r = { .kind = REPORT_END, .waits = true };
+	struct buf why = BUF_INIT(sizeof(r.run.error));
+	uint32_t mark = trouble_mark(a, c->house, c->account->value);
+
+	trouble_load(c->state, a->name, &c->trouble);
+	if (trouble_waits(&c->trouble, mark, time(NULL)) && !c->how.at_once) {
+		trouble_add_text(&why, &c->trouble);
+		strlcpy(r.run.error, buf_str(&why), sizeof(r.run.error));
+		r.not_before_s = c->trouble.not_before_s;
+		tell_parent(c, &r);
+	} else {
+		r.waits = false;
+	}
+	c->trouble.mark = mark;
+	buf_free(&why);
+	return r.waits;
+}
+
 static void
-collect(struct child *c, bool stay)
+collect(struct child *c)
 {
 	struct report r = { .kind = REPORT_END, .run.started_s = time(NULL) };
 	struct buf why = BUF_INIT(sizeof(r.run.error));
@@ -124,17 +152,25 @@ collect(struct child *c, bool stay)
 	struct account a;
 
 	c->begun_ms = clock_mono_ms();
-	if (account_open(&a, c->house, c->account->name, c->account->value, &why) == 0) {
-		a.stay = stay && a.up.idle;
+	if (account_open(&a, c->house, c->account->name, c->account->value, &why) == -1) {
+		a = (struct account){ .name = c->account->name };
+		trouble_load(c->state, a.name, &c->trouble);
+	} else {
+		c->opened = &a;
+		if (waits(c, &a))
+			goto out;
+		a.stay = c->how.stay && a.up.idle;
 		if (a.stay)
 			lock_stay(c->lock);
 		if (secret_run(&a, &why) == 0 && turn_prepare(&a, c->house, &why) == 0)
 			result = fetch(c, &a, &r.run);
-		account_close(&a);
 	}
 	if (why.len > 0)
 		strlcpy(r.run.error, buf_str(&why), sizeof(r.run.error));
-	end_run(c, &r, result);
+	end_run(c, &a, &r, result);
+out:
+	if (c->opened != NULL)
+		account_close(&a);
 	buf_free(&why);
 }
 
@@ -159,7 +195,7 @@ tell_failure(struct child *c, const struct buf *why)
 }
 
 static void NORETURN
-child_main(struct child *c, bool stay)
+child_main(struct child *c)
 {
 	struct buf why = BUF_INIT(sizeof(((struct state_run *)NULL)->error));
 	bool joined = false;
@@ -173,7 +209,7 @@ child_main(struct child *c, bool stay)
 	else if (joined)
 		tell_of_other(c);
 	else
-		collect(c, stay);
+		collect(c);
 	state_close(c->state);
 	file_close(c->lock);
 	buf_free(&why);
@@ -181,7 +217,7 @@ child_main(struct child *c, bool stay)
 }
 
 pid_t
-child_start(struct house *h, const struct chosen *account, bool stay, int *fd)
+child_start(struct house *h, const struct chosen *account, struct child_how how, int *fd)
 {
 	int fds[2];
 	pid_t pid, parent = getpid();
@@ -191,7 +227,7 @@ child_start(struct house *h, const struct chosen *account, bool stay, int *fd)
 	if (pid == 0) {
 		file_close(fds[0]);
 		proc_follow_parent(parent);
-		child_main(&(struct child){ .house = h, .account = account, .fd = fds[1], .lock = -1 }, stay);
+		child_main(&(struct child){ .house = h, .account = account, .fd = fds[1], .lock = -1, .how = how });
 	}
 	file_close(fds[1]);
 	*fd = fds[0];

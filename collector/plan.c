@@ -99,6 +99,14 @@ add(struct reading *r, const char *name)
 	return p;
 }
 
+/* Its password may be another now; the process will see. */
+static void
+try_again(struct planned *p)
+{
+	p->not_before_s = p->last_s = 0;
+	p->fresh = true;
+}
+
 static int
 read_entry(void *arg, const char *name, struct span value)
 {
@@ -111,6 +119,8 @@ read_entry(void *arg, const char *name, struct span value)
 
 	if (p != NULL && p->text_mark == mark) {
 		p->there = true;
+		if (p->not_before_s > r->now_s && p->pid == 0)
+			try_again(p);
 		goto out;
 	}
 	if (upstream_parse(value, r->arena, &up, &why) == -1) { /* compile would not have let it pass */

@@ -34,6 +34,7 @@ struct crew {
 	struct job *jobs; /* one for each of choice */
 	size_t next, running;
 	bool terminal;
+	bool at_once; /* a person asks for these accounts */
 	bool told; /* SIGTERM came, and the others know */
 	int worst; /* exit code */
 };
@@ -70,6 +71,8 @@ end_job(struct crew *c, struct job *j, const struct report *r, const char *died)
 	clear_progress(c);
 	if (died != NULL) {
 		buf_addf(&line, "%s: failed: %s", j->account->name, died);
+	} else if (r->waits) {
+		buf_addf(&line, "%s: not tried: %s", j->account->name, r->run.error);
 	} else {
 		line_add_run(&line, j->account->name, &r->run);
 		buf_addf(&line, ", %lld.%lld s", (long long)(r->ms / 1000), (long long)(r->ms % 1000 / 100));
@@ -124,7 +127,7 @@ start_next(struct crew *c)
 	struct job *j = &c->jobs[c->next];
 
 	j->account = &c->choice.v[c->next++];
-	j->pid = child_start(c->house, j->account, false, &j->fd);
+	j->pid = child_start(c->house, j->account, (struct child_how){ .at_once = c->at_once }, &j->fd);
 	c->running++;
 }
 
@@ -209,6 +212,7 @@ run_accounts(struct house *h, char *const *names, size_t count, bool now)
 	if (count == 0 && !now)
 		leave_out_manual(&c.choice);
 	c.jobs = mem_alloc(c.choice.n + 1, sizeof(*c.jobs));
+	c.at_once = now || (c.terminal && count > 0);
 	if (c.terminal)
 		log_level_set(LOG_ERROR); /* a person looks on: the lines below tell */
 	if (c.terminal && c.choice.n == 0)

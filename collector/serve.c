@@ -81,7 +81,7 @@ start(struct serve *s, struct planned *p, bool may_stay)
 		return;
 	}
 	account.value = e.value;
-	p->pid = child_start(s->house, &account, may_stay && p->idle, &p->fd);
+	p->pid = child_start(s->house, &account, (struct child_how){ .stay = may_stay && p->idle }, &p->fd);
 	p->started_ms = p->heard_ms = clock_mono_ms();
 	p->stayed = p->ended = false;
 }

@@ -10,6 +10,7 @@
 
 #include "collector/choice.h"
 #include "collector/lines.h"
+#include "collector/trouble.h"
 #include "lib/base/log.h"
 
 static void
@@ -17,6 +18,7 @@ show_last(struct state *state, const char *name)
 {
 	struct buf line = BUF_INIT(1024);
 	struct state_run r;
+	struct trouble t;
 	char when[40];
 	time_t at;
 	struct tm tm;
@@ -29,6 +31,11 @@ show_last(struct state *state, const char *name)
 		line_add_run(&line, name, &r);
 		buf_addf(&line, ", on %s, %lld s: %s%s", when, (long long)(r.ended_s - r.started_s),
 		    *r.error != '\0' ? "failed: " : "ok", r.error);
+	}
+	trouble_load(state, name, &t);
+	if (t.cause != TROUBLE_NONE) {
+		buf_adds(&line, "; ");
+		trouble_add_text(&line, &t);
 	}
 	line_put(&line);
 	buf_free(&line);

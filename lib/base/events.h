@@ -58,6 +58,7 @@
 #define EV_COLLECT_DONE "collect.done"       /* account, messages, octets, ms, error */
 #define EV_COLLECT_WAKE "collect.wake"       /* account, answer or error */
 #define EV_COLLECT_ETRN "collect.etrn"       /* account, domain, result, pending, reply */
+#define EV_COLLECT_RECOVERED "collect.recovered" /* account, failures, since */
 #define EV_COLLECT_AUTH_FAILED "collect.auth_failed" /* account, reply */
 
 #endif

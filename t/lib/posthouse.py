@@ -451,13 +451,14 @@ class Pop3(Line):
 class House:
     """A temporary instance. Options of `posthouse setup` by name; conf adds lines to
     posthouse.conf, maps adds text to maps: maps={'aliases': 'sales@example.org ann\\n'}.
-    where: the directory it lies in (another file system), instead of the usual one.
+    where: the directory it lies in (another file system), instead of the usual one. postmaster: a user of
+    his own, whose mailbox gets notices; else it is the first user.
 
     The domain is example.org, listening on 127.0.0.1 at free ports: smtp_port,
     submission_port, pop3_port."""
 
     def __init__(self, domains=('example.org',), users=('ann:secret', 'bob:secret'), smarthost=None, conf='',
-                 maps=None, options=(), setup=True, where=None):
+                 maps=None, options=(), setup=True, where=None, postmaster=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='posthouse-', dir=where))
         os.chmod(self.dir, 0o755)
         self.domains = [domains] if isinstance(domains, str) else list(domains)
@@ -467,7 +468,10 @@ class House:
         self.known = {}  # pid → start time of what ever ran here
         _houses.append(self)
         if setup:
-            self.setup(users, smarthost, options)
+            self.setup(list(users) + ([postmaster + ':secret'] if postmaster else []), smarthost, options)
+            if postmaster:
+                self.set_map('domains', ''.join('%s local postmaster=%s@%s\n' % (d, postmaster, self.domain)
+                                                for d in self.domains), compile=False)
             # A test collects when it says so.
             self.conf('collect_serve = no\n' + conf, compile=False)
             for name, text in (maps or {}).items():

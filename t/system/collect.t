@@ -19,7 +19,7 @@ def message(n, to='ann@example.org', body=b'text\r\n'):
         to.encode(), n, n, body)
 
 
-house = House(users=['ann:secret', 'bob:secret', 'carol:secret'],
+house = House(users=['ann:secret', 'bob:secret', 'carol:secret'], postmaster='chief',
               conf='message_size_limit = 200k\ncollect_timeout = 3s\n')
 house.start()
 DOMAIN = 'kind=domain tls=none login=office domain=example.org fallback=carol trusted=.isp.example'

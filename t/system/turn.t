@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from posthouse import *
 from turn_upstream import Provider
 
-house = House(users=['ann:secret', 'bob:secret'], conf='collect_timeout = 1s\nsmtpd_timeout = 10s\n')
+house = House(users=['ann:secret', 'bob:secret'], postmaster='chief', conf='collect_timeout = 1s\nsmtpd_timeout = 10s\n')
 house.start()
 house.map('secrets', 'isp password=secret\nother password=wrong\n')
 
