@@ -37,14 +37,24 @@ open_notes(struct state *s, const char *account, bool *cut_off)
 	return rv;
 }
 
-/* The line that says that a run is going on stays until it comes to a good end. */
+/*
+ * The line that says that copies are being taken: written before the first one, it stays until a run comes to a good
+ * end. A doubt that is there already goes on so.
+ */
 static int
 write_mark(struct state *s)
 {
+	off_t length;
+
+	if (s->notes_fd == -1 || s->mark != 0)
+		return 0;
 	buf_reset(&s->unwritten);
 	buf_addf(&s->unwritten, "%s open %lld\n", *s->boot != '\0' ? s->boot : "-", (long long)s->now());
-	s->mark = (off_t)s->unwritten.len;
-	return state_flush_notes(s);
+	length = (off_t)s->unwritten.len;
+	if (state_flush_notes(s) == -1)
+		return -1;
+	s->mark = length;
+	return 0;
 }
 
 int
@@ -62,7 +72,9 @@ state_recover(struct state *s, const char *account)
 		if (state_settle(s, account) == -1)
 			return -1;
 	}
-	return ftruncate(s->notes_fd, 0) == -1 ? -1 : write_mark(s);
+	if (ftruncate(s->notes_fd, s->mark) == -1)
+		return -1;
+	return s->doubtful ? write_mark(s) : 0;
 }
 
 bool
@@ -271,8 +283,10 @@ state_seen(struct state *s, const char *account, const char *user, const unsigne
 	state_bind(st, 2, digest, STATE_DIGEST_OCTETS);
 	state_bind_text(st, 3, user);
 	rv = state_fetch(s, st);
-	if (rv == 0)
+	if (rv == 0) {
 		s->asked++;
+		rv = write_mark(s);
+	}
 	if (rv == 1) {
 		if (s->now() - sqlite3_column_int64(st, 0) > DAY_S)
 			see_again(s, digest);
@@ -503,7 +517,12 @@ state_run_save(struct state *s, const char *account, const struct state_run *r)
 		rv = state_run_it(s, st);
 	}
 	rv = state_commit(s, rv);
-	return rv == 0 && clean ? ftruncate(s->notes_fd, 0) : rv;
+	if (rv == -1 || !clean)
+		return rv;
+	/* Another round may follow. */
+	s->doubtful = false;
+	s->mark = 0;
+	return ftruncate(s->notes_fd, 0);
 }
 
 int

@@ -109,7 +109,8 @@ struct state_run {
 	char error[256];                 /* "" when all went well */
 	bool postponed;                  /* some were left for the next run; not saved */
 };
-/* The end of what began with state_recover(), or a run that did not get that far. */
+/* The end of what began with state_recover(), or of a round of it: more may follow. Or of a run that did not get that
+ * far. */
 int state_run_save(struct state *, const char *account, const struct state_run *) MUST_CHECK;
 /* 1: there was one; 0: never; -1. */
 int state_run_last(struct state *, const char *account, struct state_run *) MUST_CHECK;

@@ -1,7 +1,7 @@
 /*
  * state_notes: ACCOUNT.notes: lines appended to a plain file beside the database.
  *
- *   BOOT open SECONDS               a run is going on: it has not come to a good end yet
+ *   BOOT open SECONDS               copies are being taken: no run has come to a good end since
  *   BOOT + d USER DIGEST            the queue has this user's copy
  *   BOOT + u UID OCTETS SINCE BOX DIGEST    all copies of this message are with the queue; DIGEST "%": not known
  *   BOOT - ...                      that is taken back
@@ -170,6 +170,16 @@ read_note(struct state *s, struct span line)
 		n->kind = NOTE_NONE;
 }
 
+/* Octets of the mark that stands first; 0: it does not. */
+static off_t
+find_mark(const struct buf *text)
+{
+	struct span rest = buf_span(text), line = span_cut(&rest, '\n'), word = line;
+
+	span_cut(&word, ' ');
+	return rest.s != NULL && word.s != NULL && span_is(span_cut(&word, ' '), "open") ? rest.s - text->s : 0;
+}
+
 int
 state_read_notes(struct state *s, const char *file, bool *any)
 {
@@ -181,6 +191,7 @@ state_read_notes(struct state *s, const char *file, bool *any)
 		return -1;
 	}
 	*any = text.len > 0;
+	s->mark = find_mark(&text);
 	for (rest = buf_span(&text); rest.s != NULL;) {
 		struct span line = span_cut(&rest, '\n');
 

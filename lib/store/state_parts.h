@@ -84,7 +84,7 @@ int state_write_note(struct state *, char sign, const struct note *) MUST_CHECK;
 int state_flush_notes(struct state *) MUST_CHECK;
 void state_drop_notes(struct state *);
 char *state_notes_path(const struct state *, const char *account) MUST_CHECK;
-/* Of a file as it lies there; *any: there is anything in it at all. */
+/* Of a file as it lies there; *any: there is anything in it at all. Sets s->mark. */
 int state_read_notes(struct state *, const char *file, bool *any) MUST_CHECK;
 
 /* state_listing.c */

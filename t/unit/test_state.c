@@ -138,6 +138,13 @@ runs(void **state)
 	state_close(s);
 }
 
+static void
+take(struct state *s, const char *account, const char *name, uint64_t octets, int64_t since_s)
+{
+	assert_int_equal(state_note_uid(s, account, span_of(name), octets, since_s, digest), 0);
+	assert_int_equal(state_settle(s, account), 0);
+}
+
 /* --- when a run is doubtful ---------------------------------------------- */
 
 static const struct state_run good = { .started_s = 1 }, bad = { .started_s = 1, .error = "no" },
@@ -175,7 +182,25 @@ doubts(void **state)
 	assert_true(next_is_doubtful(s, "d"));
 	assert_int_equal(state_run_save(s, "d", &good), 0);
 	assert_false(next_is_doubtful(s, "d"));
-	state_close(s); /* killed */
+	state_close(s); /* killed with nothing in the air */
+	s = open_it();
+	assert_false(next_is_doubtful(s, "d"));
+	assert_int_equal(state_seen(s, "d", "ann", other), 0);
+	state_close(s); /* killed with a copy in the air */
+	s = open_it();
+	assert_true(next_is_doubtful(s, "d"));
+	state_close(s); /* killed before it came to anything */
+	s = open_it();
+	assert_true(next_is_doubtful(s, "d"));
+	assert_int_equal(state_run_save(s, "d", &good), 0);
+	/* A second round in the same process. */
+	assert_false(state_doubtful(s));
+	assert_int_equal(state_seen(s, "d", "ann", other), 0);
+	assert_int_equal(state_note_digest(s, "d", "ann", other), 0);
+	take(s, "d", "u1", 10, 1);
+	assert_int_equal(state_run_save(s, "d", &good), 0);
+	assert_int_equal(state_seen(s, "d", "bob", other), 0);
+	state_close(s);
 	s = open_it();
 	assert_true(next_is_doubtful(s, "d"));
 	state_close(s);
@@ -189,13 +214,6 @@ static int64_t
 test_clock(void)
 {
 	return test_now;
-}
-
-static void
-take(struct state *s, const char *account, const char *name, uint64_t octets, int64_t since_s)
-{
-	assert_int_equal(state_note_uid(s, account, span_of(name), octets, since_s, digest), 0);
-	assert_int_equal(state_settle(s, account), 0);
 }
 
 /* A whole listing of UIDs u0 to u<n - 1>, each of 10 octets; how many were new. */
