@@ -2,7 +2,7 @@
  * collect: fetch mail from upstream accounts, sort it, put it into the queue.
  *
  * posthouse collect [now] [ACCOUNT ...]; collect --status; collect --explain FILE;
- * collect --replay ACCOUNT.
+ * collect --replay ACCOUNT; collect --state ACCOUNT; collect --forget ACCOUNT.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -15,6 +15,7 @@
 #include "collector/assign.h"
 #include "collector/explain.h"
 #include "collector/login.h"
+#include "collector/memory.h"
 #include "collector/replay.h"
 #include "collector/run.h"
 #include "collector/serve.h"
@@ -25,8 +26,8 @@
 struct collect {
 	struct house house;
 	const char *dir, *explain;
-	char *account, *replay;
-	bool status, serve, now, dry, assign, remember;
+	char *account, *replay, *state, *forget;
+	bool status, serve, now, dry, assign, remember, uids, sure;
 	char **names;
 	size_t count;
 };
@@ -35,6 +36,8 @@ static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
+    "       collect [-C DIR] --state ACCOUNT [--uids]\n"
+    "       collect [-C DIR] --forget ACCOUNT [UID | --yes]\n"
     "       collect [-C DIR] --explain FILE [--account NAME]\n"
     "       collect [-C DIR] --login | --app ACCOUNT [OPTION ...]   (see posthouse oauth)\n"
     "       collect [-C DIR] --replay ACCOUNT [--dry-run]\n"
@@ -51,6 +54,10 @@ read_options(struct collect *c, int argc, char *argv[])
 		{ "replay", required_argument, NULL, 'r' },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "remember", no_argument, NULL, 'R' },
+		{ "state", required_argument, NULL, 'm' },
+		{ "uids", no_argument, NULL, 'u' },
+		{ "forget", required_argument, NULL, 'f' },
+		{ "yes", no_argument, NULL, 'y' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -82,6 +89,18 @@ read_options(struct collect *c, int argc, char *argv[])
 		case 'R':
 			c->remember = true;
 			break;
+		case 'm':
+			c->state = optarg;
+			break;
+		case 'u':
+			c->uids = true;
+			break;
+		case 'f':
+			c->forget = optarg;
+			break;
+		case 'y':
+			c->sure = true;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -99,7 +118,9 @@ read_options(struct collect *c, int argc, char *argv[])
 	}
 	if ((c->explain == NULL && c->account != NULL) || (c->dry && c->replay == NULL) ||
 	    (c->replay != NULL && c->count > 0) || (c->remember && !c->assign) ||
-	    (c->assign && (c->count < 2 || c->count > 2 + (size_t)c->remember))) {
+	    (c->assign && (c->count < 2 || c->count > 2 + (size_t)c->remember)) ||
+	    (c->uids && c->state == NULL) || (c->sure && c->forget == NULL) ||
+	    (c->state != NULL && c->count > 0) || (c->forget != NULL && c->count > (c->sure ? 0 : 1))) {
 		fputs(usage, stderr);
 		exit(EX_USAGE);
 	}
@@ -133,6 +154,10 @@ main(int argc, char *argv[])
 	make_state_dir(&c);
 	if (c.status)
 		return status_show(&c.house, c.names, c.count);
+	if (c.state != NULL)
+		return memory_show(&c.house, c.state, c.uids);
+	if (c.forget != NULL)
+		return memory_forget(&c.house, c.forget, c.count > 0 ? c.names[0] : NULL, c.sure);
 	if (c.serve)
 		return serve(&c.house);
 	return run_accounts(&c.house, c.names, c.count, c.now);
