@@ -210,7 +210,7 @@ _, status, usage = os.wait4(p.pid, 0)
 p.returncode = status
 took = time.monotonic() - began
 is_(status, 0, '%d UIDs' % MANY)
-ok(PATIENCE > 1 or usage.ru_maxrss < 32 * 1024, 'in less than 32 MiB of memory')
+ok(PATIENCE > 1 or usage.ru_maxrss < 48 * 1024, 'in less than 48 MiB of memory')
 is_(len(house.mail('ann')), 16, 'the new one among them is here')
 like(state().stdout, r'^last listing .*: %d messages upstream' % (MANY + 1), 'all were listed')
 diag('%d UIDs: %.1f s, %.1f s of it at work, %d MiB' % (MANY, took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024))
