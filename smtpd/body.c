@@ -1,5 +1,5 @@
 /*
- * body: what follows DATA (RFC 5321, 4.1.1.4 and 4.5.2).
+ * body: what follows DATA (RFC 5321, 4.1.1.4 and 4.5.2) or BDAT (RFC 3030).
  *
  * A machine over octets with one way out: CRLF "." CRLF. A line begins behind a
  * CRLF and nowhere else, so no other sequence can end a message here and be
@@ -153,8 +153,8 @@ at_edge(struct body *b, char c, char *out, size_t *made)
 {
 	switch (b->state) {
 	case BODY_BOL:
-		b->state = c == '.' ? BODY_DOT : BODY_TEXT;
-		return c == '.';
+		b->state = c == '.' && !b->counted ? BODY_DOT : BODY_TEXT;
+		return b->state == BODY_DOT;
 	case BODY_DOT: /* the dot that transparency put there is dropped */
 		b->state = c == '\r' ? BODY_DOT_CR : BODY_TEXT;
 		if (c == '\n')
@@ -181,6 +181,17 @@ at_edge(struct body *b, char c, char *out, size_t *made)
 	fault(b, BODY_BARE_CR);
 	b->state = c == '\r' ? BODY_CR : BODY_TEXT;
 	return c == '\r';
+}
+
+void
+body_end(struct body *b, char *out, size_t *made)
+{
+	*made = 0;
+	if (b->state == BODY_CR)
+		fault(b, BODY_BARE_CR);
+	if (b->state != BODY_BOL)
+		put_line_end(b, out, made);
+	b->ended = true;
 }
 
 size_t

@@ -1,5 +1,5 @@
 /*
- * body: what follows DATA (RFC 5321, 4.1.1.4 and 4.5.2).
+ * body: what follows DATA (RFC 5321, 4.1.1.4 and 4.5.2) or BDAT (RFC 3030).
  */
 #ifndef SMTPD_BODY_H
 #define SMTPD_BODY_H
@@ -21,6 +21,7 @@ struct body {
 	uint64_t size_limit;     /* wire octets; 0: none */
 	uint64_t received_limit; /* Received fields */
 	bool normalize;          /* a bare LF inside a line ends it */
+	bool counted;            /* BDAT (RFC 3030): its size ends it, and dots are but dots; to be set behind body_init */
 	/* results */
 	bool ended;              /* CRLF.CRLF was seen */
 	enum body_fault fault;   /* the first; nothing comes out from there on */
@@ -41,6 +42,8 @@ void body_init(struct body *, uint64_t size_limit, uint64_t received_limit, bool
  * true end is still taken.
  */
 size_t body_feed(struct body *, const char *in, size_t n, char *out, size_t *made);
+/* The last chunk is over: a line without its end gets one (room for an octet). */
+void body_end(struct body *, char *out, size_t *made);
 /* The size of the text with CRLF line ends (RFC 1870, 5). */
 uint64_t body_wire_octets(const struct body *);
 

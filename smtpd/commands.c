@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/ascii.h"
+#include "lib/base/num.h"
 #include "lib/mail/path.h"
 #include "smtpd/session.h"
 
@@ -67,8 +68,9 @@ cmd_ehlo(struct session *s, struct span arg)
 	if (r.code != 250)
 		return r;
 	buf_reset(text);
-	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8", s->d->conf.hostname,
-	    (unsigned long long)s->d->conf.message_size_limit);
+	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS RCPTMAX=%llu",
+	    s->d->conf.hostname, (unsigned long long)s->d->conf.message_size_limit,
+	    (unsigned long long)s->d->conf.rcpt_limit); /* RFC 9422 */
 	if (!s->tls && secure_ready(&s->d->secure))
 		buf_adds(text, "\nSTARTTLS");
 	if (login_offered(s))
@@ -250,12 +252,48 @@ cmd_data(struct session *s, struct span arg)
 	return say(SAY_GO_AHEAD);
 }
 
+/* RFC 3030, 2: BDAT and DATA do not mix, and the recipients are all there. */
+static struct reply
+cmd_in_chunks(struct session *s, struct span arg)
+{
+	(void)s;
+	(void)arg;
+	return say(SAY_IN_CHUNKS);
+}
+
 static struct reply
 cmd_data_early(struct session *s, struct span arg)
 {
 	if (!blank(arg))
 		return say(SAY_NO_ARGUMENT);
 	return say(s->tx.rcpts_tried > 0 ? SAY_NO_VALID_RCPT : SAY_RCPT_FIRST);
+}
+
+/* "N" or "N LAST" (RFC 3030, 2). */
+static bool
+chunk_parse(struct span arg, struct chunk *out)
+{
+	struct span n = span_cut(&arg, ' ');
+
+	arg = span_trim(arg.s == NULL ? SPAN("") : arg);
+	*out = (struct chunk){ .given = true, .last = arg.len > 0 };
+	return num_parse(n, INT64_MAX, &out->octets) == 0 && (arg.len == 0 || span_case_is(arg, "LAST"));
+}
+
+/* Octets follow the command, whatever the answer is: it comes behind them. Where nobody knows how many, what follows
+ * could be anything. */
+static struct reply
+cmd_bdat(struct session *s, struct span arg)
+{
+	if (!chunk_parse(arg, &s->chunk)) {
+		s->chunk.given = false;
+		s->why = "BDAT without a size";
+		s->state = GONE;
+		return say(SAY_BDAT_SYNTAX);
+	}
+	s->chunk.wanted = s->state == RCPT || s->state == CHUNK;
+	s->state = BODY;
+	return (struct reply){ .code = 0 };
 }
 
 static struct reply
@@ -328,10 +366,13 @@ static const struct command commands[] = {
 	{ "EHLO",     ANY,                READY,    SAY_UNKNOWN,     cmd_ehlo },
 	{ "MAIL",     READY,              MAIL,     SAY_MAIL_TWICE,  cmd_mail },
 	{ "RCPT",     MAIL | RCPT,        RCPT,     SAY_MAIL_FIRST,  cmd_rcpt },
+	{ "RCPT",     CHUNK,              SAME,     SAY_MAIL_FIRST,  cmd_in_chunks },
+	{ "DATA",     CHUNK,              SAME,     SAY_MAIL_FIRST,  cmd_in_chunks },
 	{ "DATA",     RCPT,               BODY,     SAY_MAIL_FIRST,  cmd_data },
 	{ "DATA",     MAIL,               SAME,     SAY_MAIL_FIRST,  cmd_data_early },
+	{ "BDAT",     ANY,                SAME,     SAY_UNKNOWN,     cmd_bdat },
 	{ "RSET",     START,              SAME,     SAY_UNKNOWN,     cmd_rset },
-	{ "RSET",     READY | MAIL | RCPT, READY,   SAY_UNKNOWN,     cmd_rset },
+	{ "RSET",     READY | MAIL | RCPT | CHUNK, READY, SAY_UNKNOWN, cmd_rset },
 	{ "NOOP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_noop },
 	{ "VRFY",     ANY,                SAME,     SAY_UNKNOWN,     cmd_vrfy },
 	{ "HELP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_help },
@@ -340,7 +381,6 @@ static const struct command commands[] = {
 	{ "QUIT",     ANY,                GONE,     SAY_UNKNOWN,     cmd_quit },
 	/* known, and not served here (RFC 5321, 4.2.4) */
 	{ "EXPN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
-	{ "BDAT",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ETRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ATRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "TURN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
@@ -386,7 +426,7 @@ command_run(struct session *s, struct span line)
 		arg = SPAN("");
 	if ((c->taken_in & s->state) == 0)
 		return say(s->state == START ? SAY_HELLO_FIRST : c->otherwise);
-	if (c->leads_to == SAME || c->leads_to == READY)
+	if ((c->leads_to == SAME || c->leads_to == READY) && c->run != cmd_bdat)
 		s->idle++;
 	r = c->run(s, arg);
 	if (r.code < 400 && c->leads_to != SAME)

@@ -1,5 +1,5 @@
 /*
- * receive: the message behind 354, from the socket into the spool's file.
+ * receive: the message behind 354, or in chunks behind BDAT (RFC 3030), from the socket into the spool's file.
  *
  * Streams: a block at a time goes through body.c into the file; the head and
  * the Received field stand in the first block, so a small message is one
@@ -20,15 +20,6 @@
 
 /* A client slower than this, on the average and beyond one timeout, is cut off. */
 #define RATE_FLOOR 100 /* octets a second */
-
-struct file {
-	int fd;          /* -1: nobody wants the message (:discard:) */
-	char *block;
-	size_t used;
-	int error;       /* errno of the first failed write; nothing is written any more */
-	uint64_t octets, lines; /* above the message: head and Received */
-	uint64_t head_octets;
-};
 
 static void
 file_flush(struct file *f)
@@ -107,30 +98,69 @@ more(struct session *s, deadline_ms start)
 	return false;
 }
 
+/* What a slow client is measured from. */
+static deadline_ms
+start_of(const struct session *s)
+{
+	return deadline_in((int64_t)s->d->conf.smtpd_timeout * 1000 - (int64_t)(s->d->io.octets_in / RATE_FLOOR * 1000));
+}
+
+/* As much of what was read as the block takes. */
+static size_t
+take_some(struct session *s, struct span in)
+{
+	struct file *f = &s->reception.file;
+	size_t made, used;
+
+	if (in.len >= BLOCK_OCTETS - f->used)
+		file_flush(f);
+	if (in.len >= BLOCK_OCTETS)
+		in.len = BLOCK_OCTETS - 1; /* body_end may add one */
+	used = body_feed(&s->reception.body, in.s, in.len, f->block + f->used, &made);
+	f->used += made;
+	return used;
+}
+
 static bool
-read_body(struct session *s, struct body *b, struct file *f)
+read_body(struct session *s)
 {
 	struct io *io = &s->d->io;
-	deadline_ms start = deadline_in((int64_t)s->d->conf.smtpd_timeout * 1000 -
-	    (int64_t)(io->octets_in / RATE_FLOOR * 1000));
+	deadline_ms start = start_of(s);
 
-	while (!b->ended) {
+	while (!s->reception.body.ended) {
 		struct span in = io_unread(io);
-		size_t made;
+
+		if (in.len > 0)
+			io_skip(io, take_some(s, in));
+		else if (!more(s, start))
+			return false;
+	}
+	file_flush(&s->reception.file);
+	return true;
+}
+
+/* The chunk's octets, into the file or nowhere. */
+static bool
+read_chunk(struct session *s, uint64_t left, bool wanted)
+{
+	struct io *io = &s->d->io;
+	deadline_ms start = start_of(s);
+
+	while (left > 0) {
+		struct span in = io_unread(io);
+		size_t used;
 
 		if (in.len == 0) {
 			if (!more(s, start))
 				return false;
 			continue;
 		}
-		if (in.len > BLOCK_OCTETS - f->used)
-			file_flush(f);
-		if (in.len > BLOCK_OCTETS)
-			in.len = BLOCK_OCTETS;
-		io_skip(io, body_feed(b, in.s, in.len, f->block + f->used, &made));
-		f->used += made;
+		if (in.len > left)
+			in.len = (size_t)left;
+		used = wanted ? take_some(s, in) : in.len;
+		io_skip(io, used);
+		left -= used;
 	}
-	file_flush(f);
 	return true;
 }
 
@@ -190,12 +220,14 @@ accepted(struct session *s, const struct envelope *env)
 }
 
 static struct reply
-commit(struct session *s, const struct body *b, const struct file *f, time_t now)
+commit(struct session *s)
 {
+	const struct body *b = &s->reception.body;
+	const struct file *f = &s->reception.file;
 	struct smtpd *d = s->d;
 	struct reply r;
 	struct envelope env = {
-		.arrived_s = now,
+		.arrived_s = s->reception.now,
 		.sender = s->tx.sender,
 		.octets = f->octets + b->octets,
 		.wire_octets = f->octets + f->lines + body_wire_octets(b),
@@ -224,28 +256,96 @@ discarded(struct session *s)
 	return reply_say(SAY_DISCARDED, NULL);
 }
 
+static void
+begin(struct session *s)
+{
+	struct reception *r = &s->reception;
+	struct smtpd *d = s->d;
+
+	*r = (struct reception){ .file = { .fd = d->rcpts.n > 0 ? d->submit.msg_fd : -1, .block = d->block },
+		.now = time(NULL), .begun = true };
+	body_init(&r->body, d->conf.message_size_limit, d->conf.received_limit,
+	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
+	write_trace(s, &r->file, r->now);
+}
+
+/* The client is gone, or too slow. */
+static struct reply
+cut_off(const struct session *s)
+{
+	if (errno == ETIMEDOUT)
+		return reply_say(s->stopping ? SAY_STOPPING : SAY_TIMEOUT, NULL);
+	return (struct reply){ .code = 0 };
+}
+
+/* The message is there as a whole. */
+static struct reply
+end(struct session *s)
+{
+	enum said said = verdict(&s->reception.body, &s->reception.file);
+	struct smtpd *d = s->d;
+
+	s->state = READY;
+	s->reception.begun = false;
+	if (said == SAY_OK && d->rcpts.n > 0)
+		return commit(s);
+	submit_abort(&d->submit);
+	return said == SAY_OK ? discarded(s) : reply_say(said, NULL);
+}
+
 struct reply
 receive_message(struct session *s)
 {
-	struct smtpd *d = s->d;
-	bool wanted = d->rcpts.n > 0;
-	struct file f = { .fd = wanted ? d->submit.msg_fd : -1, .block = d->block };
-	time_t now = time(NULL);
-	struct body body;
-	enum said said;
+	begin(s);
+	return read_body(s) ? end(s) : cut_off(s);
+}
 
-	body_init(&body, d->conf.message_size_limit, d->conf.received_limit,
-	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
-	write_trace(s, &f, now);
-	if (!read_body(s, &body, &f)) {
-		bool slow = errno == ETIMEDOUT;
+/* --- BDAT ----------------------------------------------------------------- */
 
-		submit_abort(&d->submit);
-		return slow ? reply_say(s->stopping ? SAY_STOPPING : SAY_TIMEOUT, NULL) : (struct reply){ .code = 0 };
+static struct reply
+last_chunk(struct session *s)
+{
+	struct file *f = &s->reception.file;
+	size_t made;
+
+	body_end(&s->reception.body, f->block + f->used, &made);
+	f->used += made;
+	file_flush(f);
+	return end(s);
+}
+
+static struct reply
+chunk_taken(struct session *s)
+{
+	struct buf *text = &s->d->text;
+	enum said said = verdict(&s->reception.body, &s->reception.file);
+
+	if (said != SAY_OK) { /* it is over; the client need not send the rest (RFC 3030, 2) */
+		s->state = READY;
+		return reply_say(said, NULL);
 	}
-	said = verdict(&body, &f);
-	if (said == SAY_OK && wanted)
-		return commit(s, &body, &f, now);
-	submit_abort(&d->submit);
-	return said == SAY_OK ? discarded(s) : reply_say(said, NULL);
+	s->state = CHUNK;
+	buf_reset(text);
+	buf_addf(text, "%llu octets taken", (unsigned long long)s->chunk.octets);
+	return reply_say(SAY_CHUNK, session_keep_text(s));
+}
+
+struct reply
+receive_chunk(struct session *s)
+{
+	struct reply r = reply_say(SAY_BDAT_EARLY, NULL);
+	bool wanted = s->chunk.wanted;
+
+	s->state = READY;
+	if (wanted && !s->reception.begun) {
+		wanted = s->d->rcpts.n == 0 || submit_open(&s->d->submit, &r) == 0;
+		if (wanted)
+			begin(s);
+	}
+	s->reception.body.counted = true;
+	if (!read_chunk(s, s->chunk.octets, wanted))
+		return cut_off(s);
+	if (!wanted)
+		return r;
+	return s->chunk.last ? last_chunk(s) : chunk_taken(s);
 }

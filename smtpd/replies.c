@@ -10,7 +10,7 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_GREETING]            = { 220, "",      "" },
 	[SAY_HELLO]               = { 250, "",      "" },
 	[SAY_BYE]                 = { 221, "2.0.0", "Good bye" },
-	[SAY_HELP]                = { 214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS AUTH HELP QUIT" },
+	[SAY_HELP]                = { 214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH HELP QUIT" },
 	[SAY_OK]                  = { 250, "2.0.0", "OK" },
 	[SAY_VRFY]                = { 252, "2.5.0", "Not verified; send the message and see" },
 	[SAY_SENDER_OK]           = { 250, "2.1.0", "Sender OK" },
@@ -21,6 +21,8 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_AUTH_OK]             = { 235, "2.7.0", "Welcome" },
 	[SAY_ACCEPTED]            = { 250, "2.0.0", "" },
 	[SAY_DISCARDED]           = { 250, "2.0.0", "Accepted" },
+
+	[SAY_CHUNK]               = { 250, "2.0.0", "" },
 
 	[SAY_UNKNOWN]             = { 500, "5.5.2", "Unknown command" },
 	[SAY_TOO_LONG]            = { 500, "5.5.2", "Line too long" },
@@ -33,6 +35,9 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_MAIL_FIRST]          = { 503, "5.5.1", "Say MAIL first" },
 	[SAY_RCPT_FIRST]          = { 503, "5.5.1", "Say RCPT first" },
 	[SAY_MAIL_TWICE]          = { 503, "5.5.1", "A transaction is open: say RSET first" },
+	[SAY_BDAT_SYNTAX]         = { 501, "5.5.4", "BDAT takes a size and, at the end, LAST" },
+	[SAY_BDAT_EARLY]          = { 503, "5.5.1", "No transaction with recipients is open" },
+	[SAY_IN_CHUNKS]           = { 503, "5.5.1", "The message is coming in chunks: go on with BDAT, or say RSET" },
 	[SAY_NO_VALID_RCPT]       = { 554, "5.5.1", "No valid recipients" },
 	[SAY_NO_ARGUMENT]         = { 501, "5.5.4", "This command takes no argument" },
 	[SAY_NEEDS_ARGUMENT]      = { 501, "5.5.4", "This command takes an argument" },

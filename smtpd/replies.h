@@ -21,6 +21,7 @@ enum said {
 	SAY_AUTH_OK,
 	SAY_ACCEPTED,        /* text given: ID and how */
 	SAY_DISCARDED,
+	SAY_CHUNK,           /* text given */
 	/* the client's grammar */
 	SAY_UNKNOWN,
 	SAY_TOO_LONG,
@@ -33,6 +34,9 @@ enum said {
 	SAY_MAIL_FIRST,
 	SAY_RCPT_FIRST,
 	SAY_MAIL_TWICE,
+	SAY_BDAT_SYNTAX,
+	SAY_BDAT_EARLY,
+	SAY_IN_CHUNKS,
 	SAY_NO_VALID_RCPT,
 	SAY_NO_ARGUMENT,
 	SAY_NEEDS_ARGUMENT,

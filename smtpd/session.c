@@ -30,9 +30,12 @@ session_keep_text(struct session *s)
 void
 session_reset(struct session *s)
 {
+	if (s->reception.begun)
+		submit_abort(&s->d->submit); /* a message that stopped between two chunks */
 	rcpts_reset(&s->d->rcpts);
 	arena_reset(s->d->arena);
 	memset(&s->tx, 0, sizeof(s->tx));
+	s->reception.begun = false;
 }
 
 static void
@@ -112,6 +115,15 @@ read_line(struct session *s, struct span *line)
 }
 
 static void
+command(struct session *s, struct span line)
+{
+	struct reply r = command_run(s, line);
+
+	if (r.code != 0) /* BDAT is answered behind its octets */
+		answer(s, r);
+}
+
+static void
 step(struct session *s)
 {
 	struct span line;
@@ -120,7 +132,7 @@ step(struct session *s)
 	s->rcpt = NULL;
 	switch (read_line(s, &line)) {
 	case LINE_OK:
-		answer(s, command_run(s, line));
+		command(s, line);
 		return;
 	case LINE_LONG:
 		s->state = s->state == SASL ? READY : s->state;
@@ -149,12 +161,15 @@ take_message(struct session *s)
 {
 	struct reply r;
 
-	s->verb = "DATA";
-	r = receive_message(s);
-	s->state = r.code == 0 ? GONE : READY;
-	if (r.code != 0)
+	s->verb = s->chunk.given ? "BDAT" : "DATA";
+	r = s->chunk.given ? receive_chunk(s) : receive_message(s);
+	s->chunk.given = false;
+	if (r.code == 0)
+		s->state = GONE;
+	else
 		answer(s, r);
-	session_reset(s);
+	if (s->state != CHUNK)
+		session_reset(s);
 }
 
 #define SHAKE_MORE_MS 5000 /* tlsd has the handshake's deadline */
@@ -238,8 +253,7 @@ finish(struct session *s)
 	        LN("messages", s->messages), { NULL, LOG_END, { NULL, 0 }, 0 } });
 	file_close(d->io.fd);
 	io_reuse(&d->io, -1);
-	rcpts_reset(&d->rcpts);
-	arena_reset(d->arena);
+	session_reset(s);
 	buf_wipe(&d->text);
 	explicit_bzero(s, sizeof(*s));
 }

@@ -11,6 +11,7 @@
 #include "lib/wire/auth.h"
 #include "lib/wire/secure.h"
 #include "lib/wire/submit.h"
+#include "smtpd/body.h"
 #include "smtpd/params.h"
 #include "smtpd/rcpts.h"
 #include "smtpd/replies.h"
@@ -39,11 +40,12 @@ enum {
 	READY = 2,
 	MAIL = 4,  /* MAIL taken */
 	RCPT = 8,  /* and at least one RCPT */
-	BODY = 16, /* 354 said */
+	BODY = 16, /* 354 said, or BDAT with its size */
 	SHAKING = 64, /* 220 said to STARTTLS */
 	SASL = 128, /* 334 said to AUTH */
+	CHUNK = 256, /* between two of BDAT */
 	GONE = 32,
-	ANY = START | READY | MAIL | RCPT,
+	ANY = START | READY | MAIL | RCPT | CHUNK,
 	SAME = 0
 };
 
@@ -59,6 +61,24 @@ struct transaction {
 	uint64_t rcpts_tried, rcpts_taken;
 	const char *original;     /* of the first RCPT taken, canonical */
 	const struct alias *aliases; /* the last first */
+};
+
+struct reception {               /* of a message: receive.c */
+	struct body body;
+	struct file {
+		int fd;          /* -1: nobody wants the message (:discard:) */
+		char *block;
+		size_t used;
+		int error;       /* errno of the first failed write; nothing is written any more */
+		uint64_t octets, lines; /* above the message: head and Received */
+		uint64_t head_octets;
+	} file;
+	time_t now;
+	bool begun;
+};
+struct chunk {                   /* what BDAT announced */
+	bool given, last, wanted; /* wanted: not only to be swallowed */
+	uint64_t octets;
 };
 
 struct session {
@@ -85,6 +105,8 @@ struct session {
 	const char *rcpt;         /* its recipient, if any */
 	const char *why;          /* the session ended */
 	struct transaction tx;
+	struct reception reception;
+	struct chunk chunk;
 };
 
 /* The whole session. Takes conn->fd. */
@@ -105,7 +127,8 @@ struct reply login_begin(struct session *, struct span arg);
 struct reply login_go_on(struct session *, struct span line);
 /* Whether who has logged in may send as this. */
 bool login_may_send_as(struct session *, const struct path *sender);
-/* receive.c: the message behind 354. Code 0: the client is gone (s->why). */
+/* receive.c: the message behind 354, or the chunk behind BDAT; moves the state. Code 0: the client is gone (s->why). */
 struct reply receive_message(struct session *);
+struct reply receive_chunk(struct session *);
 
 #endif

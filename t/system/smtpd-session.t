@@ -21,7 +21,9 @@ talk('EHLO names exactly the extensions that are there', '''
     S: 250-SIZE 10000
     S: 250-8BITMIME
     S: 250-ENHANCEDSTATUSCODES
-    S: 250 SMTPUTF8
+    S: 250-SMTPUTF8
+    S: 250-CHUNKING
+    S: 250 LIMITS RCPTMAX=1000
     C: QUIT
     S: 221 2.0.0 *
 ''')
@@ -45,6 +47,8 @@ talk('the order of commands', '''
     C: MAIL FROM:<>
     S: 503 5.5.1 *
     C: EHLO client.example
+    S: 250-*
+    S: 250-*
     S: 250-*
     S: 250-*
     S: 250-*
@@ -94,8 +98,8 @@ talk('NOOP, VRFY, HELP and what is not served here', '''
     S: 214 2.0.0 *
     C: EXPN staff
     S: 502 5.5.1 *
-    C: BDAT 4 LAST
-    S: 502 5.5.1 *
+    C- BDAT 4 LAST\\r\\nQUIT
+    S: 503 5.5.1 *
     C: STARTTLS
     S: 454 4.7.0 *
     C: AUTH PLAIN AGEAYg==

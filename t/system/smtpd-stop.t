@@ -51,7 +51,9 @@ client.talk('''
     S: 250-SIZE *
     S: 250-8BITMIME
     S: 250-ENHANCEDSTATUSCODES
-    S: 250 SMTPUTF8
+    S: 250-SMTPUTF8
+    S: 250-CHUNKING
+    S: 250 LIMITS*
     C: MAIL FROM:<bob@client.example>
     S: 250 *
     C: RCPT TO:<ann@example.org>

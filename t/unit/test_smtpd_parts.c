@@ -136,7 +136,7 @@ replies_complete(void **state)
 		if (r.enhanced[0] != '\0')
 			assert_int_equal(r.enhanced[0], '0' + r.code / 100);
 		else
-			assert_true(i == SAY_GREETING || i == SAY_HELLO || i == SAY_GO_AHEAD);
+			assert_true(i == SAY_GREETING || i == SAY_HELLO || i == SAY_GO_AHEAD || i == SAY_CHALLENGE);
 	}
 }
 
