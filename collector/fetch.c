@@ -121,9 +121,9 @@ fetch_reconnect(struct fetch *f)
 #define FACT_NO_UID "a message without UID fails"
 
 static void
-fact_name(const char *uid, struct buf *out)
+fact_name(const struct fetch *f, const char *uid, struct buf *out)
 {
-	buf_addf(out, "%s%s", STATE_FACT_FADING, uid);
+	buf_addf(out, "%s%s%s", STATE_FACT_FADING, f->place, uid);
 }
 
 /* How often has it failed, and when last? */
@@ -134,7 +134,7 @@ failures(struct fetch *f, const char *uid, uint64_t octets, int64_t *last_s)
 	struct span count;
 	uint64_t listed = 0, n = 0;
 
-	fact_name(uid, &name);
+	fact_name(f, uid, &name);
 	if (state_fact(f->state, f->account->name, buf_str(&name), &value, last_s) == 1) {
 		count = buf_span(&value);
 		if (num_parse(span_cut(&count, ' '), UINT64_MAX, &listed) == -1 || count.s == NULL ||
@@ -151,7 +151,7 @@ save_failures(struct fetch *f, const char *uid, uint64_t octets, uint64_t n)
 {
 	struct buf name = BUF_INIT(1024), value = BUF_INIT(100);
 
-	fact_name(uid, &name);
+	fact_name(f, uid, &name);
 	buf_addf(&value, "%llu %llu", (unsigned long long)octets, (unsigned long long)n);
 	(void)!state_fact_set(f->state, f->account->name, buf_str(&name), buf_str(&value));
 	buf_free(&name);
@@ -164,7 +164,7 @@ forget_failures(struct fetch *f, const char *uid)
 {
 	struct buf name = BUF_INIT(1024);
 
-	fact_name(uid, &name);
+	fact_name(f, uid, &name);
 	(void)!state_fact_set(f->state, f->account->name, buf_str(&name), NULL);
 	buf_free(&name);
 }

@@ -46,6 +46,7 @@ struct fetch {
 	struct arena *arena;        /* for the whole run */
 	uint64_t size_max;          /* octets of a message */
 	uint64_t octets;            /* of the message that is coming in */
+	char place[300];            /* "" or, where UIDs are those of a folder, its name and validity: "INBOX/17/" */
 	bool suspect;               /* what fetch_plan() looked at last has failed before: ask for it behind all others */
 	bool suspects;              /* some have */
 	bool troubled;              /* one has now */

@@ -39,8 +39,8 @@ settings_of(const struct imap *m)
 	struct buf b = BUF_INIT(4096);
 	uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
 
-	buf_addf(&b, "%d %" PRIu64 " %" PRIu64 " %s", (int)up->keep, up->keep_days, m->f->size_max,
-	    up->move_to != NULL ? up->move_to : "");
+	buf_addf(&b, "%s %s %d %" PRIu64 " %" PRIu64 " %s", up->host, up->login, (int)up->keep, up->keep_days,
+	    m->f->size_max, up->move_to != NULL ? up->move_to : "");
 	for (size_t i = 0; i < b.len; i++)
 		hash = (hash ^ (unsigned char)b.s[i]) * 1099511628211ULL;
 	buf_free(&b);
@@ -99,7 +99,7 @@ imap_key(const struct imap *m, uint32_t uid, char out[IMAP_KEY_MAX])
 	if (m->folder.fickle)
 		*out = '\0';
 	else
-		snprintf(out, IMAP_KEY_MAX, "%s/%u/%u", m->folder.name, (unsigned)m->folder.validity, (unsigned)uid);
+		snprintf(out, IMAP_KEY_MAX, "%u", (unsigned)uid);
 }
 
 /* --- opening ------------------------------------------------------------- */
@@ -364,23 +364,34 @@ imap_collect(struct imap *m, const char *name)
 {
 	struct memory mem;
 	uint32_t last;
+	bool whole;
 	int rv = imap_open(m, name);
 
-	if (rv != 0 || recall(m, &mem) == -1)
-		return rv != 0 ? rv : -1;
+	if (rv != 0)
+		return rv;
+	if (state_box(m->f->state, m->f->account->name, name, m->folder.validity) == -1)
+		return fetch_failed(m->f, "cannot read the state", SPAN("see the log"));
+	snprintf(m->f->place, sizeof(m->f->place), "%s/%u/", name, (unsigned)m->folder.validity);
+	if (recall(m, &mem) == -1)
+		return -1;
 	compare(m, &mem);
 	if (nothing_new(m, &mem)) {
 		m->f->run->left += m->folder.exists == 0 ? 0 : mem.left;
 		return 0;
 	}
 	last = m->folder.next != 0 ? m->folder.next - 1 : UINT32_MAX;
-	if (mem.mark == 1 && find_first(m, &mem) == -1)
-		return -1;
 	m->f->run->left += mem.left_below;
 	mem.left = mem.left_below;
 	mem.later = 0;
 	mem.looked_s = (uint64_t)time(NULL);
 	mem.modseq = m->folder.modseq;
+	whole = mem.mark == 1 && !m->folder.fickle;
+	if (whole && fetch_listing_begin(m->f) == -1)
+		return -1;
+	if (mem.mark == 1 && find_first(m, &mem) == -1)
+		return -1;
 	rv = collect_from(m, (uint32_t)mem.mark, last, &mem);
+	if (rv == 0 && whole && mem.later == 0 && fetch_listing_end(m->f) == -1)
+		return -1;
 	return rv == 0 && !m->folder.fickle ? remember(m, &mem) : rv;
 }

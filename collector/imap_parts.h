@@ -134,8 +134,8 @@ void imap_learn(struct imap *, struct span capabilities);
 int imap_open(struct imap *, const char *name) MUST_CHECK;
 /* All that is new in a folder. 0; 1: this folder cannot be had (logged); -1 with why. */
 int imap_collect(struct imap *, const char *name) MUST_CHECK;
-/* What the server calls this message is uid; what the state calls it: "INBOX/VALIDITY/UID", or "". */
-#define IMAP_KEY_MAX 300
+/* What the state calls this message in this folder; "": its UID does not last. */
+#define IMAP_KEY_MAX 12
 void imap_key(const struct imap *, uint32_t uid, char out[IMAP_KEY_MAX]);
 int imap_listed(struct imap *, uint32_t uid, uint64_t octets) MUST_CHECK;
 

@@ -159,6 +159,8 @@ state_drop_uid(struct state *s, const char *account, const char *folder, struct 
 	" FROM uid WHERE uid = ?3 AND box = (SELECT b.id FROM box b JOIN account a ON a.id = b.account"                \
 	" WHERE name = ?1 AND folder = ?2)"
 	static const char *const sql[] = {
+		/* The next run looks at all of the folder. */
+		"DELETE FROM fact WHERE account = ?1 AND name = 'folder:' || ?2 AND EXISTS (SELECT 1" THIS_UID ")",
 		"DELETE FROM digest WHERE account = (SELECT id FROM account WHERE name = ?1)"
 		" AND digest = (SELECT digest" THIS_UID ")",
 		"DELETE" THIS_UID,
