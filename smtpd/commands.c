@@ -291,6 +291,7 @@ cmd_bdat(struct session *s, struct span arg)
 		s->state = GONE;
 		return say(SAY_BDAT_SYNTAX);
 	}
+	s->chunk.said_in = s->state;
 	s->chunk.wanted = s->state == RCPT || s->state == CHUNK;
 	s->state = BODY;
 	return (struct reply){ .code = 0 };

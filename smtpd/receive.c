@@ -336,7 +336,7 @@ receive_chunk(struct session *s)
 	struct reply r = reply_say(SAY_BDAT_EARLY, NULL);
 	bool wanted = s->chunk.wanted;
 
-	s->state = READY;
+	s->state = wanted ? READY : s->chunk.said_in;
 	if (wanted && !s->reception.begun) {
 		wanted = s->d->rcpts.n == 0 || submit_open(&s->d->submit, &r) == 0;
 		if (wanted)

@@ -168,7 +168,7 @@ take_message(struct session *s)
 		s->state = GONE;
 	else
 		answer(s, r);
-	if (s->state != CHUNK)
+	if (s->state == READY || s->state == GONE)
 		session_reset(s);
 }
 

@@ -78,6 +78,7 @@ struct reception {               /* of a message: receive.c */
 };
 struct chunk {                   /* what BDAT announced */
 	bool given, last, wanted; /* wanted: not only to be swallowed */
+	unsigned said_in;         /* the state */
 	uint64_t octets;
 };
 

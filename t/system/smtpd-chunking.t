@@ -88,6 +88,11 @@ with house.smtp() as s:
     s.cmd('MAIL FROM:<x@else.example>')
     s.cmd('RCPT TO:<nobody@example.org>')
     like(bdat(s, b'RSET\r\n'), r'^503 5\.5\.1', 'nor with nobody to take it')
+    like(s.cmd('RCPT TO:<bob@example.org>'), r'^250', '... and the transaction goes on')
+with house.smtp() as s:
+    s.reply()
+    like(bdat(s, b'RSET\r\n'), r'^503 5\.5\.1', 'nor before EHLO')
+    like(s.cmd('MAIL FROM:<x@else.example>'), r'^503 5\.5\.1 Say EHLO', '... which is still to be said')
 with began() as s:
     like(bdat(s, b'x' * 700000), r'^250', 'a message up to its limit')
     like(bdat(s, b'x' * 400000), r'^552 5\.3\.4', '... and beyond it')

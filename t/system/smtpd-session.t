@@ -333,7 +333,7 @@ for slowly in (False, True):
         else:
             s.send(script)
         answers.append(s.rest())
-is_(re.findall(rb'(?m)^\d\d\d', answers[0]), [b'250'] * 6 + b'250 250 550 250 250 250 500 221'.split(),
+is_(re.findall(rb'(?m)^\d\d\d', answers[0]), [b'250'] * 8 + b'250 250 550 250 250 250 500 221'.split(),
     'pipelined commands are answered in order')
 is_(answers[1], answers[0], 'octet by octet the same')
 
