@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "auth/boxes.h"
+#include "auth/forms.h"
 #include "auth/purge.h"
 #include "lib/base/log.h"
 #include "lib/store/hash.h"
@@ -483,6 +484,19 @@ must_not_be_postmaster(const struct user *u)
 	arena_free(arena);
 }
 
+/* Everybody writes to postmaster@ (RFC 2142, 5), whoever reads it. */
+static void
+must_not_be_called_postmaster(struct user *u)
+{
+	struct textmap_entry e;
+
+	if (strncmp(u->address, "postmaster@", 11) != 0 ||
+	    !textmap_find(&u->domains, same_domain, u->address + 11, &e))
+		return;
+	refuse(EX_NOPERM, "%s stays as long as %s is in etc/domains: mail to it must reach somebody", u->address,
+	    u->address + 11);
+}
+
 static void
 verb_delete(struct user *u)
 {
@@ -491,6 +505,7 @@ verb_delete(struct user *u)
 
 	open_maps(u);
 	lock_maps(u);
+	must_not_be_called_postmaster(u);
 	must_exist(u);
 	must_not_be_postmaster(u);
 	if (u->purge) /* where it is can be asked only now */
@@ -540,6 +555,7 @@ list_text(const struct boxes *boxes)
 	}
 }
 
+/* Without the end, for more may follow. */
 static void
 box_json(const struct box *b)
 {
@@ -552,7 +568,6 @@ box_json(const struct box *b)
 	    messages_in(b),
 	    (unsigned long long)b->new_count, (unsigned long long)b->octets);
 	boxes_json(stdout, b->maildir);
-	printf("}");
 }
 
 static void
@@ -562,6 +577,7 @@ list_json(const struct boxes *boxes)
 	for (size_t i = 0; i < boxes->n; i++) {
 		printf("%s\n  ", i == 0 ? "" : ",");
 		box_json(&boxes->box[i]);
+		printf("}");
 	}
 	printf("%s]\n", boxes->n == 0 ? "" : "\n");
 }
@@ -595,8 +611,26 @@ box_text(const struct box *b)
 }
 
 static void
+form_text(void *arg, const char *form)
+{
+	unsigned *n = arg;
+
+	printf("%-9s %s\n", (*n)++ == 0 ? "write to" : "", form);
+}
+
+static void
+form_json(void *arg, const char *form)
+{
+	unsigned *n = arg;
+
+	printf((*n)++ == 0 ? "" : ", ");
+	boxes_json(stdout, form);
+}
+
+static void
 verb_show(struct user *u)
 {
+	unsigned forms = 0;
 	struct boxes boxes;
 	const struct box *b;
 
@@ -606,9 +640,13 @@ verb_show(struct user *u)
 	b = boxes.box;
 	if (u->json) {
 		box_json(b);
-		printf("\n");
-	} else
+		printf(", \"write_to\": [");
+		forms_each(&u->inst, b->address, b->name, form_json, &forms);
+		printf("]}\n");
+	} else {
 		box_text(b);
+		forms_each(&u->inst, b->address, b->name, form_text, &forms);
+	}
 	boxes_free(&boxes);
 }
 
@@ -628,6 +666,7 @@ static const struct verb {
 	{ "disable", true,  true,  verb_disable },
 	{ "enable",  true,  true,  verb_enable },
 	{ "delete",  true,  true,  verb_delete },
+	{ "del",     true,  true,  verb_delete },
 };
 // clang-format on
 

@@ -46,6 +46,7 @@ for args, code, what in (
         (('disable', 'nobody'), 67, 'disable nobody'),
         (('show', 'nobody'), 67, 'show nobody'),
         (('delete', 'ann'), 77, 'delete the postmaster'),
+        (('del', 'postmaster@example.org'), 77, 'delete the address postmaster@ of a domain'),
         (('frobnicate', 'ann'), 64, 'an unknown verb'),
         (('add',), 64, 'no address'),
         ((), 64, 'no verb')):
@@ -82,6 +83,17 @@ like(house.ph('mailbox', 'list').stdout, r'^bob@example\.org +1 +1 +29  2020-09-
 people = {p['address']: p for p in json.loads(house.ph('user', 'list', '--json').stdout)}
 is_((people['bob@example.org']['messages'], people['carl@example.org']['name']), (2, 'Carl "C" O\\Neil'), 'user list --json')
 like(house.ph('user', 'show', 'bob').stdout, r'^messages  2, 1 of them new, 29 octets$', 'user show')
+
+house.map('secrets', 'x password=x\n')
+house.map('upstreams', 'family host=h login=l secret=x kind=shared tls=implicit mailbox=mail@isp.example users=ann,carl '
+          'name="carl:Carl Neil" alias=carl:carl@club.example fallback=ann\n'
+          'office host=h login=l secret=x kind=domain domain=example.net alias=carl:sales fallback=ann users=carl\n'
+          'other host=h login=l secret=x kind=single users=ann\n')
+forms = ['Carl "C" O\\Neil <mail@isp.example>', 'Carl Neil <mail@isp.example>', 'carl <mail@isp.example>',
+         'mail+carl@isp.example', 'carl@club.example', 'carl@example.net', 'sales@example.net']
+is_(json.loads(house.ph('user', 'show', 'carl', '--json').stdout)['write_to'], forms, 'how to write to somebody at a provider')
+like(house.ph('user', 'show', 'carl').stdout, r'^write to  Carl "C" O\\Neil <mail@isp\.example>\n {10}Carl Neil <', '... as text')
+house.set_map('upstreams', '')
 
 is_(user('delete', 'bob'), 0, 'delete')
 is_(users.read_bytes(), b'''# our people
