@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Accounts of protocol=etrn and atrn: providers with a queue for us."""
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -209,6 +210,67 @@ account(p, ATRN)
 r = collect()
 like(r.stdout, '^isp: 1 message, ', 'a provider in a hurry, and then in none')
 is_(taken('ann'), expected(mail(32, text=b'x\r\n')), '... the message is whole')
+
+# A server that never ends, in two ways.
+
+p = Provider([mail(33)])
+p.quirks['EHLO'] = lambda s, a: [s.say('250-X%d' % i) for i in range(1000)] and False
+account(p, ATRN)
+like(collect().stdout, 'failed: .*too many lines', 'a reply of too many lines')
+
+
+def endless(s, arg):
+    s.send(b'250-')
+    while True:
+        s.send(b'x' * 65536)
+
+
+p.quirks['EHLO'] = endless
+like(collect().stdout, 'failed: the server did not answer in time', 'a line without end')
+
+# --- stopped in the middle of a message
+
+
+def turned():
+    """The smtpd processes that serve a connection turned round for this house."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/%s/cmdline' % pid, 'rb') as f:
+                words = f.read().split(b'\0')
+        except OSError:
+            continue
+        if b'-sodmr' in words and str(house.dir).encode() in words:
+            found.append(int(pid))
+    return found
+
+
+for number, name in ((signal.SIGTERM, 'SIGTERM'), (signal.SIGKILL, 'SIGKILL')):
+    reached, go_on = threading.Event(), threading.Event()
+
+    def stalls(s, arg):
+        s.say('250 OK now reversing the connection')
+        s.reply()
+        for c in ('EHLO p.example', 'MAIL FROM:<>', 'RCPT TO:<ann@example.org>', 'DATA'):
+            s.say(c)
+            s.reply()
+        s.send(b'Subject: half\r\n\r\nhalf a mess')
+        reached.set()
+        go_on.wait(20)
+        return False
+
+    p = Provider([mail(34)])
+    p.quirks['ATRN'] = stalls
+    account(p, ATRN)
+    process = house.spawn('collect')
+    ok(reached.wait(10 * PATIENCE) and turned(), name + ': inside a message')
+    process.send_signal(number)
+    process.wait(20)
+    ok(wait_until(lambda: not turned()), '... our smtpd ends, too')
+    go_on.set()
+    p.quirks.clear()
+    r = collect()
+    is_((r.returncode, taken('ann')), (0, expected(mail(34))), '... and the next run takes it, once')
 
 # --- TLS
 
