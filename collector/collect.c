@@ -15,6 +15,7 @@
 #include "collector/assign.h"
 #include "collector/explain.h"
 #include "collector/login.h"
+#include "collector/look.h"
 #include "collector/memory.h"
 #include "collector/replay.h"
 #include "collector/run.h"
@@ -26,7 +27,7 @@
 struct collect {
 	struct house house;
 	const char *dir, *explain;
-	char *account, *replay, *state, *forget;
+	char *account, *replay, *state, *forget, *test;
 	bool status, serve, now, dry, assign, remember, uids, sure;
 	char **names;
 	size_t count;
@@ -36,6 +37,7 @@ static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --serve\n"
     "       collect [-C DIR] --status [ACCOUNT ...]\n"
+    "       collect [-C DIR] --test ACCOUNT\n"
     "       collect [-C DIR] --state ACCOUNT [--uids]\n"
     "       collect [-C DIR] --forget ACCOUNT [UID | --yes]\n"
     "       collect [-C DIR] --explain FILE [--account NAME]\n"
@@ -51,6 +53,7 @@ read_options(struct collect *c, int argc, char *argv[])
 		{ "account", required_argument, NULL, 'a' },
 		{ "serve", no_argument, NULL, 'S' },
 		{ "status", no_argument, NULL, 's' },
+		{ "test", required_argument, NULL, 't' },
 		{ "replay", required_argument, NULL, 'r' },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "remember", no_argument, NULL, 'R' },
@@ -79,6 +82,9 @@ read_options(struct collect *c, int argc, char *argv[])
 			break;
 		case 's':
 			c->status = true;
+			break;
+		case 't':
+			c->test = optarg;
 			break;
 		case 'r':
 			c->replay = optarg;
@@ -158,6 +164,8 @@ main(int argc, char *argv[])
 		return memory_show(&c.house, c.state, c.uids);
 	if (c.forget != NULL)
 		return memory_forget(&c.house, c.forget, c.count > 0 ? c.names[0] : NULL, c.sure);
+	if (c.test != NULL)
+		return look_at_account(&c.house, c.test);
 	if (c.serve)
 		return serve(&c.house);
 	return run_accounts(&c.house, c.names, c.count, c.now);

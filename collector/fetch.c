@@ -459,12 +459,23 @@ save_batch(struct fetch *f)
 static int (*const protocols[])(struct fetch *) = { [UPSTREAM_POP3] = fetch_pop3, [UPSTREAM_IMAP] = fetch_imap,
 	[UPSTREAM_ETRN] = fetch_etrn, [UPSTREAM_ATRN] = fetch_atrn };
 
-enum fetch_result
-fetch_account(struct house *h, struct account *a, struct state *state, struct state_run *run,
-    const struct fetch_listener *listener)
+static void
+describe(const struct fetch *f, struct fetch_probe *probe)
+{
+	struct buf tls = BUF_INIT(sizeof(probe->tls) - 1);
+
+	tls_describe(&f->d.io, &tls);
+	strlcpy(probe->tls, buf_str(&tls), sizeof(probe->tls));
+	strlcpy(probe->mechanism, f->mechanism, sizeof(probe->mechanism));
+	buf_free(&tls);
+}
+
+static enum fetch_result
+visit(struct house *h, struct account *a, struct state *state, struct state_run *run,
+    const struct fetch_listener *listener, struct fetch_probe *probe)
 {
 	struct fetch f = { .house = h, .account = a, .state = state, .run = run, .arena = arena_new(),
-		.listener = listener };
+		.listener = listener, .probe = probe };
 	int rv;
 
 	buf_init(&f.why, 1024);
@@ -479,6 +490,8 @@ fetch_account(struct house *h, struct account *a, struct state *state, struct st
 		save_batch(&f);
 	snprintf(run->error, sizeof(run->error), "%s",
 	    rv == 0 ? "" : proc_stopping ? "stopped on request" : buf_str(&f.why));
+	if (probe != NULL)
+		describe(&f, probe);
 	take_free(&f.take);
 	dialogue_close(&f.d);
 	arena_free(f.arena);
@@ -486,4 +499,25 @@ fetch_account(struct house *h, struct account *a, struct state *state, struct st
 	return rv == 0 ? FETCH_OK
 	    : f.auth_failed ? FETCH_AUTH_FAILED
 	    : f.tls_failed ? FETCH_TLS_FAILED : FETCH_FAILED;
+}
+
+enum fetch_result
+fetch_account(struct house *h, struct account *a, struct state *state, struct state_run *run,
+    const struct fetch_listener *listener)
+{
+	return visit(h, a, state, run, listener, NULL);
+}
+
+enum fetch_result
+fetch_look(struct house *h, struct account *a, struct state *state, struct fetch_probe *probe, char *error, size_t room)
+{
+	struct state_run run = { 0 };
+	enum fetch_result result = FETCH_FAILED;
+
+	if (a->up.protocol == UPSTREAM_POP3 || a->up.protocol == UPSTREAM_IMAP)
+		result = visit(h, a, state, &run, NULL, probe);
+	else
+		strlcpy(run.error, "there is nothing to look at with this protocol=", sizeof(run.error));
+	strlcpy(error, run.error, room);
+	return result;
 }

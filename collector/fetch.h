@@ -30,6 +30,17 @@ struct fetch_listener {
 enum fetch_result fetch_account(struct house *, struct account *, struct state *, struct state_run *out,
     const struct fetch_listener *);
 
+struct fetch_probe { /* what a look at an account found */
+	char tls[80];        /* version and cipher; "" */
+	char mechanism[32];  /* of the login; "" when none was needed */
+	uint64_t messages, octets;
+	bool octets_known;
+};
+/* Connects, logs in, counts and leaves; fetches nothing. What was found is filled in as far as it came; error: why no
+ * further. Not for protocols that fetch nothing (FETCH_FAILED). */
+enum fetch_result fetch_look(struct house *, struct account *, struct state *, struct fetch_probe *, char *error,
+    size_t room);
+
 /* --- for the protocols ---------------------------------------------------- */
 
 struct fetch {
@@ -56,6 +67,8 @@ struct fetch {
 	uint64_t batch_octets;
 	struct fetch_progress progress;
 	const struct fetch_listener *listener;
+	struct fetch_probe *probe;  /* only look; NULL: a run */
+	char mechanism[32];         /* that let us in */
 };
 
 /* The dialogue's steps: 0; -1 with f->why. Nothing is deleted upstream but what fetch_settle() or FETCH_DELETE allow. */

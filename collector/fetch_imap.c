@@ -82,12 +82,32 @@ log_out(struct imap *m)
 		m->f->why.len = why;
 }
 
+static int
+look(struct imap *m)
+{
+	const struct upstream_strings *folders = &m->f->account->up.folders;
+
+	for (size_t i = 0; i < folders->n; i++)
+		switch (imap_open(m, folders->v[i])) {
+		case 0:
+			m->f->probe->messages += m->folder.exists;
+			break;
+		case 1:
+			return fetch_failed(m->f, "the folder cannot be opened", span_of(folders->v[i]));
+		default:
+			return -1;
+		}
+	return 0;
+}
+
 /* All that is there; and where the account is to stay, what comes, as it comes. */
 static int
 collect_all(struct imap *m)
 {
 	int rv;
 
+	if (m->f->probe != NULL)
+		return look(m);
 	for (;;) {
 		if (collect_folders(m) == -1)
 			return -1;

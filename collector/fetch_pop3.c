@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "collector/pop3.h"
+#include "lib/base/num.h"
 #include "lib/base/log.h"
 #include "lib/sys/proc.h"
 
@@ -394,6 +395,33 @@ blame(struct pop3 *s)
 	fetch_trouble(s->f, s->messages[s->at].uid, s->messages[s->at].octets, buf_span(&s->f->why));
 }
 
+/* STAT (RFC 1939, 5): how much is there? */
+static int
+count(struct pop3 *s)
+{
+	struct fetch_probe *probe = s->f->probe;
+	struct span text, octets;
+
+	pop3_say(s, "STAT");
+	if (pop3_hear(s, &text) != POP3_OK)
+		return s->f->why.len > 0 ? -1 : pop3_failed(s, "STAT refused", text);
+	octets = span_trim(text);
+	if (num_parse(span_cut(&octets, ' '), UINT32_MAX, &probe->messages) == -1 || octets.s == NULL ||
+	    num_parse(span_cut(&octets, ' '), INT64_MAX, &probe->octets) == -1)
+		return pop3_failed(s, "no answer to STAT", text);
+	probe->octets_known = true;
+	return 0;
+}
+
+static int
+look(struct pop3 *s)
+{
+	static int (*const steps[])(struct pop3 *) = { pop3_greeting, pop3_ask_capabilities, pop3_upgrade, pop3_login,
+		count, quit };
+
+	return run_steps(s, steps, COUNT(steps));
+}
+
 int
 fetch_pop3(struct fetch *f)
 {
@@ -402,8 +430,10 @@ fetch_pop3(struct fetch *f)
 	int rv;
 
 	buf_init(&s.capa.sasl, 4096);
-	rv = run_steps(&s, steps, COUNT(steps));
-	if (rv == -1)
+	rv = f->probe != NULL ? look(&s) : run_steps(&s, steps, COUNT(steps));
+	if (f->probe != NULL)
+		; /* nobody is to blame, and nothing proved */
+	else if (rv == -1)
 		blame(&s);
 	else
 		clear_suspicions(&s);

@@ -160,6 +160,7 @@ exchange(struct imap *m, struct sasl *sasl)
 		if (!m->answered && answer(m, sasl) == -1)
 			return -1;
 	}
+	strlcpy(m->f->mechanism, sasl_mechanism(sasl), sizeof(m->f->mechanism));
 	return m->end == IMAP_OK ? sasl_success(sasl, &m->f->why) : refused(m);
 }
 
@@ -178,6 +179,7 @@ login_command(struct imap *m, const struct credentials *c)
 {
 	if ((m->can & IMAP_LOGINDISABLED) != 0)
 		return fetch_failed(m->f, "the server takes no password here", SPAN("LOGINDISABLED"));
+	strlcpy(m->f->mechanism, "LOGIN", sizeof(m->f->mechanism));
 	imap_begin(m, "LOGIN ");
 	imap_add_string(m, span_of(m->f->account->up.login));
 	imap_add(m, " ");

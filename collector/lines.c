@@ -7,8 +7,8 @@
 
 #include "lib/base/ascii.h"
 
-static void
-add_octets(struct buf *b, uint64_t octets)
+void
+line_add_octets(struct buf *b, uint64_t octets)
 {
 	if (octets < 10 * 1024)
 		buf_addf(b, "%llu octets", (unsigned long long)octets);
@@ -39,7 +39,7 @@ void
 line_add_run(struct buf *b, const char *name, const struct state_run *r)
 {
 	buf_addf(b, "%s: %llu message%s, ", name, (unsigned long long)r->messages, r->messages == 1 ? "" : "s");
-	add_octets(b, r->octets);
+	line_add_octets(b, r->octets);
 	if (r->left > 0)
 		buf_addf(b, ", %llu left there", (unsigned long long)r->left);
 }

@@ -99,6 +99,7 @@ must_be_let_in(struct pop3 *s, const char *how)
 
 	switch (pop3_hear(s, &text)) {
 	case POP3_OK:
+		strlcpy(s->f->mechanism, how, sizeof(s->f->mechanism));
 		return 0;
 	case POP3_STRANGE:
 		return -1;
@@ -195,6 +196,7 @@ login_sasl(struct pop3 *s, struct sasl *x)
 	buf_free(&out);
 	if (rv == -1 || status == POP3_STRANGE)
 		return -1;
+	strlcpy(s->f->mechanism, sasl_mechanism(x), sizeof(s->f->mechanism));
 	return status == POP3_OK ? sasl_success(x, &s->f->why) : login_refused(s, sasl_mechanism(x), text);
 }
 

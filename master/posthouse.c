@@ -39,6 +39,7 @@ static const struct verb {
 	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds; move one" },
 	{ "oauth",    "oauth",    false, "log in to providers that take no passwords; how that stands" },
 	{ "wake",     "wake",     false, "ask upstreams for our mail: by finger, a letter or a command" },
+	{ "upstream", "upstream", false, "add, change, list, test provider accounts" },
 	{ "collect",  "collect",  false, "fetch mail from upstream accounts and sort it" },
 };
 // clang-format on
