@@ -58,7 +58,7 @@ read_error(int status, const json_t *o, struct buf *why)
 	const char *code = json_string_value(json_object_get(o, "error"));
 	const char *text = json_string_value(json_object_get(o, "error_description"));
 
-	if (code == NULL) {
+	if (code == NULL || *code == '\0') {
 		buf_addf(why, "the server answers with status %d", status);
 		return OAUTH_LATER;
 	}

@@ -32,8 +32,8 @@ static const char settings[] =
 enum query { Q_ALL, Q_PUT, Q_DROP, Q_COUNT };
 static const char *const queries[Q_COUNT] = {
 	[Q_ALL] = "SELECT * FROM grants ORDER BY account",
-	[Q_PUT] = "INSERT OR REPLACE INTO grants VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-	    " ?15, ?16, ?17, ?18, ?19)",
+	[Q_PUT] = ("INSERT OR REPLACE INTO grants VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+	    " ?15, ?16, ?17, ?18, ?19)"),
 	[Q_DROP] = "DELETE FROM grants WHERE account = ?1",
 };
 // clang-format on

@@ -15,6 +15,7 @@
 
 #include "lib/wire/agents.h"
 #include "lib/wire/auth.h"
+#include "lib/wire/token.h"
 #include "lib/wire/control.h"
 #include "lib/wire/submit.h"
 
@@ -251,7 +252,7 @@ static void
 test_tables(void **state)
 {
 	static const struct wire_msg *const tables[] = { submit_messages, agents_messages,
-		auth_messages, control_messages };
+		auth_messages, control_messages, token_messages };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(tables); i++) {
