@@ -41,7 +41,7 @@ static const struct {
 static void
 add_said(struct buf *why, const char *said)
 {
-	for (size_t i = 0; said[i] != '\0' && i < SAID_MAX; i++)
+	for (size_t i = 0; i < SAID_MAX && said[i] != '\0'; i++)
 		buf_addc(why, ascii_print((unsigned char)said[i]) ? said[i] : ' ');
 }
 

@@ -34,6 +34,7 @@ struct account {
 	size_t fallback;
 	int smtpd_fd;      /* protocol=atrn: our smtpd, held ready: turn.c */
 	bool stay;     /* all fetched, wait for more where the protocol can (idle=yes, collect --serve) */
+	bool tokenless;    /* tokend has no token for it now, and tells the postmaster itself */
 	bool refused;      /* ... and the server did not take that */
 	struct buf secret; /* what the command of secret=! said, or tokend: secret.c */
 };

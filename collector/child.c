@@ -103,6 +103,19 @@ wake(struct child *c, struct account *a, struct state_run *run)
 	return result;
 }
 
+/* The mailbox did not take our token: with another, if tokend gives one; else that refusal stands. */
+static enum fetch_result
+fetch_again(struct child *c, struct account *a, struct state_run *run, const struct fetch_listener *listener)
+{
+	const struct state_run first = *run;
+	enum fetch_result result = fetch_account(c->house, a, c->state, run, listener);
+
+	if (result != FETCH_FAILED || !a->tokenless)
+		return result;
+	*run = first;
+	return FETCH_AUTH_FAILED;
+}
+
 static enum fetch_result
 fetch(struct child *c, struct account *a, struct state_run *run)
 {
@@ -114,7 +127,7 @@ fetch(struct child *c, struct account *a, struct state_run *run)
 	if (state_recover(c->state, a->name) == 0 && state_expire(c->state, a->name) == 0) {
 		result = fetch_account(c->house, a, c->state, run, &listener);
 		if (result == FETCH_AUTH_FAILED && credentials_refused(a))
-			result = fetch_account(c->house, a, c->state, run, &listener);
+			result = fetch_again(c, a, run, &listener);
 		return result;
 	}
 	strlcpy(run->error, "cannot use the state: see the log", sizeof(run->error));

@@ -132,6 +132,7 @@ fetch_secret(struct account *a, const struct house *h, struct buf *out, struct b
 
 		buf_wipe(&a->secret);
 		rv = token_get(h->token_path, a->name, refused, &a->secret, why);
+		a->tokenless = rv == -1;
 		if (refused != NULL)
 			explicit_bzero(refused, strlen(refused));
 		free(refused);

@@ -34,6 +34,7 @@ static const struct {
 	    "password in the maps changes, it is tried at once.\n" },
 	[TROUBLE_TLS] = { "tls", 2, "its server cannot be trusted",
 	    "Nothing was sent to that server, neither the password nor anything else.\n" },
+	[TROUBLE_TOKEN] = { "token", UINT64_MAX, "it has no token", "" }, /* never told: tokend does */
 	[TROUBLE_OTHER] = { "other", 0, "nothing comes from its server", "It is tried again all the time.\n" },
 };
 
@@ -279,6 +280,19 @@ count_failure(const struct house *h, const struct account *a, enum trouble_cause
 		t->not_before_s += now_s();
 }
 
+static enum trouble_cause
+cause_of(const struct account *a, enum fetch_result result)
+{
+	switch (result) {
+	case FETCH_AUTH_FAILED:
+		return TROUBLE_LOGIN;
+	case FETCH_TLS_FAILED:
+		return TROUBLE_TLS;
+	default:
+		return a->tokenless ? TROUBLE_TOKEN : TROUBLE_OTHER;
+	}
+}
+
 void
 trouble_after(struct house *h, const struct account *a, struct state *state, enum fetch_result result,
     const struct state_run *run, struct trouble *t)
@@ -287,8 +301,7 @@ trouble_after(struct house *h, const struct account *a, struct state *state, enu
 		return; /* says nothing about the account */
 	totals_add(state, a->name, run, result == FETCH_OK);
 	if (result != FETCH_OK) {
-		count_failure(h, a, result == FETCH_AUTH_FAILED ? TROUBLE_LOGIN : result == FETCH_TLS_FAILED
-		    ? TROUBLE_TLS : TROUBLE_OTHER, t);
+		count_failure(h, a, cause_of(a, result), t);
 		trouble_save(state, a->name, t);
 		if (to_be_told(h, t))
 			tell(h, a, state, t, run->error);

@@ -8,7 +8,7 @@
 #include "collector/account.h"
 #include "collector/fetch.h"
 
-enum trouble_cause { TROUBLE_NONE, TROUBLE_LOGIN, TROUBLE_TLS, TROUBLE_OTHER };
+enum trouble_cause { TROUBLE_NONE, TROUBLE_LOGIN, TROUBLE_TLS, TROUBLE_TOKEN, TROUBLE_OTHER };
 struct trouble {
 	enum trouble_cause cause;
 	uint64_t failures;    /* in a row, of this cause */
