@@ -59,6 +59,11 @@ def notices(pattern, n=1, bound=10):
     return found()
 
 
+def told(name, cause):
+    """The notice has gone, and tokend has noted that: killed in between it would tell it again."""
+    return wait_until(lambda: house.db('SELECT told FROM grants WHERE account = ?', name) == [(cause,)], 10)
+
+
 def collect():
     return house.ph('collect', 'now', 'mail', check=False)
 
@@ -112,6 +117,7 @@ is_(notices('mail'), ['No token for mail: mail waits at the provider'], 'postmas
 m = [m for m in house.mail('ann@example.org') if b'This is tokend at' in m][0]
 ok(want.encode() in m.replace(b'\n', b' ') and b'\nAuto-Submitted: auto-generated\n' in m and b'\nReturn-Path: <>' in b'\n' + m,
    'with the reason, as no bounce would bounce')
+told('mail', 'invalid_grant')
 before = len(idp.seen())
 for _ in range(10):
     get('mail')
@@ -135,6 +141,7 @@ idp.valid.clear()
 change('bolt', access_expires_s=1, login_s=int(time.time()) - 9 * 86400)
 is_(get('bolt'), ('NO', 'invalid_grant: Token has been expired or revoked.; then: posthouse oauth login bolt'),
     'invalid_grant nine days after the login: what the server says')
+ok(told('bolt', 'invalid_grant'), 'postmaster is told')
 oauth('app', 'crow', '--secret-file', house.file('old\n'))
 idp.secret = 'new'
 change('crow', access_expires_s=1)
@@ -142,7 +149,7 @@ is_(get('crow'), ('NO', 'invalid_client: the secret is wrong; a new client secre
                   'oauth app crow'), 'invalid_client')
 is_((notices('for bolt'), notices('for crow')), (['No token for bolt: mail waits at the provider'],
                                                  ['No token for crow: mail waits at the provider']), 'postmaster is told of both')
-wait_until(lambda: house.db("SELECT told FROM grants WHERE account = 'crow'") == [('invalid_client',)], 10)
+told('crow', 'invalid_client')
 idp.secret = 'old'
 change('crow', access_expires_s=1)
 is_(get('crow')[0], 'TOKEN', 'the server takes the secret again')
