@@ -80,7 +80,10 @@ class ImapUpstream:
             uid = self.folders[folder].add(octets)
             for s in list(self.idlers):
                 if s.folder is self.folders[folder]:
-                    s.send(b'* %d EXISTS\r\n' % len(s.folder.messages))
+                    try:
+                        s.send(b'* %d EXISTS\r\n' % len(s.folder.messages))
+                    except OSError:
+                        pass  # it has gone
         return uid
 
     def close(self):

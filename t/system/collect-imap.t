@@ -39,11 +39,12 @@ def lf(octets):
 
 
 def all_taken():
-    """What is in the mailboxes, without what collect puts above each message; emptied."""
+    """What is in the mailboxes, without what collect puts above each message, and without its notices; emptied."""
     found = []
     for user in ('ann', 'bob', 'carol'):
         for p in house.mail_files(user):
-            found.append(p.read_bytes().partition(b'\nX-Posthouse-Sorted: ')[2].partition(b'\n')[2])
+            _, above, rest = p.read_bytes().partition(b'\nX-Posthouse-Sorted: ')
+            found += [rest.partition(b'\n')[2]] if above else []
             p.unlink()
     return sorted(found)
 
