@@ -31,19 +31,63 @@ people_refresh(struct people *p)
 	(void)!generation_refresh(&p->passwd); /* on failure the old one serves on */
 }
 
+/* user@213.0.0.117, user@[213.0.0.117]: an old custom of clients that add their server's address. The part in front;
+ * else all of it. */
+static struct span
+without_server(struct span login)
+{
+	const char *at = login.len == 0 ? NULL : memrchr(login.s, '@', login.len);
+	struct span host;
+	struct ip ip;
+
+	if (at == NULL)
+		return login;
+	host = (struct span){ at + 1, login.len - (size_t)(at + 1 - login.s) };
+	if (host.len > 2 && host.s[0] == '[' && host.s[host.len - 1] == ']')
+		host = (struct span){ host.s + 1, host.len - 2 };
+	if (span_case_is((struct span){ host.s, host.len < 5 ? host.len : 5 }, "IPv6:"))
+		host = (struct span){ host.s + 5, host.len - 5 };
+	return ip_parse(host, &ip) == 0 ? (struct span){ login.s, (size_t)(at - login.s) } : login;
+}
+
+/* user%domain, user#domain: from times when clients had their own mind about "@". It counts when there is such a
+ * mailbox; these octets may stand in a local-part, too. */
+static void
+with_at(struct people *p, struct span login, struct arena *arena, struct buf *out)
+{
+	struct mailbox box = { 0 };
+
+	for (size_t i = login.len; i-- > 1;) {
+		if (strchr(p->conf->login_separators, login.s[i]) == NULL)
+			continue;
+		buf_addspan(out, login);
+		if (!buf_over(out)) {
+			out->s[i] = '@';
+			if (router_mailbox(&p->router, buf_str(out), arena, &box) == 1)
+				return;
+		}
+		break;
+	}
+	buf_reset(out);
+	buf_addspan(out, login);
+}
+
 /* The login as a full address; a password typed into the name's field is no reason to
  * accept odd octets, so what is no address is nobody. */
 static enum person_found
-login_address(const struct people *p, const char *login, struct arena *arena,
-    struct buf *out)
+login_address(struct people *p, const char *text, struct arena *arena, struct buf *out)
 {
+	struct span login = without_server(span_of(text));
 	struct buf full = BUF_INIT(LIMIT_ADDRESS);
 	enum person_found found = PERSON_NONE;
 	struct span domain = { "", 0 };
 	struct path path;
 
-	buf_adds(&full, login);
-	if (strchr(login, '@') == NULL) {
+	if (memchr(login.s, '@', login.len) == NULL)
+		with_at(p, login, arena, &full);
+	else
+		buf_addspan(&full, login);
+	if (strchr(buf_str(&full), '@') == NULL) {
 		domain = router_default_domain(&p->router, arena);
 		buf_addc(&full, '@');
 		buf_addspan(&full, domain);

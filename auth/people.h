@@ -32,8 +32,8 @@ struct person {
 };
 
 void people_open(struct people *, const struct instance *, const struct conf *);
-/* By the maps as they are now. login: user@domain (or an alias domain of it), or a
- * bare user in the default domain. */
+/* By the maps as they are now. login: user@domain (or an alias domain of it), or a bare user in the default
+ * domain; user%domain and the like (login_separators), and user@[ADDRESS] for a bare one. */
 enum person_found people_find(struct people *, const char *login, struct person *) MUST_CHECK;
 
 #endif

@@ -83,6 +83,7 @@ static const struct setting settings[] = {
 	{ "pop3d_connections",         NUMBER,   AT(pop3d_connections),             "500", 1, 100000, NULL },
 	{ "pop3d_connections_per_address", NUMBER, AT(pop3d_connections_per_address), "50", 1, 100000, NULL },
 	{ "pop3d_timeout",             DURATION, AT(pop3d_timeout),                 "10m", 1, DAYS(1), NULL },
+	{ "login_separators",          TEXT,     AT(login_separators),              "%#$", 0, 0, NULL },
 	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
 
 	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },

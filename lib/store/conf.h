@@ -47,6 +47,7 @@ struct conf {
 	enum plaintext_login plaintext_login; /* loopback */
 	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address;
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
+	char *login_separators;   /* %#$: stand for @ in login names */
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Who may log in, from where, under which names; and what guessing costs."""
-import os, sys, threading, time
+import os, re, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from popmail import *
 
 house = PopHouse(domains=['example.org'], users=['ann:secret', 'bob:pass word ', 'off:secret', 'x:secret', 'y:secret', 'z:secret'],
                  maps={'domains': 'alias.example alias-of=example.org\n'})
 text = house.path('etc', 'users').read_text().replace('off@example.org', 'off@example.org disabled')
-house.set_map('users', text)
+house.set_map('users', text + 'o%hara@example.org maildir=example.org/ohara\n', compile=False)
+passwd = house.path('etc', 'passwd').read_text()
+house.map('passwd', 'o%hara@example.org ' + re.search(r'(?m)^ann@\S+ (\S+)', passwd).group(1))
 house.start()
 
 
@@ -17,8 +19,11 @@ def answer(user, password, host='127.0.0.1', port=None):
 
 
 for login, what in (('ann', 'a bare name, in the only domain'), ('ann@example.org', 'the full address'),
-                    ('ANN@Example.ORG', '... in any case'), ('ann@alias.example', '... by an alias domain')):
+                    ('ANN@Example.ORG', '... in any case'), ('ann%example.org', 'user%domain'), ('ann#example.org', 'user#domain'),
+                    ('ann$example.org', 'user$domain'), ('ann%alias.example', '... with an alias domain'),
+                    ('ann@127.0.0.1', 'user@address'), ('ann@[127.0.0.1]', 'user@[address]'), ('ann@[IPv6:::1]', 'user@[IPv6:address]'), ('ann@alias.example', '... by an alias domain')):
     is_(answer(login, 'secret'), '+OK ann@example.org has 0 messages', what)
+is_(answer('o%hara', 'secret'), '+OK o%hara@example.org has 0 messages', 'a separator may stand in a name itself')
 is_(answer('bob', 'pass word '), '+OK bob@example.org has 0 messages', 'blanks belong to a password')
 
 # AUTH (RFC 5034). b64 of "\0ann\0secret", "ann", "secret".
