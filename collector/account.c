@@ -14,6 +14,8 @@
 #include "lib/sys/file.h"
 #include "lib/sys/sandbox.h"
 
+#define LISTS_ROOM 16384 /* octets of mailing lists noted in one run */
+
 void
 house_open(struct house *h, const char *dir)
 {
@@ -184,7 +186,8 @@ add_people(struct house *h, struct account *a)
 int
 account_open(struct account *a, struct house *h, const char *name, struct span value, struct buf *why)
 {
-	*a = (struct account){ .arena = arena_new(), .smtpd_fd = -1, .secret = BUF_INIT(LIMIT_SASL) };
+	*a = (struct account){ .arena = arena_new(), .smtpd_fd = -1, .secret = BUF_INIT(LIMIT_SASL),
+		.lists = BUF_INIT(LISTS_ROOM) };
 	a->name = arena_dupn(a->arena, name, strlen(name));
 	if (upstream_parse(value, a->arena, &a->up, why) == -1)
 		goto fail;
@@ -251,6 +254,7 @@ account_close(struct account *a)
 	sort_account_free(a->sort);
 	buf_wipe(&a->secret);
 	buf_free(&a->secret);
+	buf_free(&a->lists);
 	arena_free(a->arena);
 	file_close(a->smtpd_fd);
 	*a = (struct account){ .smtpd_fd = -1 };

@@ -36,6 +36,7 @@ struct account {
 	bool stay;     /* all fetched, wait for more where the protocol can (idle=yes, collect --serve) */
 	bool tokenless;    /* tokend has no token for it now, and tells the postmaster itself */
 	bool refused;      /* ... and the server did not take that */
+	struct buf lists;  /* mailing lists that went to the fallback: lists.c */
 	struct buf secret; /* what the command of secret=! said, or tokend: secret.c */
 };
 

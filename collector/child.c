@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/lists.h"
 #include "collector/lock.h"
 #include "collector/secret.h"
 #include "collector/trouble.h"
@@ -69,6 +70,8 @@ end_run(struct child *c, struct account *a, struct report *r, enum fetch_result 
 	    LN("ms", r->ms), LS("error", r->run.error));
 	(void)!state_run_save(c->state, name, &r->run);
 	trouble_after(c->house, a, c->state, result, &r->run, &c->trouble);
+	if (c->opened != NULL)
+		lists_settle(c->house, a, c->state);
 	r->not_before_s = c->trouble.not_before_s;
 	tell_parent(c, r);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "collector/lists.h"
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
 
@@ -221,6 +222,8 @@ batch_whole(struct take *t, struct take_done *d)
 		if (r->count > 0 && r->gets[i])
 			buf_addf(&people, "%s%s", people.len > 0 ? "," : "", t->account->people[i].address);
 	d->class = r->class;
+	if (r->class == SORT_FALLBACK)
+		lists_note(t->account, r->list);
 	d->cut = t->cut;
 	d->evidence = mem_dup(*r->field != '\0' ? r->field : r->reason);
 	d->rcpts = mem_dup(buf_str(&people));

@@ -3,6 +3,7 @@
 person: sort it again, assign it, have the rule remembered."""
 import os
 import re
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -250,5 +251,38 @@ house.ph('collect', 'office')
 like(house.ph('collect', '--explain', house.mail_files('ann')[0]).stdout,
      r'^copy: it was sorted before: account=office evidence=header-recipient\naccount: office(.*\n)*To: ann@example\.org is known$',
      'a copy from a mailbox tells where it came from')
+empty()
+
+# --- mailing lists that nobody is known to read
+
+def of_list(n, name, to=b''):
+    return message(n, b'List-Id: <%s>\r\n' % name, to=to)
+
+
+def notices():
+    return [m for m in house.mail('ann') if b'nobody is known to read' in m]
+
+
+def a_week_later():
+    with sqlite3.connect(house.path('state', 'collect', 'collect.db')) as db:
+        db.execute("UPDATE fact SET since_s = since_s - 604800 WHERE name = 'unknown lists since'")
+
+
+house.set_map('domains', 'example.org local postmaster=ann\n')
+up = collect([of_list(60, b'devel.example.net'), of_list(61, b'devel.example.net'), of_list(62, b'news.example.net'),
+              of_list(63, b'read.example.net', to=b'ann@example.org'), of_list(64, b'no list\x1b')])
+is_(notices(), [], 'mail of unknown lists: nobody is told at once')
+a_week_later()
+up.messages = {'a': of_list(65, b'news.example.net'), 'b': of_list(66, b'third.example.net')}
+house.ph('collect')
+house.wait_mail('ann', 2)
+text = notices()
+is_(len(text), 1, '... after a week, the postmaster is')
+like(text[0], r'Mail of these mailing lists came to office and went to carol@example.org,\nfor no list= of the account names them:\n\n'
+     r'( .*\n)* +2  devel\.example\.net\n +2  news\.example\.net\n +1  third\.example\.net\n\n(.*\n)+.*list=\S+:USER\n',
+     '... with the lists and how often, not those that somebody got')
+up.messages = {'c': of_list(67, b'devel.example.net')}
+house.ph('collect')
+is_(len(notices()), 1, '... once')
 empty()
 done()
