@@ -314,16 +314,12 @@ fetch_listing_end(struct fetch *f)
 	    : fetch_failed(f, "cannot write the state", SPAN("see the log"));
 }
 
-int
-fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *what)
+void
+fetch_plan_known(struct fetch *f, const char *uid, uint64_t octets, enum state_uid known, int64_t since_s,
+    enum fetch_what *what)
 {
-	enum state_uid known = STATE_UID_NEW;
-	int64_t since_s = 0;
-
 	*what = FETCH_LEAVE;
 	f->suspect = false;
-	if (*uid != '\0' && state_uid(f->state, f->account->name, span_of(uid), octets, &known, &since_s) == -1)
-		return fetch_failed(f, "cannot read the state", SPAN("see the log"));
 	if (known == STATE_UID_OLD)
 		*what = FETCH_DELETE;
 	else if (known == STATE_UID_TAKEN)
@@ -338,6 +334,18 @@ fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *w
 	if (*what == FETCH_GET)
 		consider_failures(f, uid, octets, what);
 	f->progress.total += *what == FETCH_GET;
+}
+
+int
+fetch_plan(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *what)
+{
+	enum state_uid known = STATE_UID_NEW;
+	int64_t since_s = 0;
+
+	*what = FETCH_LEAVE;
+	if (*uid != '\0' && state_uid(f->state, f->account->name, span_of(uid), octets, &known, &since_s) == -1)
+		return fetch_failed(f, "cannot read the state", SPAN("see the log"));
+	fetch_plan_known(f, uid, octets, known, since_s, what);
 	return 0;
 }
 

@@ -110,6 +110,9 @@ int fetch_listing_end(struct fetch *) MUST_CHECK;
  * order. 0; -1 with why.
  */
 int fetch_plan(struct fetch *, const char *uid, uint64_t octets, enum fetch_what *) MUST_CHECK;
+/* The same for one that has been looked up (state_listed()). */
+void fetch_plan_known(struct fetch *, const char *uid, uint64_t octets, enum state_uid known, int64_t since_s,
+    enum fetch_what *);
 /* May one that was first seen then be deleted upstream? */
 bool fetch_keep_over(const struct fetch *, int64_t since_s);
 /* From and Subject, for people. */

@@ -313,6 +313,22 @@ fetch_all(struct pop3 *s)
 	}
 }
 
+/* What one listing was too long for, a listing at a time, as long as that gets us on. */
+static int
+fetch_rest(struct pop3 *s)
+{
+	uint64_t before = 0;
+
+	while (s->later > 0 && s->f->run->messages > before) {
+		before = s->f->run->messages;
+		if (pop3_list(s) == -1 || fetch_all(s) == -1)
+			return -1;
+	}
+	s->f->run->left += s->later;
+	s->f->run->postponed = s->f->run->postponed || s->later > 0;
+	return 0;
+}
+
 static int
 forget_deleted(struct pop3 *s)
 {
@@ -321,7 +337,7 @@ forget_deleted(struct pop3 *s)
 	int rv;
 
 	for (size_t i = 0; i < s->count; i++)
-		if (s->messages[i].what == FETCH_GONE && *s->messages[i].uid != '\0')
+		if (s->messages[i].what == FETCH_GONE && s->messages[i].uid != NULL && *s->messages[i].uid != '\0')
 			uids[n++] = span_of(s->messages[i].uid);
 	rv = fetch_deleted(s->f, uids, n);
 	free(uids);
@@ -425,10 +441,11 @@ look(struct pop3 *s)
 int
 fetch_pop3(struct fetch *f)
 {
-	static int (*const steps[])(struct pop3 *) = { open_session, try_pipelining, fetch_all, quit };
+	static int (*const steps[])(struct pop3 *) = { open_session, try_pipelining, fetch_all, fetch_rest, quit };
 	struct pop3 s = { .f = f, .d = &f->d, .at = POP3_NO_MESSAGE };
 	int rv;
 
+	s.uids = arena_new();
 	buf_init(&s.capa.sasl, 4096);
 	rv = f->probe != NULL ? look(&s) : run_steps(&s, steps, COUNT(steps));
 	if (f->probe != NULL)
@@ -439,5 +456,6 @@ fetch_pop3(struct fetch *f)
 		clear_suspicions(&s);
 	buf_free(&s.capa.sasl);
 	free(s.messages);
+	arena_free(s.uids);
 	return rv;
 }

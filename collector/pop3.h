@@ -12,13 +12,16 @@
 
 #define POP3_WINDOW 256 /* messages asked for ahead when the server pipelines */
 
+/* 24 octets: there may be a million. */
 struct pop3_message {
-	uint32_t number;
 	uint64_t octets;      /* as LIST says */
-	const char *uid;      /* "": the server has none, or not one for it alone */
-	enum fetch_what what;
-	bool ours;            /* the UID is made by us (pop3_list.c) */
-	bool suspect;         /* it has failed before */
+	const char *uid;      /* "": the server has none, or not one for it alone; NULL: it is known and stays */
+	uint32_t number;
+	unsigned char what;   /* enum fetch_what */
+	unsigned char known;  /* enum state_uid, when looked_up */
+	bool looked_up : 1;
+	bool ours : 1;        /* the UID is made by us (pop3_list.c) */
+	bool suspect : 1;     /* it has failed before */
 };
 
 struct pop3_expected { /* an answer to come */
@@ -41,6 +44,8 @@ struct pop3 {
 	size_t next;          /* message to ask for */
 	size_t asked;         /* RETRs under way */
 	size_t at;            /* the message whose answer is due; NOT_ONE */
+	struct arena *uids;   /* of messages */
+	size_t fresh, later;  /* new ones of this listing; those that another listing must bring */
 	size_t undeleted;     /* DELEs that were refused */
 	const struct pop3_message *planned; /* what fetch_plan() looks at */
 	size_t described;     /* messages over the size limit */

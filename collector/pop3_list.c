@@ -12,6 +12,7 @@
 #include "lib/sys/proc.h"
 
 #define MESSAGES_MAX 5000000
+#define FRESH_MAX 200000 /* new messages of one listing; the others come with the next one */
 #define TOP_LINES 10   /* of the body: two messages from one form differ there */
 #define TOP_WINDOW 32  /* asked for ahead */
 #define TOP_MAX (64 * 1024)
@@ -51,9 +52,13 @@ static void
 sort_by_number(struct pop3 *s)
 {
 	size_t n = 0;
+	bool sorted = true; /* as a rule: qsort() would copy them all */
 
-	if (s->count > 1)
-		qsort(s->messages, s->count, sizeof(*s->messages), by_number);
+	for (size_t i = 1; i < s->count && sorted; i++)
+		sorted = s->messages[i - 1].number < s->messages[i].number;
+	if (sorted)
+		return;
+	qsort(s->messages, s->count, sizeof(*s->messages), by_number);
 	for (size_t i = 0; i < s->count; i++)
 		if (n == 0 || s->messages[n - 1].number != s->messages[i].number)
 			s->messages[n++] = s->messages[i];
@@ -92,6 +97,41 @@ find_message(struct pop3 *s, uint32_t number, size_t guess)
 	return s->count == 0 ? NULL : bsearch(&key, s->messages, s->count, sizeof(key), by_number);
 }
 
+/* A UID that two messages have says nothing about either. */
+static void
+without_uid(struct pop3_message *m)
+{
+	m->uid = "";
+	m->looked_up = false;
+}
+
+/* Only the UIDs of those that need work are held. */
+static void
+look_up(struct pop3 *s, struct pop3_message *m, struct span uid)
+{
+	enum state_uid known;
+	uint32_t first = 0;
+
+	state_listed(s->f->state, uid, m->octets, (uint32_t)(m - s->messages), &known, &first);
+	if (known == STATE_UID_DOUBLED) {
+		if (first < s->count)
+			without_uid(&s->messages[first]);
+		return;
+	}
+	m->known = (unsigned char)known;
+	m->looked_up = true;
+	m->uid = NULL;
+	if (known == STATE_UID_TAKEN)
+		return;
+	if (known == STATE_UID_NEW && s->fresh == FRESH_MAX) {
+		m->known = STATE_UID_TAKEN; /* as if it were */
+		s->later++;
+		return;
+	}
+	s->fresh += known == STATE_UID_NEW;
+	m->uid = arena_dupn(s->uids, uid.s, uid.len);
+}
+
 static int
 hear_uids(struct pop3 *s)
 {
@@ -116,29 +156,31 @@ hear_uids(struct pop3 *s)
 		if (!pop3_uidl_line(line, &number, &uid))
 			continue;
 		m = find_message(s, number, i);
-		if (m != NULL)
-			m->uid = arena_dupn(s->f->arena, uid.s, uid.len);
+		if (m != NULL && !m->looked_up && *m->uid == '\0')
+			look_up(s, m, uid);
 	}
 	return rv;
 }
 
-/* A UID that two messages have says nothing about either. */
+/* Likewise of our own. */
 static void
 drop_doubled_uids(struct pop3 *s)
 {
 	struct pop3_message **by = mem_alloc(s->count + 1, sizeof(struct pop3_message *));
+	size_t count = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		by[i] = &s->messages[i];
-	if (s->count > 1)
-		qsort(by, s->count, sizeof(struct pop3_message *), by_uid);
-	for (size_t i = 0; i < s->count;) {
+		if (s->messages[i].ours)
+			by[count++] = &s->messages[i];
+	if (count > 1)
+		qsort(by, count, sizeof(struct pop3_message *), by_uid);
+	for (size_t i = 0; i < count;) {
 		size_t k = i + 1;
 
-		while (k < s->count && strcmp(by[i]->uid, by[k]->uid) == 0)
+		while (k < count && strcmp(by[i]->uid, by[k]->uid) == 0)
 			k++;
 		for (size_t n = i; k > i + 1 && n < k; n++)
-			by[n]->uid = "";
+			without_uid(by[n]);
 		i = k;
 	}
 	free(by);
@@ -154,7 +196,7 @@ make_uid(struct pop3 *s, struct pop3_message *m, const struct buf *top)
 
 	digest_sha256(buf_str(top), top->len, digest);
 	digest_hex(digest, 16, uid + strlen(UID_OF_OURS));
-	m->uid = arena_dupn(s->f->arena, uid, strlen(uid));
+	m->uid = arena_dupn(s->uids, uid, strlen(uid));
 	m->ours = true;
 }
 
@@ -162,7 +204,7 @@ make_uid(struct pop3 *s, struct pop3_message *m, const struct buf *top)
 static bool
 needs_uid(const struct pop3 *s, const struct pop3_message *m)
 {
-	return *m->uid == '\0' && (s->all_need_uids || m->octets > s->f->size_max);
+	return m->uid != NULL && *m->uid == '\0' && (s->all_need_uids || m->octets > s->f->size_max);
 }
 
 /* The next such, from i on. */
@@ -248,10 +290,17 @@ plan_message(struct pop3 *s, size_t i)
 {
 	struct pop3_message *m = &s->messages[i];
 	const struct upstream *up = &s->f->account->up;
+	enum fetch_what what;
 
+	m->what = FETCH_LEAVE;
+	if (m->uid == NULL)
+		return 0;
 	s->planned = m;
-	if (fetch_plan(s->f, m->uid, m->octets, &m->what) == -1)
+	if (m->looked_up)
+		fetch_plan_known(s->f, m->uid, m->octets, (enum state_uid)m->known, 0, &what);
+	else if (fetch_plan(s->f, m->uid, m->octets, &what) == -1)
 		return -1;
+	m->what = (unsigned char)what;
 	m->suspect = s->f->suspect;
 	/* Another message may have this header. As long as digests are remembered, look before it is deleted. */
 	if (m->ours && m->what == FETCH_DELETE &&
@@ -282,6 +331,10 @@ suspects_last(struct pop3 *s)
 int
 pop3_list(struct pop3 *s)
 {
+	arena_reset(s->uids);
+	s->count = s->next = s->fresh = s->later = 0;
+	if (fetch_listing_begin(s->f) == -1)
+		return -1;
 	pop3_say(s, "LIST");
 	if (s->pipelining)
 		pop3_say(s, "UIDL");
@@ -291,13 +344,10 @@ pop3_list(struct pop3 *s)
 		pop3_say(s, "UIDL");
 	if (hear_uids(s) == -1)
 		return -1;
-	drop_doubled_uids(s);
 	if (make_missing_uids(s) == -1)
 		return -1;
 	s->f->describe = describe;
 	s->f->describe_arg = s;
-	if (fetch_listing_begin(s->f) == -1)
-		return -1;
 	for (size_t i = 0; i < s->count; i++)
 		if (plan_message(s, i) == -1 || s->broken)
 			return -1;

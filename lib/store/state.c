@@ -240,8 +240,12 @@ state_uid(struct state *s, const char *account, struct span uid, uint64_t octets
 
 	*out = STATE_UID_NEW;
 	*since_s = 0;
-	if (s->listing)
-		return state_listing_uid(s, uid, octets, out);
+	if (s->listing) {
+		uint32_t first;
+
+		state_listed(s, uid, octets, 0, out, &first);
+		return 0;
+	}
 	if (state_use(s, account) == -1)
 		return -1;
 	st = state_start(s, Q_UID, s->box);

@@ -66,6 +66,10 @@ enum state_uid {
  * new. *since_s: when it was first seen; 0 within a listing. -1: error. */
 int state_uid(struct state *, const char *account, struct span uid, uint64_t octets, enum state_uid *out,
     int64_t *since_s) MUST_CHECK;
+/* The same, within a listing only. number: the caller's, below 2^28; *first: what it was when the UID was asked for
+ * before (DOUBLED). */
+void state_listed(struct state *, struct span uid, uint64_t octets, uint32_t number, enum state_uid *out,
+    uint32_t *first);
 /* 1: this user has got this message from this account; 0: not, and will get it now; -1: error. */
 int state_seen(struct state *, const char *account, const char *user,
     const unsigned char digest[STATE_DIGEST_OCTETS]) MUST_CHECK;

@@ -82,7 +82,8 @@ static const char *const queries[Q_COUNT] = {
 	[Q_EMPTY_BOX] = "DELETE FROM uid WHERE box = ?1",
 	[Q_BOX_LISTED] = "UPDATE box SET listed_s = ?2, listed = ?3 WHERE id = ?1",
 	[Q_SWEPT] = "UPDATE box SET swept_s = ?2 WHERE id = ?1",
-	[Q_BOX_SWEPT] = "SELECT swept_s, listed FROM box WHERE id = ?1",
+	[Q_BOX_SWEPT] = "SELECT swept_s, CASE WHEN listed > 0 THEN listed ELSE (SELECT COUNT(*) FROM uid WHERE box = ?1) END"
+	                " FROM box WHERE id = ?1",
 	[Q_UID] = "SELECT state, since_s FROM uid WHERE box = ?1 AND uid = ?2 AND octets = ?3",
 	[Q_ALL_UIDS] = "SELECT uid, octets, state, since_s FROM uid WHERE box = ?1",
 	[Q_PUT_UID] = "INSERT OR REPLACE INTO uid VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6)",
@@ -235,11 +236,14 @@ static int
 open_database(struct state *s, const char *path, struct buf *why)
 {
 	static const char settings[] =
-	    "PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+	    "PRAGMA temp_store = FILE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
 
 	if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 		return -1;
 	sqlite3_busy_timeout(s->db, BUSY_MS);
+	/* What a statement over a million rows has to remember goes where this process may write. */
+	sqlite3_free(sqlite3_temp_directory);
+	sqlite3_temp_directory = sqlite3_mprintf("%s", s->dir);
 	return state_execute(s, settings) == 0 && bring_to_form(s, why) == 0 ? prepare(s) : -1;
 }
 

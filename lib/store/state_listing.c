@@ -60,8 +60,8 @@ state_listing_drop(struct state *s)
 	s->listing = false;
 }
 
-int
-state_listing_uid(struct state *s, struct span uid, uint64_t octets, enum state_uid *out)
+void
+state_listed(struct state *s, struct span uid, uint64_t octets, uint32_t number, enum state_uid *out, uint32_t *first)
 {
 	struct uidset_entry *e = uidset_find(&s->set, uid);
 
@@ -69,12 +69,15 @@ state_listing_uid(struct state *s, struct span uid, uint64_t octets, enum state_
 	*out = STATE_UID_NEW;
 	if (e == NULL) {
 		uidset_add(&s->set, uid, octets, UIDSET_LISTED);
-		return 0;
-	}
-	if ((e->flags & UIDSET_LISTED) != 0) {
+		e = uidset_find(&s->set, uid);
+	} else if ((e->flags & UIDSET_LISTED) != 0) {
 		*out = STATE_UID_DOUBLED;
-		return 0;
+		*first = e->number;
+		return;
 	}
+	e->number = number & UIDSET_NUMBER_MAX;
+	if ((e->flags & UIDSET_LISTED) != 0)
+		return; /* it was not known */
 	if (uidset_same_size(e, octets)) {
 		s->set.listed++;
 		*out = (e->flags & UIDSET_LEFT) != 0 ? STATE_UID_LEFT
@@ -82,7 +85,6 @@ state_listing_uid(struct state *s, struct span uid, uint64_t octets, enum state_
 		                                     : STATE_UID_TAKEN;
 	}
 	e->flags |= UIDSET_LISTED;
-	return 0;
 }
 
 /* --- what is missing ----------------------------------------------------- */

@@ -89,6 +89,5 @@ int state_read_notes(struct state *, const char *file, bool *any) MUST_CHECK;
 
 /* state_listing.c */
 int state_listing_functions(struct state *) MUST_CHECK;
-int state_listing_uid(struct state *, struct span uid, uint64_t octets, enum state_uid *);
 
 #endif

@@ -61,7 +61,7 @@ void
 uidset_init(struct uidset *u, size_t expected)
 {
 	*u = (struct uidset){ .seed = (uint64_t)arc4random() << 32 | arc4random() };
-	make_room(u, expected);
+	make_room(u, expected + expected / 16 + ROOM_MIN); /* and some new ones */
 }
 
 void
@@ -81,7 +81,7 @@ uidset_add(struct uidset *u, struct span uid, uint64_t octets, unsigned flags)
 		make_room(u, u->count + u->count / 2);
 	e = place(u, hash);
 	u->count += e->hash == 0;
-	*e = (struct uidset_entry){ .hash = hash, .size = fold(octets), .flags = flags };
+	*e = (struct uidset_entry){ .hash = hash, .size = fold(octets), .flags = flags & 15 };
 }
 
 struct uidset_entry *

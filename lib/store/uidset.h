@@ -19,10 +19,11 @@ enum {
 	UIDSET_LEFT = 4,  /* it was left upstream, and that was reported */
 	UIDSET_LISTED = 8
 };
+#define UIDSET_NUMBER_MAX ((1u << 28) - 1)
 struct uidset_entry {
 	uint64_t hash;  /* never 0 in use */
 	uint32_t size;
-	uint32_t flags;
+	uint32_t flags : 4, number : 28; /* number: the caller's, of the one that was listed */
 };
 struct uidset {
 	struct uidset_entry *v;
