@@ -113,9 +113,11 @@ herald_open(struct herald *h)
 void
 herald_close(struct herald *h)
 {
-	struct herald_item *i;
+	struct herald_item *i, *following;
 
-	while ((i = TAILQ_FIRST(&h->items)) != NULL)
+	for (i = TAILQ_FIRST(&h->items); i != NULL; i = following) {
+		following = TAILQ_NEXT(i, next);
 		item_free(h, i);
+	}
 	event_free(h->again);
 }

@@ -168,10 +168,12 @@ http_open(struct event_base *base, struct buf *why)
 void
 http_close(struct http *h)
 {
-	struct http_call *c;
+	struct http_call *c, *following;
 
-	while ((c = TAILQ_FIRST(&h->calls)) != NULL)
+	for (c = TAILQ_FIRST(&h->calls); c != NULL; c = following) {
+		following = TAILQ_NEXT(c, next);
 		call_free(c);
+	}
 	curl_multi_cleanup(h->multi);
 	curl_slist_free_all(h->fields);
 	event_free(h->timer);
