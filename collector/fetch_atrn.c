@@ -15,16 +15,16 @@
 #include "lib/base/ascii.h"
 #include "lib/sys/proc.h"
 
+#define LINE_MAX_OCTETS 512 /* of our smtpd's replies, looked at */
 #define LINGER_MS 30000 /* for smtpd to end once the provider is gone */
 
 struct relay {
 	struct fetch *f;
 	struct io *provider;
 	struct io smtpd;
-	char line[4];       /* how the reply begins that is coming from smtpd */
-	size_t line_len;    /* octets of it, at most sizeof(line) */
+	struct buf line;    /* how the reply begins that is coming from smtpd */
 	int code;           /* of the last whole reply */
-	bool data;          /* 354 was said: the next reply is about a message */
+	bool open;          /* a transaction is */
 	deadline_ms until;
 };
 
@@ -73,16 +73,37 @@ ask(struct fetch *f, struct esmtp *e)
 
 /* --- both ways --------------------------------------------------------------------- */
 
-static void
-reply_came(struct relay *r, int code)
+/* "250 2.0.0 ID delivered", or queued; "250 2.0.0 Accepted" of what nobody gets: smtpd(8). */
+static bool
+is_accepted(struct span reply)
 {
-	if (r->data && code == 250) {
+	struct span how = reply;
+
+	for (size_t i = 0; i < 3; i++)
+		span_cut(&how, ' ');
+	return how.s != NULL ? span_is(how, "delivered") || span_is(how, "queued") : span_is(reply, "250 2.0.0 Accepted");
+}
+
+static bool
+starts(struct span s, const char *with)
+{
+	return s.len >= strlen(with) && memcmp(s.s, with, strlen(with)) == 0;
+}
+
+static void
+reply_came(struct relay *r, int code, struct span reply)
+{
+	r->code = code;
+	if (is_accepted(reply)) {
+		r->open = false;
 		r->f->run->messages++;
 		r->f->progress.done++;
 		r->f->listener->progress(r->f->listener->arg, &r->f->progress);
+	} else if (code == 354 || starts(reply, "250 2.1.")) {
+		r->open = true;
+	} else if (starts(reply, "250 2.0.0 OK")) {
+		r->open = false;
 	}
-	r->data = code == 354;
-	r->code = code;
 }
 
 /* Our smtpd's replies, whatever pieces they come in: the last line of each has no "-" behind the code. */
@@ -90,15 +111,17 @@ static void
 watch_replies(struct relay *r, struct span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
+		struct span line;
+
 		if (s.s[i] != '\n') {
-			if (r->line_len < sizeof(r->line))
-				r->line[r->line_len++] = s.s[i];
+			buf_addc(&r->line, s.s[i]);
 			continue;
 		}
-		if (r->line_len == sizeof(r->line) && r->line[3] != '-' && ascii_digit(r->line[0]) &&
-		    ascii_digit(r->line[1]) && ascii_digit(r->line[2]))
-			reply_came(r, (r->line[0] - '0') * 100 + (r->line[1] - '0') * 10 + (r->line[2] - '0'));
-		r->line_len = 0;
+		line = span_trim(buf_span(&r->line));
+		if (line.len > 3 && line.s[3] == ' ' && ascii_digit(line.s[0]) && ascii_digit(line.s[1]) &&
+		    ascii_digit(line.s[2]))
+			reply_came(r, (line.s[0] - '0') * 100 + (line.s[1] - '0') * 10 + (line.s[2] - '0'), line);
+		buf_reset(&r->line);
 	}
 }
 
@@ -175,7 +198,7 @@ ended(struct relay *r, int rv, int error)
 {
 	if (r->code == 0)
 		return fetch_failed(r->f, "our own smtpd does not start", SPAN("see the log"));
-	if (rv == 0 && r->code != 421 && !r->data)
+	if (rv == 0 && r->code != 421 && !r->open)
 		return 0;
 	if (r->code == 421)
 		return fetch_failed(r->f, "our own smtpd ended the session", SPAN("see the log"));
@@ -186,7 +209,7 @@ ended(struct relay *r, int rv, int error)
 static int
 turn_round(struct fetch *f)
 {
-	struct relay r = { .f = f, .provider = &f->d.io, .until = f->d.total };
+	struct relay r = { .f = f, .provider = &f->d.io, .until = f->d.total, .line = BUF_INIT(LINE_MAX_OCTETS) };
 	struct buf hello = BUF_INIT(64);
 	int rv, error;
 
@@ -203,6 +226,7 @@ turn_round(struct fetch *f)
 	error = errno;
 	io_close(&r.smtpd);
 	buf_free(&hello);
+	buf_free(&r.line);
 	return ended(&r, rv, error);
 }
 

@@ -59,6 +59,13 @@ cmd_helo(struct session *s, struct span arg)
 	return hello(s, arg, false);
 }
 
+/* A connection turned round has its TLS in front of us, in collect. */
+static bool
+tls_possible(struct session *s)
+{
+	return !s->odmr && secure_ready(&s->d->secure);
+}
+
 static struct reply
 cmd_ehlo(struct session *s, struct span arg)
 {
@@ -71,7 +78,7 @@ cmd_ehlo(struct session *s, struct span arg)
 	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS RCPTMAX=%llu",
 	    s->d->conf.hostname, (unsigned long long)s->d->conf.message_size_limit,
 	    (unsigned long long)s->d->conf.rcpt_limit); /* RFC 9422 */
-	if (!s->tls && secure_ready(&s->d->secure))
+	if (!s->tls && tls_possible(s))
 		buf_adds(text, "\nSTARTTLS");
 	if (login_offered(s))
 		buf_adds(text, "\nAUTH " CREDENTIALS_OFFERED);
@@ -349,7 +356,7 @@ cmd_starttls(struct session *s, struct span arg)
 		s->state = GONE;
 		return say(SAY_TLS_INJECTED);
 	}
-	return say(secure_ready(&s->d->secure) ? SAY_START_TLS : SAY_TLS_NONE);
+	return say(tls_possible(s) ? SAY_START_TLS : SAY_TLS_NONE);
 }
 
 static struct reply

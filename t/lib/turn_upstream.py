@@ -15,10 +15,12 @@ CHALLENGE = b'<1896.697170952@provider.example>'
 
 class Provider:
     def __init__(self, mails=(), login='office', password='secret', auth='CRAM-MD5 PLAIN', tls=None, implicit=False,
-                 offers=('PIPELINING', 'ETRN', 'ATRN'), pipelined=False):
+                 offers=('PIPELINING', 'ETRN', 'ATRN'), pipelined=False, chunks=0):
         self.mails = list(mails)      # what waits; sent ones leave
         self.login, self.password, self.auth, self.offers = login, password, auth, list(offers)
         self.tls, self.implicit, self.pipelined = tls, implicit, pipelined
+        self.chunks = chunks          # octets a BDAT; 0: DATA
+        self.hello = []               # what our smtpd offers
         self.answers = {}             # domain → what ETRN is answered
         self.quirks = {}              # verb → function(session, argument); True: answered, None: as usual, False: hang up
         self.commands, self.sent, self.replies, self.over_tls = [], [], [], []
@@ -148,16 +150,28 @@ class Session:
             if line[3:4] != '-':
                 break
         self.p.replies.append(lines[-1])
+        self.lines = lines
         return lines[-1]
 
     def deliver(self):
         self.reply()
         self.say('EHLO provider.example')
         self.reply()
+        self.p.hello = [l[4:] for l in self.lines]
         for mail in list(self.p.mails):
             sender, rcpts, octets = mail
             commands = ['MAIL FROM:<%s>' % sender] + ['RCPT TO:<%s>' % r for r in rcpts] + ['DATA']
-            if self.p.pipelined:
+            if self.p.chunks:
+                answers = []
+                for c in commands[:-1]:
+                    self.say(c)
+                    answers.append(self.reply())
+                for at in range(0, len(octets), self.p.chunks):
+                    piece = octets[at:at + self.p.chunks]
+                    last = at + len(piece) == len(octets)
+                    self.send(b'BDAT %d%s\r\n' % (len(piece), b' LAST' if last else b'') + piece)
+                    answers.append(self.reply())
+            elif self.p.pipelined:
                 self.send(''.join(c + '\r\n' for c in commands).encode())
                 answers = [self.reply() for c in commands]
             else:

@@ -88,14 +88,15 @@ shapes = [
     mail(3, ['bob@example.org'], b'8-bit \xff\xfe\x80 NUL \0\r\n'),
     mail(4, text=b'long ' + b'x' * 900 + b'\r\n' + b'a line\r\n' * 60000, sender=''),
 ]
-for pipelined in (False, True):
-    p = Provider(shapes, pipelined=pipelined)
+for pipelined, chunks in (False, 0), (True, 0), (False, 200000):
+    p = Provider(shapes, pipelined=pipelined, chunks=chunks)
     account(p, ATRN)
     r = collect()
-    is_(r.returncode, 0, 'ATRN' + (', the provider pipelining' if pipelined else ''))
+    is_(r.returncode, 0, 'ATRN' + (', the provider pipelining' if pipelined else ', in chunks' if chunks else ''))
     is_(p.commands, ['EHLO ' + p.commands[0][5:], 'AUTH CRAM-MD5', 'ATRN example.org'], '... said')
     like(r.stdout, r'^isp: 4 messages, \d+ KiB, ', '... counted')
     is_((len(p.sent), p.replies[-1][:3]), (4, '221'), '... and the session went to its end')
+    ok('STARTTLS' not in p.hello and 'SMTPUTF8' in p.hello, '... which offers no TLS: that is in front of it')
     received = [e for e in r.events if e['event'] == 'smtpd.received']
     is_([(e['client'], e['service'], e['helo']) for e in received], [('[127.0.0.1]', 'odmr', 'provider.example')] * 4,
         '... by our smtpd, which knows whom it serves')
