@@ -28,7 +28,7 @@ struct collect {
 	struct house house;
 	const char *dir, *explain;
 	char *account, *replay, *state, *forget, *test;
-	bool status, serve, now, dry, assign, remember, uids, sure;
+	bool status, json, serve, now, dry, assign, remember, uids, sure;
 	char **names;
 	size_t count;
 };
@@ -36,7 +36,7 @@ struct collect {
 static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --serve\n"
-    "       collect [-C DIR] --status [ACCOUNT ...]\n"
+    "       collect [-C DIR] --status [--json] [ACCOUNT ...]\n"
     "       collect [-C DIR] --test ACCOUNT\n"
     "       collect [-C DIR] --state ACCOUNT [--uids]\n"
     "       collect [-C DIR] --forget ACCOUNT [UID | --yes]\n"
@@ -53,6 +53,7 @@ read_options(struct collect *c, int argc, char *argv[])
 		{ "account", required_argument, NULL, 'a' },
 		{ "serve", no_argument, NULL, 'S' },
 		{ "status", no_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "test", required_argument, NULL, 't' },
 		{ "replay", required_argument, NULL, 'r' },
 		{ "dry-run", no_argument, NULL, 'n' },
@@ -82,6 +83,9 @@ read_options(struct collect *c, int argc, char *argv[])
 			break;
 		case 's':
 			c->status = true;
+			break;
+		case 'j':
+			c->json = true;
 			break;
 		case 't':
 			c->test = optarg;
@@ -122,7 +126,7 @@ read_options(struct collect *c, int argc, char *argv[])
 		c->names++;
 		c->count--;
 	}
-	if ((c->explain == NULL && c->account != NULL) || (c->dry && c->replay == NULL) ||
+	if ((c->json && !c->status) || (c->explain == NULL && c->account != NULL) || (c->dry && c->replay == NULL) ||
 	    (c->replay != NULL && c->count > 0) || (c->remember && !c->assign) ||
 	    (c->assign && (c->count < 2 || c->count > 2 + (size_t)c->remember)) ||
 	    (c->uids && c->state == NULL) || (c->sure && c->forget == NULL) ||
@@ -159,7 +163,7 @@ main(int argc, char *argv[])
 	proc_drop(USER_COLLECT);
 	make_state_dir(&c);
 	if (c.status)
-		return status_show(&c.house, c.names, c.count);
+		return status_show(&c.house, c.names, c.count, c.json);
 	if (c.state != NULL)
 		return memory_show(&c.house, c.state, c.uids);
 	if (c.forget != NULL)

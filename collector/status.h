@@ -6,7 +6,7 @@
 
 #include "collector/account.h"
 
-/* `collect --status`: a line for each of these accounts, or with count 0 for all. The exit code. */
-int status_show(struct house *, char *const *names, size_t count);
+/* `collect --status [--json]`: these accounts, or with count 0 all. The exit code. */
+int status_show(struct house *, char *const *names, size_t count, bool json);
 
 #endif

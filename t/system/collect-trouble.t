@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Accounts that cannot be collected from: they are left alone, the postmaster hears of it once, and once more when it is
 over; nobody else waits."""
+import json
 import os
 import re
 import sys
@@ -65,7 +66,7 @@ p = house.ph('collect', 'bad', check=False)
 is_(logins(bad), 1, '... also when a script names it')
 p = house.ph('collect', 'now', 'bad', check=False)
 is_((p.returncode, logins(bad)), (75, 2), 'now: it is tried')
-like(house.ph('collect', '--status').stdout, r'^bad: .*the login was refused 2 times', '--status tells')
+like(house.ph('collect', '--status').stdout, r'^bad: .*failed: login refused.*\n    the login was refused 2 times since .*; left alone until', '--status tells')
 is_(notices(1), ['no mail from account bad: its login is refused'], 'he is told once')
 passwords(good='secret', bad='secret')
 is_(house.ph('collect').returncode, 0, 'a password that was mended is tried at once')
@@ -118,5 +119,14 @@ for name, why in (('a05', '.'), ('a11', 'in time'), ('a17', 'over its quota')):
     e = house.wait_event('collect.done', account=name, bound=20)
     like(e['error'] if e else '', why, name + ' failed, and the log says why')
 is_(len(full.messages), 1, 'what could not be fetched is where it was')
+found = {a['account']: a for a in json.loads(house.ph('collect', '--status', '--json').stdout)}
+is_(sorted(found), ['a%02d' % i for i in range(20)], '--status --json: all accounts')
+t = found['a00']['totals']
+is_((t['runs'], t['failed'], t['messages'], found['a00']['trouble'], found['a00']['last']['error']), (1, 0, 3, None, ''), '... what each has done')
+ok(3500 < found['a00']['next'] - found['a00']['last']['started'] < 3700, '... when it is due')
+is_((found['a17']['trouble']['failures'], found['a17']['totals']['good']), (1, None), '... what is wrong')
+like(house.ph('collect', '--status', 'a00').stdout,
+     r'^a00: 3 messages, \d+ octets, on .*: ok\n    next run: \d{4}-.*\n    since \d{4}-.*: 3 messages, \d+ octets in 1 run, 0 of them failed$',
+     '... and the same for people')
 ok('secret' not in house.log(), 'the log has no password')
 done()
