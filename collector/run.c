@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "collector/bars.h"
 #include "collector/child.h"
 #include "collector/lines.h"
 #include "lib/base/log.h"
@@ -33,33 +34,20 @@ struct crew {
 	struct choice choice;
 	struct job *jobs; /* one for each of choice */
 	size_t next, running;
-	bool terminal;
+	struct bars bars;
 	bool at_once; /* a person asks for these accounts */
 	bool told; /* SIGTERM came, and the others know */
 	int worst; /* exit code */
 };
 
 static void
-clear_progress(const struct crew *c)
+show_progress(struct crew *c)
 {
-	if (c->terminal)
-		fputs("\r\033[K", stdout);
-}
-
-static void
-show_progress(const struct crew *c)
-{
-	struct buf line = BUF_INIT(160);
-
-	if (!c->terminal)
-		return;
+	bars_clear(&c->bars);
 	for (size_t i = 0; i < c->next; i++)
-		if (c->jobs[i].fd != -1 && c->jobs[i].progress.total > 0)
-			buf_addf(&line, "%s %llu/%llu  ", c->jobs[i].account->name,
-			    (unsigned long long)c->jobs[i].progress.done, (unsigned long long)c->jobs[i].progress.total);
-	printf("\r\033[K%.78s", buf_str(&line));
-	fflush(stdout);
-	buf_free(&line);
+		if (c->jobs[i].fd != -1 && c->jobs[i].progress.total > 0 &&
+		    !bars_add(&c->bars, c->jobs[i].account->name, &c->jobs[i].progress))
+			break;
 }
 
 static void
@@ -68,7 +56,7 @@ end_job(struct crew *c, struct job *j, const struct report *r, const char *died)
 	struct buf line = BUF_INIT(1024);
 	bool failed = died != NULL || *r->run.error != '\0';
 
-	clear_progress(c);
+	bars_clear(&c->bars);
 	if (died != NULL) {
 		buf_addf(&line, "%s: failed: %s", j->account->name, died);
 	} else if (r->waits) {
@@ -86,6 +74,7 @@ end_job(struct crew *c, struct job *j, const struct report *r, const char *died)
 	j->ended = true;
 	line_put(&line);
 	buf_free(&line);
+	show_progress(c);
 }
 
 static void
@@ -204,7 +193,7 @@ leave_out_manual(struct choice *c)
 int
 run_accounts(struct house *h, char *const *names, size_t count, bool now)
 {
-	struct crew c = { .house = h, .terminal = isatty(STDOUT_FILENO) };
+	struct crew c = { .house = h, .bars.terminal = isatty(STDOUT_FILENO) };
 	int rv = choice_make(&c.choice, h, names, count);
 
 	if (rv != 0)
@@ -212,15 +201,15 @@ run_accounts(struct house *h, char *const *names, size_t count, bool now)
 	if (count == 0 && !now)
 		leave_out_manual(&c.choice);
 	c.jobs = mem_alloc(c.choice.n + 1, sizeof(*c.jobs));
-	c.at_once = now || (c.terminal && count > 0);
-	if (c.terminal)
+	c.at_once = now || (c.bars.terminal && count > 0);
+	if (c.bars.terminal)
 		log_level_set(LOG_ERROR); /* a person looks on: the lines below tell */
-	if (c.terminal && c.choice.n == 0)
+	if (c.bars.terminal && c.choice.n == 0)
 		puts("there are no accounts in upstreams");
 	work(&c);
 	if (proc_stopping)
 		c.worst = EX_TEMPFAIL;
-	clear_progress(&c);
+	bars_clear(&c.bars);
 	free(c.jobs);
 	choice_free(&c.choice);
 	return c.worst;
