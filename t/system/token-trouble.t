@@ -11,6 +11,7 @@ import sys
 import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from tokens import *
+from imap_upstream import CAPABILITIES, ImapUpstream
 from upstream import Upstream
 
 idp = AuthServer()
@@ -42,7 +43,30 @@ def auth(conn, arg):
 
 
 up.quirks['AUTH'] = auth
-house = TokenHouse(idp, ['acme', 'bolt', 'crow', 'dove', 'elm', 'fern'], accounts=account('mail', port=up.port))
+imap = ImapUpstream([MESSAGE % (b'by imap', b'imap1')], capa=CAPABILITIES + ('AUTH=OAUTHBEARER',))
+bearers = []
+
+
+def authenticate(conn, tag, arg):
+    """RFC 7628: what is refused is said in a challenge, which the client answers with ^A."""
+    mechanism, _, initial = arg.partition(' ')
+    if not initial:
+        conn.send(b'+ \r\n')
+        initial = conn.line()
+    words = base64.b64decode(initial).decode().split('\x01')
+    bearers.append((mechanism, words[0], words[-3]))
+    if words[-3] in ['auth=Bearer ' + t for t in fine]:
+        conn.ok(tag, 'in')
+    else:
+        conn.send(b'+ ' + base64.b64encode(b'{"status":"invalid_token"}') + b'\r\n')
+        conn.line()
+        conn.no(tag, '[AUTHENTICATIONFAILED] no')
+    return True
+
+
+imap.quirks['AUTHENTICATE'] = authenticate
+house = TokenHouse(idp, ['acme', 'bolt', 'crow', 'dove', 'elm', 'fern'], accounts=account('mail', port=up.port) +
+                   account('imap', port=imap.port, extra='protocol=imap'))
 for program in ('queued', 'local'):  # master would wait longer and longer with a program that is killed so often
     house.spawn(program)
 wait_until(lambda: house.path('run', 'agents').exists() and house.path('run', 'submit').exists(), 20, 'queued is there')
@@ -75,7 +99,8 @@ ok(r.returncode == 75 and 'no token: nobody has logged in: posthouse oauth login
    'without a login: deferred, and it is said what to do') or diag(r.stdout, r.stderr)
 is_((up.sessions, up.deleted, taken), (up.sessions, [], []), 'nothing is deleted, no token was shown')
 is_(oauth('login', 'mail', '--no-secret').returncode, 0, 'somebody logs in')
-fine.add(idp.access[-1])
+mail_token = idp.access[-1]
+fine.add(mail_token)
 r = collect()
 is_((r.returncode, taken), (0, idp.access[-1:]), 'collect logs in with the token of tokend (XOAUTH2)') or diag(r.stdout)
 is_((len(house.wait_mail('ann@example.org', 1)), up.deleted), (1, ['uid0001']), 'the message is here, and deleted there')
@@ -84,13 +109,24 @@ for _ in range(3):
     collect()
 is_(len(idp.seen()) - before, 0, 'further runs need no request to the provider')
 
+oauth('login', 'imap', '--no-secret')
+idp.say('/token', 200, {'access_token': 'for-imap', 'token_type': 'Bearer', 'expires_in': 3600})
+fine.add('for-imap')
+r = house.ph('collect', 'now', 'imap', check=False)
+is_((r.returncode, bearers), (0, [('OAUTHBEARER', 'n,a=imap@idp.example,', 'auth=Bearer ' + idp.access[-1]),
+                                  ('OAUTHBEARER', 'n,a=imap@idp.example,', 'auth=Bearer for-imap')]),
+    'by IMAP (OAUTHBEARER), the first token refused, the next taken') or diag(r.stdout)
+is_((len(house.wait_mail('ann@example.org', 2)), len(imap.folders['INBOX'].messages)), (2, 0), 'that message, too')
+for file in house.mail_files('ann@example.org')[1:]:
+    file.unlink()
+
 # The mailbox does not take the token before its time.
 up.messages['uid0002'] = MESSAGE % (b'two', b'2')
 fine.clear()
 idp.say('/token', 200, {'access_token': 'the-new-one', 'token_type': 'Bearer', 'expires_in': 3600})
 fine.add('the-new-one')
 r = collect()
-is_((r.returncode, taken[-2:]), (0, [idp.access[-1], 'the-new-one']), 'a token that is refused is replaced, in the same run')
+is_((r.returncode, taken[-2:]), (0, [mail_token, 'the-new-one']), 'a token that is refused is replaced, in the same run')
 is_(len(house.wait_mail('ann@example.org', 2)), 2, 'and the message is here')
 fine.clear()
 up.messages['uid0003'] = MESSAGE % (b'three', b'3')
