@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/net/tls.h"
+
 #define BLOCK (16 * 1024)     /* a TLS record's plaintext (RFC 8446, 5.1) */
 #define LAST_WORDS_MS 10000   /* for a peer to take what was said before the end */
 
@@ -30,31 +32,6 @@ struct relay {
 	bool broken;
 	deadline_ms last;     /* NEVER, until one side has ended */
 };
-
-int
-relay_failure(SSL *ssl, int rv, short *want)
-{
-	int saved = errno;
-
-	switch (SSL_get_error(ssl, rv)) {
-	case SSL_ERROR_WANT_READ:
-		*want = POLLIN;
-		errno = EAGAIN;
-		return -1;
-	case SSL_ERROR_WANT_WRITE:
-		*want = POLLOUT;
-		errno = EAGAIN;
-		return -1;
-	case SSL_ERROR_ZERO_RETURN:
-		return 0;
-	case SSL_ERROR_SYSCALL:
-		errno = saved != 0 ? saved : ECONNRESET;
-		return -1;
-	default:
-		errno = EPROTO;
-		return -1;
-	}
-}
 
 static bool
 later(void)
@@ -79,7 +56,7 @@ read_tls(struct relay *r)
 		w->end = (size_t)rv;
 		return;
 	}
-	if (relay_failure(r->ssl, rv, &w->read_wants) == 0)
+	if (tls_failure(r->ssl, rv, &w->read_wants) == 0)
 		w->over = true;
 	else if (!later())
 		w->over = r->broken = true;
@@ -125,7 +102,7 @@ write_tls(struct relay *r)
 	rv = SSL_write(r->ssl, w->block + w->at, (int)(w->end - w->at));
 	if (rv > 0)
 		w->at += (size_t)rv;
-	else if (relay_failure(r->ssl, rv, &w->write_wants) == 0 || !later())
+	else if (tls_failure(r->ssl, rv, &w->write_wants) == 0 || !later())
 		r->broken = true;
 }
 

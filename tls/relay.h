@@ -8,8 +8,6 @@
 
 #include "lib/base/clock.h"
 
-/* What an SSL call's result means. 0: the end; -1: errno, EAGAIN with *want as poll(2) has it. */
-int relay_failure(SSL *, int rv, short *want);
 /* Until one side ends; what the other said before is still carried over. plain: a non-blocking stream socket.
  * Waits are the protocol's business: none here but for the last words. */
 void relay_run(SSL *, int plain);

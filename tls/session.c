@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/mail/digest.h"
+#include "lib/net/tls.h"
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
@@ -57,7 +58,7 @@ shake_hands(struct session *s)
 		rv = SSL_accept(s->ssl);
 		if (rv == 1)
 			return NULL;
-		if (relay_failure(s->ssl, rv, &p.events) == 0 || errno != EAGAIN)
+		if (tls_failure(s->ssl, rv, &p.events) == 0 || errno != EAGAIN)
 			return reason();
 		if (poll(&p, 1, deadline_left(until)) == 0)
 			return "no handshake in time";

@@ -23,13 +23,8 @@
 
 /* --- the transport: read(2) and write(2) over TLS ------------------------------ */
 
-/*
- * What an SSL call's result means: errno, and for EAGAIN what to wait for. An end of
- * file without close_notify is an error, not an end: whoever cuts the wire
- * must not be able to cut a message.
- */
-static ssize_t
-failure(SSL *ssl, int rv, short *want)
+int
+tls_failure(SSL *ssl, int rv, short *want)
 {
 	int saved = errno;
 
@@ -67,21 +62,20 @@ tls_read(void *state, void *to, size_t n, short *want)
 	ERR_clear_error();
 	errno = 0;
 	rv = SSL_read(state, to, bounded(n));
-	return rv > 0 ? rv : failure(state, rv, want);
+	return rv > 0 ? rv : tls_failure(state, rv, want);
 }
 
 static ssize_t
 tls_write(void *state, const void *from, size_t n, short *want)
 {
-	ssize_t result;
-	int rv;
+	int rv, result;
 
 	ERR_clear_error();
 	errno = 0;
 	rv = SSL_write(state, from, bounded(n));
 	if (rv > 0)
 		return rv;
-	result = failure(state, rv, want);
+	result = tls_failure(state, rv, want);
 	if (result == 0) { /* the peer said goodbye: nothing can be written */
 		errno = EPIPE;
 		return -1;
@@ -264,7 +258,7 @@ shake_hands(SSL *ssl, const struct tls_peer *peer, int fd, deadline_ms until,
 		rv = SSL_connect(ssl);
 		if (rv == 1)
 			return 0;
-		if (failure(ssl, rv, &p.events) == 0 || errno != EAGAIN) {
+		if (tls_failure(ssl, rv, &p.events) == 0 || errno != EAGAIN) {
 			error = errno_of(ERR_peek_error());
 			explain(ssl, peer, why);
 			errno = error;

@@ -36,6 +36,11 @@ void tls_describe(const struct io *, struct buf *out);
  * (RFC 7627). Nothing otherwise.
  */
 void tls_binding(const struct io *, struct buf *out);
+/* What the result of an SSL call means, for tlsd as well: 0: the other side has said goodbye; -1: errno, EAGAIN with
+ * *want as poll(2) has it. An end of file without close_notify is an error, not an end: whoever cuts the wire
+ * must not be able to cut a message. */
+struct ssl_st;
+int tls_failure(struct ssl_st *, int rv, short *want);
 /* Is this a pin? (For posthouse compile.) */
 bool tls_pin_valid(struct span);
 
