@@ -403,7 +403,7 @@ hear(struct imap *m, enum imap_event *event)
 int
 imap_listen(struct imap *m)
 {
-	enum imap_event event;
+	enum imap_event event = IMAP_MORE;
 	int rv;
 
 	if (hear(m, &event) == -1)
