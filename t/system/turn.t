@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Accounts of protocol=etrn and atrn: providers with a queue for us."""
+import base64
 import os
 import signal
 import ssl
@@ -148,6 +149,34 @@ account(p, ATRN)
 r = collect()
 like(r.stdout, 'failed: the server takes the password in the clear only, and there is no TLS', 'PLAIN without TLS is not said')
 ok(not [c for c in p.commands if c.startswith('AUTH')], '... indeed')
+
+# A server that cannot prove that it knows the password, one that asks for ever, one that wants no token.
+
+p = Provider([mail(23)], auth='SCRAM-SHA-256')
+p.quirks['AUTH'] = lambda s, a: s.say('235 come in') or True
+account(p, ATRN)
+like(collect().stdout, 'failed: SCRAM-SHA-256: the server says that we are logged in before it has proved to know the password',
+     'a server that is content too early')
+p.quirks['AUTH'] = lambda s, a: [s.say('334 ' + 'A' * 40) for i in range(100)] and True
+r = collect()
+is_((r.returncode, [c for c in p.commands if c.startswith('ATRN')]), (75, []), 'challenges that make no sense')
+p = Provider([mail(24)], auth='XOAUTH2')
+
+
+def refuse_token(s, arg):
+    s.say('334 ' + base64.b64encode(b'{"status":"401","scope":"x"}').decode())
+    p.commands.append(s.line())
+    s.say('535 5.7.8 no')
+    return True
+
+
+p.quirks['AUTH'] = refuse_token
+account(p, 'protocol=atrn tls=none login=office auth=oauth secret="!/bin/echo TOKEN77"')
+r = collect()
+like(r.stdout, r'failed: the server refuses the token: \{"status":"401","scope":"x"\}; login refused: 535 5\.7\.8 no', 'a token that is refused')
+is_(p.commands[1:], ['AUTH XOAUTH2 ' + base64.b64encode(b'user=office\1auth=Bearer TOKEN77\1\1').decode(), ''],
+    '... was said, and the challenge answered by nothing')
+ok('TOKEN77' not in r.stdout + r.stderr, '... and is not told to anybody else')
 
 # --- trouble
 
