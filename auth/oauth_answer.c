@@ -48,7 +48,8 @@ add_said(struct buf *why, const char *said)
 static enum oauth_result
 nonsense(struct buf *why, const char *what)
 {
-	buf_addf(why, "the server's answer makes no sense: %s", what);
+	buf_adds(why, "the server's answer makes no sense: ");
+	add_said(why, what); /* the parser quotes the answer */
 	return OAUTH_LATER;
 }
 

@@ -19,7 +19,7 @@
 enum { TOKEN_IDLE = 1, TOKEN_ASKING = 2, TOKEN_LOGIN = 4, TOKEN_LISTING = 8 };
 extern const struct wire_msg token_messages[];
 
-#define LIMIT_TOKEN 16384 /* octets of an access or refresh token; the largest seen have 4096 */
+#define LIMIT_TOKEN 8192  /* octets of an access or refresh token; the largest seen have 4096, LIMIT_SASL has room for this */
 #define TOKEN_HASH 64     /* hexadecimal digits */
 
 /*

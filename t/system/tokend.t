@@ -85,6 +85,27 @@ ok(time.monotonic() - began >= 6, 'makes the interval 5 seconds longer')
 is_(oauth('login', 'nobody', '--no-secret').stderr,
     'posthouse oauth: nobody: there is no account nobody in the map upstreams\n', 'an account that is not there')
 
+# Who goes away, and when tokend does.
+idp.approve = None
+p = subprocess.Popen([str(BIN / 'posthouse'), '-C', str(house.dir), 'oauth', 'login', 'gull', '--no-secret'],
+                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+while not p.stdout.readline().startswith('waiting'):
+    pass
+p.kill()
+p.wait()
+before = len(idp.seen(client_id='client-gull'))
+time.sleep(2.2)  # two intervals
+ok(len(idp.seen(client_id='client-gull')) - before <= 1, 'nobody waits any more: the provider is not asked any more')
+p = subprocess.Popen([str(BIN / 'posthouse'), '-C', str(house.dir), 'oauth', 'login', 'gull', '--no-secret'],
+                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+while not p.stdout.readline().startswith('waiting'):
+    pass
+house.kill_tokend()
+is_((p.wait(), p.stderr.read()[:34]), (75, 'posthouse oauth: tokend has hung u'), 'kill -9 of tokend ends a login')
+house.start_tokend()
+is_(get('gull')[0], 'NO', 'which has left nothing behind')
+idp.approve = True
+
 # --- browser: authorization code, PKCE --------------------------------------
 
 
@@ -252,7 +273,7 @@ for status_code, body, headers, text in [
     (200, {'access_token': 12, 'token_type': 'Bearer'}, (), 'access_token is no text'),
     (200, {'access_token': '', 'token_type': 'Bearer'}, (), 'access_token is empty'),
     (200, {'access_token': 'a\x01b', 'token_type': 'Bearer'}, (), 'access_token has strange characters'),
-    (200, {'access_token': 'a' * 16385, 'token_type': 'Bearer'}, (), 'access_token is too long'),
+    (200, {'access_token': 'a' * 8193, 'token_type': 'Bearer'}, (), 'access_token is too long'),
     (200, {'access_token': 'a', 'token_type': 'mac'}, (), 'token_type is not Bearer'),
     (200, {'access_token': 'a', 'expires_in': -5}, (), 'expires_in is no number'),
     (200, {'access_token': 'a', 'expires_in': [1]}, (), 'expires_in is no number'),

@@ -91,6 +91,7 @@ static const struct {
 	{ 301, "", OAUTH_LATER, "status 301" },
 	{ 500, "<html>", OAUTH_LATER, "status 500" },
 	{ 200, "", OAUTH_LATER, "makes no sense" },
+	{ 200, "{\"a\"\x7f\x1b:", OAUTH_LATER, "':' expected near ' '" },
 	{ 200, "\"text\"", OAUTH_LATER, "makes no sense" },
 	{ 200, "[]", OAUTH_LATER, "it is no object" },
 	{ 200, "{\"access_token\":\"a\"} x", OAUTH_LATER, "makes no sense" },
