@@ -193,6 +193,28 @@ plan_due(const struct plan *plan, int64_t now_s, int64_t *next_s)
 	return first != NULL && first->due_s <= now_s ? first : NULL;
 }
 
+bool
+plan_asks_queue(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->v[i]->schedule.when_queued > 0)
+			return true;
+	return false;
+}
+
+void
+plan_queued(const struct plan *plan, uint64_t waiting, int64_t now_s)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct planned *p = plan->v[i];
+		bool full = p->schedule.when_queued > 0 && waiting >= p->schedule.when_queued;
+
+		if (full && !p->queue_full && p->due_s > now_s && p->not_before_s <= now_s)
+			p->due_s = now_s;
+		p->queue_full = full;
+	}
+}
+
 void
 plan_forget(struct plan *plan, struct planned *p)
 {

@@ -15,6 +15,7 @@ struct planned {
 	uint32_t text_mark;   /* of the entry: has it changed? */
 	int64_t last_s;       /* its last run began; 0: never */
 	int64_t not_before_s; /* after trouble */
+	bool queue_full;      /* when-queued: so many waited at the last look */
 	int64_t due_s;        /* SCHEDULE_NEVER: only when asked for */
 	/* for who works on it */
 	pid_t pid;            /* 0: nobody */
@@ -35,6 +36,9 @@ void plan_read(struct plan *, struct house *, int64_t now_s, void (*changed)(voi
 void plan_next(const struct plan *, struct planned *, int64_t now_s);
 /* The one that has been due for the longest and that nobody works on; NULL. *next_s: when the next will be, if none is. */
 struct planned *plan_due(const struct plan *, int64_t now_s, int64_t *next_s);
+/* So many messages wait for going out: those whose when-queued has come to hold since the last time are due. */
+void plan_queued(const struct plan *, uint64_t waiting, int64_t now_s);
+bool plan_asks_queue(const struct plan *); /* is there a when-queued? */
 void plan_forget(struct plan *, struct planned *); /* it is not there any more */
 void plan_free(struct plan *);
 

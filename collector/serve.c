@@ -20,10 +20,12 @@
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
+#include "lib/wire/submit.h"
 
 #define LOOK_MS 2000           /* how often we look for a new generation */
 #define QUIET_MS 5000          /* who says nothing for so long is waiting */
 #define CROWD 5                /* times collect_parallel: so many processes at most, waiting ones included */
+#define QUEUE_LOOK_MS 2000     /* how often queued is asked, where an account wants to know */
 #define CLOCK_STEP_S 5         /* the wall clock went another way than the monotonic one: it was set */
 #define STAY_LONG_MS 60000     /* a connection that lived so long may be made again at once */
 #define STAY_PAUSE_S 10
@@ -34,6 +36,7 @@ struct serve {
 	struct plan plan;
 	char generation[64];
 	int64_t clock_offset_s;    /* wall clock minus monotonic clock */
+	deadline_ms queue_look;    /* when to ask queued again */
 	struct pollfd *fds;        /* of the processes, for poll(2) */
 	struct planned **polled;
 	size_t room;
@@ -215,6 +218,18 @@ look_at_clock(struct serve *s)
 		plan_next(&s->plan, s->plan.v[i], now_s());
 }
 
+static void
+look_at_queue(struct serve *s)
+{
+	uint64_t waiting;
+
+	if (!deadline_over(s->queue_look) || !plan_asks_queue(&s->plan))
+		return;
+	s->queue_look = deadline_in(QUEUE_LOOK_MS);
+	if (submit_count(s->house->submit_path, &waiting) == 0)
+		plan_queued(&s->plan, waiting, now_s());
+}
+
 /* --- the service --------------------------------------------------------- */
 
 static void
@@ -238,6 +253,7 @@ serve(struct house *h)
 	while (!proc_stopping) {
 		look_at_maps(&s);
 		look_at_clock(&s);
+		look_at_queue(&s);
 		await(&s, deadline_earlier(start_due(&s), deadline_in(LOOK_MS)));
 	}
 	stop(&s);

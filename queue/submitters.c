@@ -142,6 +142,17 @@ on_open(struct submitter *s, struct wire_packet *p)
 }
 
 static void
+on_count(struct submitter *s, struct wire_packet *p)
+{
+	char number[24];
+	const char *const words[] = { number };
+
+	(void)p;
+	snprintf(number, sizeof number, "%zu", s->ours ? s->q->working + s->q->records.heap_count : 0);
+	say(s, "WAITING", NULL, words, 1);
+}
+
+static void
 on_abort(struct submitter *s, struct wire_packet *p)
 {
 	(void)p;
@@ -668,6 +679,7 @@ static const struct {
 	{ "OPEN", on_open },
 	{ "COMMIT", on_commit },
 	{ "ABORT", on_abort },
+	{ "COUNT", on_count },
 	{ "SYNCED", on_synced },
 	{ "FAILED", on_failed },
 };

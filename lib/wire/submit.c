@@ -20,6 +20,7 @@
 #include "lib/sys/listen.h"
 
 #define SAY_WAIT_MS 30000
+#define COUNT_WAIT_MS 2000
 #define LINKED_WAIT_MS 60000
 #define ENVELOPE_IN_PACKET 16384
 #define SYNCFS_FROM 8 /* messages */
@@ -34,6 +35,8 @@ const struct wire_msg submit_messages[] = {
 	{ SERVER, "COPY",    2,   SUBMIT_DECIDING, SUBMIT_FILLING,  "" },
 	{ SERVER, "LINKED",  0,   SUBMIT_DECIDING, SUBMIT_IDLE,     "id how sync" },
 	{ SERVER, "REFUSED", 0,   SUBMIT_OPENING | SUBMIT_DECIDING, SUBMIT_IDLE, "code enhanced text" },
+	{ CLIENT, "COUNT",   0,   SUBMIT_IDLE,     SUBMIT_COUNTING, "" },
+	{ SERVER, "WAITING", 0,   SUBMIT_COUNTING, SUBMIT_IDLE,    "messages" },
 	{ CLIENT, "SYNCED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
 	{ CLIENT, "FAILED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
 	{ 0 },
@@ -392,4 +395,22 @@ submit_abort(struct submit *s)
 	    wire_send(&s->wire, deadline_in(SAY_WAIT_MS), NULL, (struct span){ "", 0 }, "ABORT",
 	        NULL, 0) == -1)
 		wire_close(&s->wire);
+}
+
+int
+submit_count(const char *socket_path, uint64_t *waiting)
+{
+	struct wire w;
+	struct wire_packet p = { 0 };
+	int fd = connect_unix(socket_path), rv = -1;
+
+	if (fd == -1)
+		return -1;
+	wire_open(&w, fd, CLIENT, submit_messages, SUBMIT_IDLE);
+	if (wire_send(&w, deadline_in(COUNT_WAIT_MS), NULL, (struct span){ "", 0 }, "COUNT", NULL, 0) == 0 &&
+	    wire_recv(&w, deadline_in(COUNT_WAIT_MS), &p) == 1)
+		rv = num_parse(span_of(p.word[0]), UINT64_MAX, waiting);
+	wire_drop(&p);
+	wire_close(&w);
+	return rv;
 }

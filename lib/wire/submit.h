@@ -22,6 +22,7 @@
  *
  * With sync "names", queued has synced the directories itself before LINKED (file systems
  * where a name does not follow its file); the client's fsync is then still due for the file.
+ * COUNT asks how many messages wait for being sent (WAITING); to a stranger that is always 0.
  * REFUSED ends the transaction; code and text are an SMTP reply ("452", "4.3.1 ...").
  */
 #ifndef LIB_WIRE_SUBMIT_H
@@ -30,7 +31,7 @@
 #include "lib/store/envelope.h"
 #include "lib/wire/wire.h"
 
-enum { SUBMIT_IDLE = 1, SUBMIT_OPENING = 2, SUBMIT_FILLING = 4, SUBMIT_DECIDING = 8 };
+enum { SUBMIT_IDLE = 1, SUBMIT_OPENING = 2, SUBMIT_FILLING = 4, SUBMIT_DECIDING = 8, SUBMIT_COUNTING = 16 };
 extern const struct wire_msg submit_messages[];
 
 /* The client's side, blocking with deadlines; used by smtpd, collect, sendmail, bounce. */
@@ -90,5 +91,8 @@ int submit_sync_kept(struct submit_kept *, size_t n, struct reply *) MUST_CHECK;
 /* SYNCED for those that have not failed; closes. What the caller must know for ever before a queued message may leave
  * the house, it writes down between the two. */
 void submit_synced(struct submit_kept *, size_t n);
+
+/* How many messages wait, on a connection of its own. 0; -1 errno: queued cannot be asked. */
+int submit_count(const char *socket_path, uint64_t *waiting) MUST_CHECK;
 
 #endif

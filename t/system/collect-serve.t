@@ -54,6 +54,26 @@ is_(house.ph('collect', 'never').returncode, 0, '... but a person')
 is_(len(house.wait_mail('ann', 5)), 5, '... who gets it')
 is_([e for e in house.events() if e['event'] in ('program.warning', 'master.died')], [], 'the log has no complaints')
 
+# When messages wait for going out.
+
+waiting = Upstream([message(6)])
+accounts(waiting=(waiting, 'schedule="when-queued 2"'))
+house.set_map('access', '127.0.0.1 trust\n', compile=False)
+house.set_map('routes', '* smarthost=127.0.0.1:%d\n' % free_port())
+
+
+def out():
+    with house.smtp() as s:
+        s.hello()
+        return s.message('ann@example.org', ['x@else.example'], 'Subject: out\r\n\r\nx\r\n')
+
+
+is_(out()[:3], '250', 'one message waits')
+ok(not wait_until(lambda: waiting.sessions, 3 / PATIENCE), '... which is not enough')
+is_(out()[:3], '250', 'another')
+is_(len(house.wait_mail('ann', 6)), 6, '... and mail is collected')
+ok(not wait_until(lambda: waiting.sessions > 1, 3 / PATIENCE), '... once')
+
 # A thousand accounts, five of them with a server that never says a word.
 
 accounts()
