@@ -23,6 +23,7 @@
 struct smtpd {
 	struct instance instance;
 	struct conf conf;
+	bool odmr;            /* for one connection that collect has turned round */
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */
 	struct router router;
 	struct submit submit;
