@@ -75,6 +75,7 @@ call_queued(struct agent *a)
 		return false;
 	}
 	wire_open(&a->wire, fd, CLIENT, agents_messages, AGENTS_NEW);
+	a->calls++;
 	if (wire_say(&a->wire, deadline_in(SEND_WAIT_MS), "HELLO", a->kind) == 0)
 		return true;
 	lost(a, "queued does not listen");

@@ -38,6 +38,7 @@ struct agent {
 	const char *socket, *kind;
 	struct arena *arena;
 	int64_t pause_ms;
+	unsigned calls;      /* connections made: what queued knew of is known no more */
 };
 void agent_init(struct agent *, const char *socket, const char *kind);
 /* The next job; its memory and fd live until agent_report(). 1: here it is. 0: none until the

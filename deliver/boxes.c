@@ -33,6 +33,7 @@ box_forget(struct box *box)
 	file_close(box->new_fd);
 	free(box->root);
 	free(box->maildir);
+	maildir_keys_free(&box->keys);
 	memset(box, 0, sizeof(*box));
 	errno = saved;
 }

@@ -13,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/store/maildir.h"
 
 #define BOX_TRUST_MS 2000
 #define BOXES 256
@@ -21,6 +22,8 @@ struct box {
 	char *root, *maildir; /* NULL: an empty place */
 	int fd, new_fd;       /* new_fd -1: not opened yet */
 	bool names_follow;    /* see file_names_follow() */
+	struct maildir_keys keys;
+	unsigned keys_calls;  /* the keys were read when queued had been called so often; 0: not yet */
 	deadline_ms until;
 };
 struct boxes {

@@ -197,8 +197,15 @@ put(const struct local *l, struct box *box, int msg_fd, const char *name)
 static int
 find_earlier(const struct local *l, struct box *box, const char *key)
 {
-	int fd = maildir_find_key(box->fd, key), rv;
+	int fd, rv;
 
+	/* What others have delivered since, queued remembers itself. */
+	if (box->keys_calls != l->agent.calls && maildir_keys_read(&box->keys, box->fd) == -1)
+		return -1;
+	box->keys_calls = l->agent.calls;
+	if (!maildir_keys_may_have(&box->keys, key))
+		return 0;
+	fd = maildir_find_key(box->fd, key);
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
 	rv = fsync(fd);

@@ -249,8 +249,9 @@ maildir_deliver(int dir_fd, int msg_fd, const char *name, bool *copied)
 
 /* --- keys ---------------------------------------------------------------- */
 
-static bool
-has_key(const char *name, const char *key)
+/* In a file's name; its length is 0 when there is none. */
+static struct span
+key_of(const char *name)
 {
 	struct span rest = { name, flags_at(span_of(name)) };
 
@@ -258,32 +259,110 @@ has_key(const char *name, const char *key)
 	while (rest.s != NULL) {
 		struct span field = span_cut(&rest, ',');
 
-		if (field.len > 2 && memcmp(field.s, "K=", 2) == 0 &&
-		    span_is((struct span){ field.s + 2, field.len - 2 }, key))
-			return true;
+		if (field.len > 2 && memcmp(field.s, "K=", 2) == 0)
+			return (struct span){ field.s + 2, field.len - 2 };
 	}
-	return false;
+	return SPAN("");
+}
+
+static DIR *
+open_dir(int dir_fd, const char *sub)
+{
+	int fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+
+	if (d == NULL)
+		file_close(fd);
+	return d;
 }
 
 static int
 find_key_in(int dir_fd, const char *sub, const char *key)
 {
-	int fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = -1;
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	DIR *d = open_dir(dir_fd, sub);
 	struct dirent *e;
+	int found = -1;
 
-	if (d == NULL) {
-		file_close(fd);
+	if (d == NULL)
 		return -1;
-	}
 	errno = 0;
 	while (found == -1 && (e = readdir(d)) != NULL)
-		if (has_key(e->d_name, key))
-			found = openat(fd, e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (span_is(key_of(e->d_name), key))
+			found = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (found == -1 && errno == 0)
 		errno = ENOENT;
 	closedir(d);
 	return found;
+}
+
+/* FNV-1a: what two keys share is looked at again. */
+static uint64_t
+hash_of(struct span key)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < key.len; i++)
+		h = (h ^ (unsigned char)key.s[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+static int
+by_hash(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static int
+read_keys_in(struct maildir_keys *k, int dir_fd, const char *sub)
+{
+	DIR *d = open_dir(dir_fd, sub);
+	struct dirent *e;
+
+	if (d == NULL)
+		return -1;
+	while ((e = readdir(d)) != NULL) {
+		struct span key = key_of(e->d_name);
+
+		if (key.len == 0)
+			continue;
+		if (k->n == k->room) {
+			k->room = k->room == 0 ? 1024 : k->room * 2;
+			k->v = mem_grow(k->v, k->room, sizeof(*k->v));
+		}
+		k->v[k->n++] = hash_of(key);
+	}
+	closedir(d);
+	return 0;
+}
+
+int
+maildir_keys_read(struct maildir_keys *k, int dir_fd)
+{
+	k->n = 0;
+	if (read_keys_in(k, dir_fd, "new") == -1 || read_keys_in(k, dir_fd, "cur") == -1) {
+		k->n = 0;
+		return -1;
+	}
+	if (k->n > 1)
+		qsort(k->v, k->n, sizeof(*k->v), by_hash);
+	return 0;
+}
+
+bool
+maildir_keys_may_have(const struct maildir_keys *k, const char *key)
+{
+	uint64_t hash = hash_of(span_of(key));
+
+	return k->n > 0 && bsearch(&hash, k->v, k->n, sizeof(*k->v), by_hash) != NULL;
+}
+
+void
+maildir_keys_free(struct maildir_keys *k)
+{
+	free(k->v);
+	*k = (struct maildir_keys){ 0 };
 }
 
 /* First new/, then cur/: that way messages move. */

@@ -30,6 +30,14 @@ int maildir_open(int mail_root_fd, const char *path) MUST_CHECK;
  * the inode may not be linked (EXDEV, EPERM, EMLINK): a synced copy by tmp/ and rename. 0: it is there
  * (also when it was already); -1 errno, nothing left behind. *copied tells which. */
 int maildir_deliver(int dir_fd, int msg_fd, const char *name, bool *copied) MUST_CHECK;
+/* The keys that are in names now, as hashes: who asks for many does not read the directories each time. */
+struct maildir_keys {
+	uint64_t *v; /* ascending */
+	size_t n, room;
+};
+int maildir_keys_read(struct maildir_keys *, int dir_fd) MUST_CHECK; /* 0; -1 errno, and it is empty */
+bool maildir_keys_may_have(const struct maildir_keys *, const char *key);
+void maildir_keys_free(struct maildir_keys *);
 /* The message in new/ or cur/ whose name bears this delivery key, opened to read. -1 errno; ENOENT: there is none. */
 int maildir_find_key(int dir_fd, const char *key) MUST_CHECK;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
 kill -9 at the n-th system call of collect, alone and with a power cut: of everything, of the file system with the state
-while mail was written out, and when all was written out. Every copy is there once.
+while mail was written out, and when all was written out. POP3 and IMAP. Every copy is there once.
 
 CRASH_SECONDS bounds how long it goes on (default 100); CRASH_ALL=1: all cases.
 """
@@ -48,7 +48,7 @@ def main():
             skip('power cuts on ' + kind, why_not(kind))
             continue
         until = time.monotonic() + seconds / 2
-        rigs = [Fetching(kind, keep) for keep in ('delete', 'all')]
+        rigs = [Fetching(kind, keep, protocol) for keep, protocol in (('delete', 'pop3'), ('all', 'imap'), ('delete', 'imap'))]
         done_n = kills = left = 0
         failed = {}
         try:
@@ -56,10 +56,11 @@ def main():
                 if time.monotonic() > until:
                     left += 1
                     continue
-                wrong, killed = one(rigs[i % 2], call, n, cut)
+                wrong, killed = one(rigs[i % 3], call, n, cut)
                 done_n, kills = done_n + 1, kills + killed
                 if wrong:
-                    failed.setdefault(cut, []).append('%s %d (keep=%s): %s' % (call, n, rigs[i % 2].keep, '; '.join(wrong[:4])))
+                    failed.setdefault(cut, []).append('%s %d (%s, keep=%s): %s' % (
+                        call, n, rigs[i % 3].protocol, rigs[i % 3].keep, '; '.join(wrong[:4])))
         finally:
             for f in rigs:
                 f.close()

@@ -12,6 +12,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import filesystem
+from imap_upstream import ImapUpstream
 from posthouse import *
 from upstream import Upstream
 
@@ -37,8 +38,8 @@ def why_not(kind='ext4'):
 class Fetching:
     """kind: of the file systems; None: none of its own, and no power cuts."""
 
-    def __init__(self, kind=None, keep='delete', conf='', far=True):
-        self.kind, self.keep = kind, keep
+    def __init__(self, kind=None, keep='delete', protocol='pop3', conf='collect_serve = no\n', far=True):
+        self.kind, self.keep, self.protocol = kind, keep, protocol
         self.fs = filesystem.FileSystem(kind, 320) if kind else None
         self.state_fs = filesystem.FileSystem(kind, 320) if kind else None
         self.far = House(domains=['else.example'], users=['erin:secret']).start() if far else None
@@ -81,23 +82,38 @@ class Fetching:
 
     def letters(self, plan=LETTERS, size=300):
         """New mail upstream; UIDs are never given twice (RFC 1939, 7)."""
-        self.want, self.texts, made = {}, {}, {}
+        self.want, self.texts, self.made = {}, {}, {}
         for people in plan:
             if not self.far:
                 people = [p for p in people if p != FAR] or ['carol']
             self.number += 1
             token = 'token%d-%06d' % (os.getpid(), self.number)
             text = token.encode() * size + b'\r\n'
-            made['uid-' + token] = b'From: pat@sender.example\r\nTo: %s\r\nMessage-ID: <%s@sender.example>\r\n\r\n%s' % (
+            self.made['uid-' + token] = b'From: pat@sender.example\r\nTo: %s\r\nMessage-ID: <%s@sender.example>\r\n\r\n%s' % (
                 ', '.join(p + '@example.org' for p in people).encode(), token.encode(), text)
             self.want[token], self.texts[token] = people, text.replace(b'\r\n', b'\n')
         if self.upstream is None:
-            self.upstream = Upstream()
-            self.house.set_map('upstreams', 'office host=127.0.0.1 port=%d kind=domain tls=none login=office '
-                                            'domain=example.org fallback=carol keep=%s\n' % (self.upstream.port, self.keep))
+            self.upstream = ImapUpstream() if self.protocol == 'imap' else Upstream()
+            self.connect_to(self.upstream.port)
         with self.upstream.lock:
-            self.upstream.messages = made
+            if self.protocol == 'imap':
+                inbox = self.upstream.folders['INBOX']
+                inbox.messages.clear()
+                inbox.flags.clear()
+                for message in self.made.values():
+                    inbox.add(message)
+            else:
+                self.upstream.messages = dict(self.made)
         os.sync()  # what was here before is not what is tested
+
+    def connect_to(self, port):
+        self.house.set_map('upstreams', 'office protocol=%s host=127.0.0.1 port=%d kind=domain tls=none login=office '
+                                        'domain=example.org fallback=carol keep=%s\n' % (self.protocol, port, self.keep))
+
+    def left(self):
+        """What is upstream still."""
+        box = self.upstream.folders['INBOX'].messages if self.protocol == 'imap' else self.upstream.messages
+        return list(box.values())
 
     # Running.
 
@@ -117,6 +133,18 @@ class Fetching:
                            stderr=subprocess.STDOUT, timeout=bound * PATIENCE)
         self.said = p.stdout.decode('utf-8', 'replace')
         return p.returncode
+
+    def early(self):
+        """What is gone upstream and neither in a mailbox nor on its way there: checked at any time."""
+        there = b''.join(self.left())
+        here = b''.join(m for p in PEOPLE for m in self.house.mail(p))
+        for d in ('new', 'cur'):
+            for path in self.house.path('spool', d).iterdir():
+                here += path.read_bytes()
+        if self.far:
+            here += b''.join(self.far.mail(FAR))
+        return ['%s is gone upstream and not here' % t for t in self.want
+                if b'<%s@' % t.encode() not in there and b'<%s@' % t.encode() not in here]
 
     def halt(self):
         """Every process ends at once, as when the plug is pulled."""
@@ -179,8 +207,8 @@ class Fetching:
         wrong += ['%s came to %s' % c for c in found if c not in wanted]
         wrong += ['%s is there %d times for %s' % (c[0], found.count(c), c[1]) for c in sorted(set(found))
                   if found.count(c) > 1 and not (c[1] == FAR and cut == 'now')]
-        if self.keep == 'delete' and self.upstream.messages:
-            wrong.append('left upstream: %s' % sorted(self.upstream.messages))
+        if self.keep == 'delete' and self.left():
+            wrong.append('%d left upstream' % len(self.left()))
         return wrong
 
     def collect_rest(self, tries=4):

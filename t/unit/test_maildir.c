@@ -62,6 +62,55 @@ static const struct {
 };
 
 static void
+make_file(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_CREAT | O_WRONLY, 0600);
+
+	assert_true(fd != -1);
+	close(fd);
+}
+
+static void
+found_by_key(void **state)
+{
+	char path[] = "/tmp/test_maildir_keys.XXXXXX";
+	static const char *const files[] = { "new/1.a.h,S=1,W=1,K=one", "cur/2.b.h,S=1,W=1,K=two:2,S", "cur/3.c.h,S=1,W=1",
+		"new/4.d.h,K=four,S=1", "cur/5.e.h:2,K=five" };
+	struct maildir_keys keys = { 0 };
+	int dir, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(maildir_keys_read(&keys, dir), -1);
+	assert_int_equal(mkdirat(dir, "new", 0700), 0);
+	assert_int_equal(mkdirat(dir, "cur", 0700), 0);
+	assert_int_equal(maildir_keys_read(&keys, dir), 0);
+	assert_false(maildir_keys_may_have(&keys, "one"));
+	for (size_t i = 0; i < COUNT(files); i++)
+		make_file(dir, files[i]);
+	assert_int_equal(maildir_keys_read(&keys, dir), 0);
+	assert_int_equal(keys.n, 3);
+	assert_true(maildir_keys_may_have(&keys, "one"));
+	assert_true(maildir_keys_may_have(&keys, "two"));
+	assert_true(maildir_keys_may_have(&keys, "four"));
+	assert_false(maildir_keys_may_have(&keys, "five")); /* among the flags */
+	assert_false(maildir_keys_may_have(&keys, "on"));
+	maildir_keys_free(&keys);
+	fd = maildir_find_key(dir, "two");
+	assert_true(fd != -1);
+	close(fd);
+	assert_int_equal(maildir_find_key(dir, "five"), -1);
+	assert_int_equal(errno, ENOENT);
+	for (size_t i = 0; i < COUNT(files); i++)
+		assert_int_equal(unlinkat(dir, files[i], 0), 0);
+	unlinkat(dir, "new", AT_REMOVEDIR);
+	unlinkat(dir, "cur", AT_REMOVEDIR);
+	close(dir);
+	rmdir(path);
+}
+
+static void
 parsed(void **state)
 {
 	struct maildir_name got;
@@ -221,6 +270,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formatted),
+		cmocka_unit_test(found_by_key),
 		cmocka_unit_test(parsed),
 		IN_PLACE(linked),
 		IN_PLACE(copied_over),
