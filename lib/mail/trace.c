@@ -40,6 +40,8 @@ next_word(struct span s, size_t *at)
 {
 	size_t i = *at, start;
 
+	if (s.len == 0)
+		return s;
 	while (i < s.len && (blank(s.s[i]) || s.s[i] == '('))
 		i = s.s[i] == '(' ? past_comment(s, i) : i + 1;
 	for (start = i; i < s.len && !blank(s.s[i]) && s.s[i] != '('; i++)
