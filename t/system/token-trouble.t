@@ -224,6 +224,25 @@ change('elm', access_expires_s=1)
 is_(get('elm'), ('TOKEN', idp.access[-1]), 'and tried when the server does not know the newest')
 is_(notices('for elm', n=0), [], 'without alarming anybody')
 
+# The disk is full when a rotated token comes.
+
+if have('strace'):
+    house.expire('elm')
+    before = house.db("SELECT refresh FROM grants WHERE account = 'elm'")
+    tracer = spawn(['strace', '-f', '-o', '/dev/null', '-e', 'trace=pwrite64', '-e', 'inject=pwrite64:error=ENOSPC', '-p',
+                    house.tokend.pid], stderr=subprocess.PIPE)
+    while b'attached' not in (line := tracer.stderr.readline()) and line:
+        pass
+    is_((get('elm'), house.db("SELECT refresh FROM grants WHERE account = 'elm'")), (('TOKEN', idp.access[-1]), before),
+        'the disk is full: the token is handed out all the same')
+    end(tracer)
+    wait_until(lambda: 'TracerPid:\t0\n' in open('/proc/%d/status' % house.tokend.pid).read(), 10)
+    get('elm')
+    is_(house.db("SELECT access FROM grants WHERE account = 'elm'"), [(idp.access[-1],)], 'and what was renewed is written later')
+    ok(house.events('program.warning', account='elm'), 'the log tells')
+else:
+    skip('the disk is full: the token is handed out all the same', 'no strace')
+
 # kill -9 at each system call that writes, of a server that lets an old refresh token go when the new one is used.
 
 oauth('login', 'fern', '--no-secret')
