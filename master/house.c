@@ -34,7 +34,7 @@
 
 struct house {
 	struct instance inst;
-	bool json;
+	enum status_form form;
 };
 
 /* --- the log since we began --------------------------------------------- */
@@ -324,7 +324,7 @@ do_reload(struct house *h)
 static int
 do_status(struct house *h)
 {
-	return status_show(&h->inst, h->json);
+	return status_show(&h->inst, h->form);
 }
 
 /* --- which verb --------------------------------------------------------- */
@@ -343,8 +343,9 @@ static const struct verb {
 	  "  stop, then start.\n" },
 	{ "reload",  do_reload,  "usage: posthouse [-C DIR] reload\n"
 	  "  Has the running programs read posthouse.conf again; listeners stay open.\n" },
-	{ "status",  do_status,  "usage: posthouse [-C DIR] status [--json]\n"
-	  "  What runs, since when, with what memory, and what is queued.\n"
+	{ "status",  do_status,  "usage: posthouse [-C DIR] status [--json | --metrics | --watch]\n"
+	  "  What runs, since when, with what memory, who is connected, and what is queued.\n"
+	  "  --watch: again each second; --metrics: for Prometheus.\n"
 	  "  Exit code 0: all is well; 1: something that should run does not; 3: nothing runs.\n" },
 };
 // clang-format on
@@ -367,6 +368,8 @@ read_options(struct house *h, int argc, char *argv[])
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "metrics", no_argument, NULL, 'm' },
+		{ "watch", no_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct verb *v = NULL;
@@ -378,7 +381,11 @@ read_options(struct house *h, int argc, char *argv[])
 		if (c == 'C')
 			dir = optarg;
 		else if (c == 'j')
-			h->json = true;
+			h->form = STATUS_JSON;
+		else if (c == 'm')
+			h->form = STATUS_METRICS;
+		else if (c == 'w')
+			h->form = STATUS_WATCH;
 		else if (c == 'h')
 			help = true;
 		else
@@ -387,7 +394,7 @@ read_options(struct house *h, int argc, char *argv[])
 	if (optind < argc)
 		v = find(argv[optind++]);
 	if (v == NULL || wrong || optind < argc ||
-	    (h->json && v->run != do_status)) {
+	    (h->form != STATUS_TEXT && v->run != do_status)) {
 		if (help && v == NULL) {
 			puts("usage: house [-C DIR] start|stop|restart|reload|status");
 			exit(0);

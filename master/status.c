@@ -12,25 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/num.h"
 #include "master/probe.h"
-#include "master/procs.h"
-#include "master/record.h"
+#include "master/status_parts.h"
 
 #define ASK_MS 2000
 #define EXIT_TROUBLE 1
 #define EXIT_STOPPED 3
-
-struct view {
-	pid_t pid;           /* of master; 0: it does not run */
-	struct record record;
-	struct process *processes;
-	size_t process_count;
-	struct buf counts;   /* "name number" lines */
-	struct buf counts_error;
-	bool trouble;
-};
 
 /* What waits when queued cannot be asked: its envelopes. */
 static void
@@ -75,6 +65,7 @@ look(struct view *v, const struct instance *inst)
 		v->trouble |= !service_well(&v->record.services[i]);
 	for (i = 0; i < v->record.listener_count; i++)
 		v->trouble |= v->record.listeners[i].error[0] != '\0';
+	live_look(&v->live, inst, &v->record, v->processes, v->process_count, buf_span(&v->counts));
 }
 
 static void
@@ -171,6 +162,9 @@ print_view(const struct view *v)
 		    l->error[0] != '\0' ? l->error : "on ",
 		    l->error[0] != '\0' ? "" : l->address);
 	}
+	printf("sessions: %" PRIu64 " SMTP in, %" PRIu64 " POP3, %" PRIu64 " outgoing, %" PRIu64 " collecting\n",
+	    v->live.smtp, v->live.pop3, v->live.outgoing, v->live.collecting);
+	printf("mailboxes: %" PRIu64 " unread\n", v->live.unread);
 	print_counts(v);
 }
 
@@ -236,28 +230,45 @@ json_counts(const struct view *v)
 static void
 print_json(const struct view *v)
 {
-	json_t *all = json_pack("{s:b, s:b, s:i, s:I, s:o, s:o, s:o}", "running",
+	json_t *all = json_pack("{s:b, s:b, s:i, s:I, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:I}", "running",
 	    v->pid != 0, "well", v->pid != 0 && !v->trouble, "pid", (int)v->pid,
 	    "since", (json_int_t)v->record.since_s, "services", json_services(v),
-	    "listeners", json_listeners(v), "queue", json_counts(v));
+	    "listeners", json_listeners(v), "queue", json_counts(v), "sessions", "smtp_in",
+	    (json_int_t)v->live.smtp, "pop3", (json_int_t)v->live.pop3, "outgoing",
+	    (json_int_t)v->live.outgoing, "collecting", (json_int_t)v->live.collecting, "unread",
+	    (json_int_t)v->live.unread);
 
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
 }
 
+/* Over what stood there before, where that can be. */
+static void
+print_again(const struct view *v)
+{
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	print_view(v);
+	putchar('\n');
+}
+
 int
-status_show(const struct instance *inst, bool json)
+status_show(const struct instance *inst, enum status_form form)
 {
 	struct view v;
 	int rv;
 
-	look(&v, inst);
-	if (json)
-		print_json(&v);
-	else
-		print_view(&v);
-	rv = v.pid == 0 ? EXIT_STOPPED : v.trouble ? EXIT_TROUBLE : 0;
-	look_away(&v);
+	do {
+		look(&v, inst);
+		switch (form) {
+		case STATUS_TEXT: print_view(&v); break;
+		case STATUS_WATCH: print_again(&v); break;
+		case STATUS_JSON: print_json(&v); break;
+		case STATUS_METRICS: metrics_print(&v); break;
+		}
+		rv = v.pid == 0 ? EXIT_STOPPED : v.trouble ? EXIT_TROUBLE : 0;
+		look_away(&v);
+	} while (form == STATUS_WATCH && fflush(stdout) == 0 && sleep(1) == 0);
 	return rv;
 }

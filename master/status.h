@@ -4,11 +4,10 @@
 #ifndef MASTER_STATUS_H
 #define MASTER_STATUS_H
 
-#include <stdbool.h>
-
 #include "lib/store/instance.h"
 
-/* Prints; the exit code: 0 all is well, 1 something that should run does not, 3 nothing runs. */
-int status_show(const struct instance *, bool json);
+enum status_form { STATUS_TEXT, STATUS_WATCH, STATUS_JSON, STATUS_METRICS };
+/* Prints (STATUS_WATCH: again each second, until it is interrupted); the exit code: 0 all is well, 1 something that should run does not, 3 nothing runs. */
+int status_show(const struct instance *, enum status_form);
 
 #endif
