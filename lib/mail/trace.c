@@ -121,7 +121,7 @@ is_address(struct span s)
 	char text[64];
 	unsigned char octets[16];
 
-	if (s.len == 0 || s.len >= sizeof(text))
+	if (s.len == 0 || s.len >= sizeof(text) || memchr(s.s, '\0', s.len) != NULL)
 		return false;
 	memcpy(text, s.s, s.len);
 	text[s.len] = '\0';
