@@ -90,6 +90,7 @@ state_box(struct state *s, const char *account, const char *folder, uint64_t val
 	int rv = state_use(s, account);
 	int64_t box = 0, was = 0;
 
+	state_listing_drop(s); /* of another folder */
 	if (rv == -1)
 		return -1;
 	st = state_start(s, Q_BOX, s->account);
@@ -492,15 +493,15 @@ save_run(struct state *s, const char *account, const struct state_run *r)
 	return state_run_it(s, st);
 }
 
-static int
-save_listing(struct state *s)
+int
+state_save_listing(struct state *s)
 {
-	sqlite3_stmt *st = state_start(s, Q_BOX_LISTED, s->box);
+	sqlite3_stmt *st = state_start(s, Q_BOX_LISTED, s->listed_box);
 
 	if (s->listed_s == 0)
 		return 0;
 	sqlite3_bind_int64(st, 2, s->listed_s);
-	sqlite3_bind_int64(st, 3, (int64_t)s->listed);
+	sqlite3_bind_int64(st, 3, (int64_t)s->listed_last);
 	s->listed_s = 0;
 	return state_run_it(s, st);
 }
@@ -514,7 +515,7 @@ state_run_save(struct state *s, const char *account, const struct state_run *r)
 
 	if (state_begin(s) == -1)
 		return -1;
-	rv = save_run(s, account, r) == 0 ? save_listing(s) : -1;
+	rv = save_run(s, account, r) == 0 ? state_save_listing(s) : -1;
 	if (rv == 0 && clean) {
 		st = state_start_for(s, Q_CLEAN, account);
 		state_bind_text(st, 2, s->boot);

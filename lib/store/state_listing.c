@@ -145,7 +145,11 @@ state_listing_end(struct state *s, const char *account)
 	(void)account;
 	if (!s->listing)
 		return 0;
+	if (s->listed_box != s->box && state_save_listing(s) == -1) /* of the folder before */
+		return -1;
 	s->listed_s = now;
+	s->listed_box = s->box;
+	s->listed_last = s->listed;
 	/* Once a day is often enough. A clock that was set back does not hinder. */
 	if (s->set_known > 0 && (now - s->swept_s >= DAY_S || now < s->swept_s))
 		rv = sweep(s, now);

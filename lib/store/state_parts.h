@@ -59,7 +59,8 @@ struct state {
 	struct uidset set;
 	size_t set_known;
 	uint64_t listed;
-	int64_t listed_s, swept_s; /* listed_s: of a whole one, not yet written */
+	int64_t listed_s, listed_box, swept_s; /* listed_s: of a whole one, not yet written; 0: none */
+	uint64_t listed_last;      /* messages in that */
 };
 
 /* state_db.c */
@@ -86,6 +87,9 @@ void state_drop_notes(struct state *);
 char *state_notes_path(const struct state *, const char *account) MUST_CHECK;
 /* Of a file as it lies there; *any: there is anything in it at all. Sets s->mark. */
 int state_read_notes(struct state *, const char *file, bool *any) MUST_CHECK;
+
+/* state.c */
+int state_save_listing(struct state *) MUST_CHECK; /* the last whole one, if that is not done yet */
 
 /* state_listing.c */
 int state_listing_functions(struct state *) MUST_CHECK;

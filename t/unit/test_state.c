@@ -349,10 +349,26 @@ fading(void **state)
 	state_close(s);
 }
 
+struct seen {
+	unsigned boxes, uids;
+	uint64_t listed[4];
+	struct state_box_summary box;
+};
+
+static void
+see_box(void *arg, const struct state_box_summary *b)
+{
+	struct seen *seen = arg;
+
+	seen->listed[seen->boxes++ % 4] = b->listed;
+	seen->box = *b;
+}
+
 static void
 boxes(void **state)
 {
 	struct state *s = open_it();
+	struct seen seen = { 0 };
 
 	(void)state;
 	assert_int_equal(state_recover(s, "i"), 0);
@@ -372,6 +388,25 @@ boxes(void **state)
 	assert_int_equal(uid(s, "i", "2", 10), STATE_UID_NEW);
 	assert_int_equal(state_box(s, "i", "INBOX", 7), 0);
 	assert_int_equal(uid(s, "i", "2", 10), STATE_UID_TAKEN);
+	/* A listing that was not ended says nothing about the next folder. */
+	assert_int_equal(state_listing_begin(s, "i", 0), 0);
+	assert_int_equal(uid(s, "i", "1", 10), STATE_UID_TAKEN);
+	assert_int_equal(state_box(s, "i", "Junk", 7), 0);
+	assert_int_equal(uid(s, "i", "1", 10), STATE_UID_NEW);
+	/* Each folder has its own last listing. */
+	assert_int_equal(state_listing_begin(s, "i", 0), 0);
+	assert_int_equal(uid(s, "i", "5", 10), STATE_UID_NEW);
+	assert_int_equal(state_listing_end(s, "i"), 0);
+	assert_int_equal(state_box(s, "i", "INBOX", 7), 0);
+	assert_int_equal(state_listing_begin(s, "i", 0), 0);
+	assert_int_equal(uid(s, "i", "1", 10), STATE_UID_TAKEN);
+	assert_int_equal(uid(s, "i", "2", 10), STATE_UID_TAKEN);
+	assert_int_equal(state_listing_end(s, "i"), 0);
+	assert_int_equal(state_run_save(s, "i", &good), 0);
+	assert_int_equal(state_each_box(s, "i", see_box, &seen), 0);
+	assert_int_equal(seen.boxes, 3); /* "", INBOX, Junk */
+	assert_int_equal(seen.listed[1], 2);
+	assert_int_equal(seen.listed[2], 1);
 	assert_int_equal(state_box(s, "i", "INBOX", 8), 0); /* UIDVALIDITY has changed */
 	assert_int_equal(uid(s, "i", "1", 10), STATE_UID_NEW);
 	state_close(s);
@@ -402,20 +437,6 @@ keys(void **state)
 }
 
 /* --- for people ---------------------------------------------------------- */
-
-struct seen {
-	unsigned boxes, uids;
-	struct state_box_summary box;
-};
-
-static void
-see_box(void *arg, const struct state_box_summary *b)
-{
-	struct seen *seen = arg;
-
-	seen->boxes++;
-	seen->box = *b;
-}
 
 static void
 see_uid(void *arg, const struct state_uid_line *l)
