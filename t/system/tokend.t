@@ -39,7 +39,7 @@ is_(get('acme'), ('TOKEN', idp.access[-1]), 'then there is a token')
 idp.approve = False
 r = oauth('login', 'bolt', '--no-secret')
 is_((r.returncode, r.stderr), (69, 'posthouse oauth: bolt: access was denied\n'), 'access_denied')
-for body, text in [
+REFUSALS = [
     ({'error': 'expired_token'}, 'the code has expired: try again'),
     ({'error': 'invalid_client', 'error_description': 'no such app'}, 'invalid_client: no such app'),
     ({'error': 'invalid_grant', 'error_description': 'bad\r\n\x1b[2Jcode'}, 'invalid_grant: bad   [2Jcode'),
@@ -47,10 +47,19 @@ for body, text in [
     ({'error': 'unsupported_grant_type'}, 'unsupported_grant_type'),
     ({'error': 'invalid_request'}, 'invalid_request'),
     ({'error': 'invalid_scope'}, 'invalid_scope'),
-]:
+]
+for body, _ in REFUSALS:
     idp.say('/token', 400, body)
-    r = oauth('login', 'bolt', '--no-secret')
-    is_((r.returncode, r.stderr), (69, 'posthouse oauth: bolt: %s\n' % text), 'login: ' + body['error'])
+refused = []
+threads = [threading.Thread(target=lambda n=n: refused.append((n, oauth('login', n, '--no-secret'))))
+           for n in ('bolt', 'crow', 'dove', 'elm', 'fern', 'gull', 'hare')]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+is_(sorted(r.stderr.replace('posthouse oauth: %s: ' % n, '') for n, r in refused), sorted(text + '\n' for _, text in REFUSALS),
+    'seven logins at a time, each refused in another way')
+is_({r.returncode for _, r in refused}, {69}, 'and so they end')
 for status_code, body, text in [
     (400, {'error': 'invalid_client'}, 'invalid_client'),
     (404, b'not here', 'the server answers with status 404'),
