@@ -41,7 +41,9 @@ static const struct {
 static void
 add_said(struct buf *why, const char *said)
 {
-	for (size_t i = 0; i < SAID_MAX && said[i] != '\0'; i++)
+	size_t n = strnlen(said, SAID_MAX);
+
+	for (size_t i = 0; i < n; i++)
 		buf_addc(why, ascii_print((unsigned char)said[i]) ? said[i] : ' ');
 }
 
