@@ -31,7 +31,7 @@ struct child {
 	struct state *state;
 	int fd;              /* to the parent */
 	int lock;
-	struct account *opened;
+	struct account opened;
 	struct trouble trouble;
 	int64_t told_ms;     /* when it was last told of progress */
 	int64_t begun_ms;    /* the run, or the round of one that stays */
@@ -70,7 +70,7 @@ end_run(struct child *c, struct account *a, struct report *r, enum fetch_result 
 	    LN("ms", r->ms), LS("error", r->run.error));
 	(void)!state_run_save(c->state, name, &r->run);
 	trouble_after(c->house, a, c->state, result, &r->run, &c->trouble);
-	if (c->opened != NULL)
+	if (c->opened.arena != NULL)
 		lists_settle(c->house, a, c->state);
 	r->not_before_s = c->trouble.not_before_s;
 	tell_parent(c, r);
@@ -82,7 +82,7 @@ end_round(void *arg, struct state_run *run)
 	struct child *c = arg;
 	struct report r = { .kind = REPORT_ROUND, .run = *run };
 
-	end_run(c, c->opened, &r, FETCH_OK);
+	end_run(c, &c->opened, &r, FETCH_OK);
 	*run = (struct state_run){ .started_s = r.run.ended_s };
 	c->begun_ms = clock_mono_ms();
 }
@@ -159,34 +159,43 @@ waits(struct child *c, struct account *a)
 	return r.waits;
 }
 
+/* What comes before the first octet to the provider; then all of it. */
+static enum fetch_result
+visit(struct child *c, struct state_run *run, struct buf *why)
+{
+	struct account *a = &c->opened;
+
+	a->stay = c->how.stay && a->up.idle;
+	if (a->stay)
+		lock_stay(c->lock);
+	if (secret_run(a, why) == -1 || turn_prepare(a, c->house, why) == -1)
+		return FETCH_FAILED;
+	return fetch(c, a, run);
+}
+
 static void
 collect(struct child *c)
 {
 	struct report r = { .kind = REPORT_END, .run.started_s = time(NULL) };
 	struct buf why = BUF_INIT(sizeof(r.run.error));
 	enum fetch_result result = FETCH_FAILED;
-	struct account a;
+	bool opened = account_open(&c->opened, c->house, c->account->name, c->account->value, &why) == 0;
 
 	c->begun_ms = clock_mono_ms();
-	if (account_open(&a, c->house, c->account->name, c->account->value, &why) == -1) {
-		a = (struct account){ .name = c->account->name };
-		trouble_load(c->state, a.name, &c->trouble);
+	if (opened && waits(c, &c->opened))
+		goto out;
+	if (opened) {
+		result = visit(c, &r.run, &why);
 	} else {
-		c->opened = &a;
-		if (waits(c, &a))
-			goto out;
-		a.stay = c->how.stay && a.up.idle;
-		if (a.stay)
-			lock_stay(c->lock);
-		if (secret_run(&a, &why) == 0 && turn_prepare(&a, c->house, &why) == 0)
-			result = fetch(c, &a, &r.run);
+		c->opened.name = c->account->name;
+		trouble_load(c->state, c->opened.name, &c->trouble);
 	}
 	if (why.len > 0)
 		strlcpy(r.run.error, buf_str(&why), sizeof(r.run.error));
-	end_run(c, &a, &r, result);
+	end_run(c, &c->opened, &r, result);
 out:
-	if (c->opened != NULL)
-		account_close(&a);
+	if (opened)
+		account_close(&c->opened);
 	buf_free(&why);
 }
 

@@ -50,16 +50,25 @@ show_progress(struct crew *c)
 			break;
 }
 
+/* The account's line, above the bars. */
 static void
-end_job(struct crew *c, struct job *j, const struct report *r, const char *died)
+end_job(struct crew *c, struct job *j, const struct buf *line, bool failed)
+{
+	bars_clear(&c->bars);
+	if (failed)
+		c->worst = EX_TEMPFAIL;
+	j->ended = true;
+	line_put(line);
+	show_progress(c);
+}
+
+static void
+end_run(struct crew *c, struct job *j, const struct report *r)
 {
 	struct buf line = BUF_INIT(1024);
-	bool failed = died != NULL || *r->run.error != '\0';
+	bool failed = *r->run.error != '\0';
 
-	bars_clear(&c->bars);
-	if (died != NULL) {
-		buf_addf(&line, "%s: failed: %s", j->account->name, died);
-	} else if (r->waits) {
+	if (r->waits) {
 		buf_addf(&line, "%s: not tried: %s", j->account->name, r->run.error);
 	} else {
 		line_add_run(&line, j->account->name, &r->run);
@@ -69,26 +78,25 @@ end_job(struct crew *c, struct job *j, const struct report *r, const char *died)
 		if (failed)
 			buf_addf(&line, ": failed: %s", r->run.error);
 	}
-	if (failed)
-		c->worst = EX_TEMPFAIL;
-	j->ended = true;
-	line_put(&line);
+	end_job(c, j, &line, failed);
 	buf_free(&line);
-	show_progress(c);
 }
 
 static void
 reap(struct crew *c, struct job *j)
 {
-	struct buf how = BUF_INIT(128);
+	struct buf how = BUF_INIT(128), line = BUF_INIT(1024);
 
 	child_wait(j->pid, &how);
-	if (!j->ended)
-		end_job(c, j, NULL, how.len > 0 ? buf_str(&how) : "its process ended without a word");
+	buf_addf(&line, "%s: failed: %s", j->account->name,
+	    how.len > 0 ? buf_str(&how) : "its process ended without a word");
 	file_close(j->fd);
 	j->fd = -1;
 	c->running--;
+	if (!j->ended)
+		end_job(c, j, &line, true);
 	buf_free(&how);
+	buf_free(&line);
 }
 
 static void
@@ -103,7 +111,7 @@ hear(struct crew *c, struct job *j)
 		return;
 	}
 	if (r.kind == REPORT_END) {
-		end_job(c, j, &r, NULL);
+		end_run(c, j, &r);
 	} else {
 		j->progress = r.progress;
 		show_progress(c);

@@ -96,7 +96,7 @@ start_due(struct serve *s)
 	const struct conf *conf = &s->house->conf;
 	struct crowd c = count(s);
 	struct planned *p;
-	int64_t next_s, now = now_s();
+	int64_t next_s = SCHEDULE_NEVER, now = now_s();
 
 	for (; !proc_stopping && (p = plan_due(&s->plan, now, &next_s)) != NULL; c.busy++, c.polls++) {
 		if (c.busy >= conf->collect_parallel || c.polls >= conf->collect_parallel * CROWD)

@@ -112,8 +112,8 @@ totals_add(struct state *state, const char *account, const struct state_run *run
 	if (good)
 		t.good_s = run->ended_s;
 	buf_addf(&line, "%llu %llu %llu %llu %lld %lld", (unsigned long long)t.runs + 1,
-	    (unsigned long long)t.failures + !good, (unsigned long long)(t.messages + run->messages),
-	    (unsigned long long)(t.octets + run->octets), (long long)t.since_s, (long long)t.good_s);
+	    (unsigned long long)t.failures + (good ? 0 : 1), (unsigned long long)t.messages + run->messages,
+	    (unsigned long long)t.octets + run->octets, (long long)t.since_s, (long long)t.good_s);
 	(void)!state_fact_set(state, account, FACT_TOTALS, buf_str(&line));
 	buf_free(&line);
 }

@@ -146,12 +146,13 @@ next_moments(void **state)
 		int64_t want = strcmp(times[i].next, "never") == 0 ? SCHEDULE_NEVER : at(times[i].next), got;
 		time_t shown;
 		char text[40];
+		struct tm tm;
 
 		assert_int_equal(schedule_parse(span_of(times[i].schedule), &s, &why), 0);
 		got = schedule_next(&s, at(times[i].last), at(times[i].now));
 		shown = (time_t)got;
 		if (got != want) {
-			strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", localtime(&shown));
+			strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", localtime_r(&shown, &tm));
 			fail_msg("\"%s\", last %s, at %s: not %s but %s", times[i].schedule, times[i].last,
 			    times[i].now, times[i].next, got == SCHEDULE_NEVER ? "never" : text);
 		}
