@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "collector/stays.h"
 #include "collector/dial.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
@@ -113,115 +114,6 @@ fetch_reconnect(struct fetch *f)
 	return fetch_connect(f);
 }
 
-/* --- messages that fail ---------------------------------------------------- */
-
-#define SKIP_S 3600
-#define SKIP_MAX_S 86400
-#define RESTS_A_DAY 7 /* failures */
-#define FACT_NO_UID "a message without UID fails"
-
-static void
-fact_name(const struct fetch *f, const char *uid, struct buf *out)
-{
-	buf_addf(out, "%s%s%s", STATE_FACT_FADING, f->place, uid);
-}
-
-/* How often has it failed, and when last? */
-static uint64_t
-failures(struct fetch *f, const char *uid, uint64_t octets, int64_t *last_s)
-{
-	struct buf name = BUF_INIT(1024), value = BUF_INIT(100);
-	struct span count;
-	uint64_t listed = 0, n = 0;
-
-	fact_name(f, uid, &name);
-	if (state_fact(f->state, f->account->name, buf_str(&name), &value, last_s) == 1) {
-		count = buf_span(&value);
-		if (num_parse(span_cut(&count, ' '), UINT64_MAX, &listed) == -1 || count.s == NULL ||
-		    listed != octets || num_parse(count, 1000, &n) == -1)
-			n = 0;
-	}
-	buf_free(&name);
-	buf_free(&value);
-	return n;
-}
-
-static void
-save_failures(struct fetch *f, const char *uid, uint64_t octets, uint64_t n)
-{
-	struct buf name = BUF_INIT(1024), value = BUF_INIT(100);
-
-	fact_name(f, uid, &name);
-	buf_addf(&value, "%llu %llu", (unsigned long long)octets, (unsigned long long)n);
-	(void)!state_fact_set(f->state, f->account->name, buf_str(&name), buf_str(&value));
-	buf_free(&name);
-	buf_free(&value);
-}
-
-/* It has come. */
-static void
-forget_failures(struct fetch *f, const char *uid)
-{
-	struct buf name = BUF_INIT(1024);
-
-	fact_name(f, uid, &name);
-	(void)!state_fact_set(f->state, f->account->name, buf_str(&name), NULL);
-	buf_free(&name);
-}
-
-/* Is it left alone for now? */
-static bool
-resting(uint64_t n, int64_t last_s)
-{
-	int64_t pause = SKIP_MAX_S;
-
-	if (n < 2)
-		return false;
-	if (n - 2 < 5)
-		pause = (int64_t)SKIP_S << (n - 2);
-	return time(NULL) - last_s < (pause < SKIP_MAX_S ? pause : SKIP_MAX_S);
-}
-
-void
-fetch_trouble(struct fetch *f, const char *uid, uint64_t octets, struct span reason)
-{
-	int64_t last_s = 0;
-	uint64_t n;
-
-	if (*f->take.error != '\0' || proc_stopping)
-		return;
-	f->troubled = true;
-	if (*uid == '\0') {
-		(void)!state_fact_set(f->state, f->account->name, FACT_NO_UID, "yes");
-		return;
-	}
-	n = failures(f, uid, octets, &last_s) + 1;
-	if (n >= 2 && f->progress.done == 0 && f->progress.total > 1)
-		n = 1; /* nothing comes: it is the server, then */
-	save_failures(f, uid, octets, n);
-	if (n == 2)
-		log_event(EV_WARNING, LS("text", "a message fails again and stays upstream"),
-		    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LSPAN("reason", reason));
-}
-
-bool
-fetch_wants_uids(struct fetch *f)
-{
-	struct buf value = BUF_INIT(100);
-	int64_t since_s;
-	int rv = state_fact(f->state, f->account->name, FACT_NO_UID, &value, &since_s);
-
-	buf_free(&value);
-	return rv == 1;
-}
-
-void
-fetch_no_trouble(struct fetch *f)
-{
-	if (!f->troubled && fetch_wants_uids(f))
-		(void)!state_fact_set(f->state, f->account->name, FACT_NO_UID, NULL);
-}
-
 /* --- the plan ------------------------------------------------------------ */
 
 bool
@@ -232,59 +124,6 @@ fetch_keep_over(const struct fetch *f, int64_t since_s)
 	if (up->keep == UPSTREAM_KEEP_NONE)
 		return true;
 	return up->keep == UPSTREAM_KEEP_DAYS && time(NULL) - since_s >= (int64_t)up->keep_days * 86400;
-}
-
-void
-fetch_describe(const struct sort_header *h, struct buf *out)
-{
-	for (size_t i = 0; i < h->n; i++)
-		if (span_case_is(h->v[i].name, "From") || span_case_is(h->v[i].name, "Subject"))
-			buf_addf(out, "%s%.*s: %.*s", out->len > 0 ? ", " : "", (int)h->v[i].name.len, h->v[i].name.s,
-			    (int)h->v[i].value.len, h->v[i].value.s);
-}
-
-void
-fetch_left_too_large(struct fetch *f, const char *uid, uint64_t octets, bool known)
-{
-	struct buf what = BUF_INIT(LIMIT_LOG_VALUE);
-
-	f->run->left++;
-	if (known)
-		return;
-	if (*uid != '\0')
-		(void)!state_left(f->state, f->account->name, span_of(uid), octets);
-	if (f->take.begun)
-		fetch_describe(&f->take.header, &what);
-	else if (f->describe != NULL)
-		f->describe(f->describe_arg, &what);
-	log_event(EV_WARNING, LS("text", "a message over the size limit stays upstream"),
-	    LS("account", f->account->name), LS("uid", uid), LN("octets", octets), LN("limit", f->size_max),
-	    LS("message", buf_str(&what)));
-	buf_free(&what);
-}
-
-void
-fetch_left_refused(struct fetch *f, const char *uid, uint64_t octets, struct span reply)
-{
-	log_event(EV_WARNING, LS("text", "the upstream does not hand out a message"), LS("account", f->account->name),
-	    LS("uid", uid), LSPAN("reply", reply));
-	f->run->left++;
-	fetch_trouble(f, uid, octets, reply);
-}
-
-/* Of a message that is to be fetched: has it failed before? */
-static void
-consider_failures(struct fetch *f, const char *uid, uint64_t octets, enum fetch_what *what)
-{
-	int64_t last_s = 0;
-	uint64_t n = *uid != '\0' ? failures(f, uid, octets, &last_s) : 0;
-
-	f->suspect = n > 0;
-	f->suspects = f->suspects || f->suspect;
-	if (!resting(n, last_s))
-		return;
-	*what = FETCH_LEAVE;
-	f->run->left++;
 }
 
 /* What was first seen before then may be deleted upstream. */
@@ -332,7 +171,7 @@ fetch_plan_known(struct fetch *f, const char *uid, uint64_t octets, enum state_u
 	} else
 		*what = FETCH_GET;
 	if (*what == FETCH_GET)
-		consider_failures(f, uid, octets, what);
+		stays_consider(f, uid, octets, what);
 	f->progress.total += *what == FETCH_GET;
 }
 
@@ -369,18 +208,6 @@ fetch_octets(struct fetch *f, const char *s, size_t n)
 	return 0;
 }
 
-/* The server may have said less. Then it is looked at again once a day, for the limit may be another. */
-static void
-found_too_large(struct fetch *f, const char *uid, uint64_t listed)
-{
-	int64_t last_s;
-	bool known = *uid != '\0' && failures(f, uid, listed, &last_s) == RESTS_A_DAY;
-
-	fetch_left_too_large(f, uid, listed, known);
-	if (*uid != '\0' && listed <= f->size_max)
-		save_failures(f, uid, listed, RESTS_A_DAY);
-}
-
 int
 fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
 {
@@ -388,14 +215,14 @@ fetch_end(struct fetch *f, const char *uid, uint64_t listed, size_t number)
 	f->run->octets += f->octets;
 	f->batch_octets += f->octets;
 	if (f->octets > f->size_max) {
-		found_too_large(f, uid, listed);
+		stays_found_too_large(f, uid, listed);
 		take_abort(&f->take);
 		return 0;
 	}
 	if (take_end(&f->take, uid, listed, number) == -1)
 		return fetch_failed(f, "stopped", span_of(f->take.error));
 	if (f->suspects && *uid != '\0')
-		forget_failures(f, uid);
+		stays_came(f, uid);
 	f->progress.done++;
 	f->listener->progress(f->listener->arg, &f->progress);
 	return 0;
@@ -412,15 +239,6 @@ fetch_batch_due(const struct fetch *f, bool last)
 	    f->batch_octets > BATCH_OCTETS;
 }
 
-static void
-left_refused_here(struct fetch *f, const struct take_done *d)
-{
-	log_event(EV_WARNING, LS("text", "the queue does not take a message, and it stays upstream"),
-	    LS("account", f->account->name), LS("uid", d->uid), LS("reason", d->refusal));
-	f->run->left++;
-	fetch_trouble(f, d->uid, d->listed, span_of(d->refusal));
-}
-
 int
 fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 {
@@ -431,7 +249,7 @@ fetch_settle(struct fetch *f, int (*safe)(void *, size_t, bool), void *arg)
 		const struct take_done *d = &f->take.done[i];
 
 		if (d->refusal != NULL)
-			left_refused_here(f, d);
+			stays_refused_here(f, d);
 		if (d->failed)
 			continue;
 		f->run->messages++;
@@ -487,6 +305,7 @@ visit(struct house *h, struct account *a, struct state *state, struct state_run 
 	int rv;
 
 	buf_init(&f.why, 1024);
+	buf_init(&f.stays, STAYS_MAX);
 	dialogue_init(&f.d);
 	f.d.total = time_limit(&f);
 	f.size_max = a->up.max_size != 0 ? a->up.max_size : h->conf.message_size_limit;
@@ -500,9 +319,11 @@ visit(struct house *h, struct account *a, struct state *state, struct state_run 
 	    rv == 0 ? "" : proc_stopping ? "stopped on request" : buf_str(&f.why));
 	if (probe != NULL)
 		describe(&f, probe);
+	stays_tell(&f);
 	take_free(&f.take);
 	dialogue_close(&f.d);
 	arena_free(f.arena);
+	buf_free(&f.stays);
 	buf_free(&f.why);
 	return rv == 0 ? FETCH_OK
 	    : f.auth_failed ? FETCH_AUTH_FAILED

@@ -60,6 +60,7 @@ struct fetch {
 	char place[300];            /* "" or, where UIDs are those of a folder, its name and validity: "INBOX/17/" */
 	bool suspect;               /* what fetch_plan() looked at last has failed before: ask for it behind all others */
 	bool suspects;              /* some have */
+	struct buf stays;           /* what the postmaster is to hear of (stays.c) */
 	bool troubled;              /* one has now */
 	/* The protocol's while it plans, or NULL: From and Subject of what fetch_plan() looks at, for a report. */
 	void (*describe)(void *, struct buf *out);

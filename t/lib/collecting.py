@@ -21,7 +21,7 @@ def lf(octets):
 
 
 class Collecting:
-    def __init__(self, users=('ann:secret', 'bob:secret', 'carol:secret'), conf='collect_timeout = 3s\n'):
+    def __init__(self, users=('ann:secret', 'bob:secret', 'carol:secret'), conf='collect_timeout = 3s\n', postmaster=None):
         self.users = [u.split(':')[0] for u in users]
         self.house = House(users=list(users), conf=conf, postmaster='chief').start()
         self.house.map('secrets', 'office password=secret\nwrong password=s3cr3t-of-nobody\n')

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from posthouse import *
 from collecting import *
 
-c = Collecting(conf='message_size_limit = 200k\ncollect_timeout = 2s\n')
+c = Collecting(conf='message_size_limit = 200k\ncollect_timeout = 2s\n', postmaster='chief')
 house = c.house
 
 
@@ -29,6 +29,15 @@ def days_pass(n):
     db.close()
 
 
+def letters():
+    """What the postmaster was told; taken away."""
+    found = []
+    for p in house.mail_files('chief'):
+        found.append(p.read_text('utf-8', 'replace'))
+        p.unlink()
+    return found
+
+
 def mails(n, first, **kw):
     return [message(first + i, **kw) for i in range(n)]
 
@@ -45,6 +54,7 @@ def run(up, code=0):
     """What came with one run."""
     up.commands.clear()
     p = c.collect()
+    up.told = letters()
     is_(p.returncode, code, '... exit %d' % code)
     return c.all_taken(), p
 
@@ -146,10 +156,11 @@ for k, (name, quirk) in enumerate(failing + failing[:4]):
     box = mails(5, 1000 + 10 * k)
     up = c.office(box, uidl=uidl, capa=['UIDL', 'TOP'])
     up.quirks['RETR'] = lambda conn, n: quirk(conn, n) if conn.box[int(n) - 1][1] == box[1] else None
-    came, log, codes, needed = [], '', [], 0
+    came, log, codes, needed, told = [], '', [], 0, []
     while len(codes) < 8:
         up.commands.clear()
         p = c.collect()
+        told += letters()
         came += c.all_taken()
         log += p.stderr
         codes.append(p.returncode)
@@ -159,6 +170,9 @@ for k, (name, quirk) in enumerate(failing + failing[:4]):
     is_((sorted(came), needed <= (2 if uidl else 3)), (lfs(box[:1] + box[2:]), True),
         'a message %s (%s): all others come' % (name, 'UIDL' if uidl else 'no UIDL'))
     is_(log.count('a message fails again and stays upstream'), 1, '... it is reported, once')
+    like(' '.join(told), r'^Subject: .*account office: messages stay at the provider\n(?:.*\n)*UID \S.*: it fails again and again\n    \S',
+         '... which the postmaster is told')
+    is_(len(told), 1, '... in one letter')
     is_((codes[-1], list(up.messages.values()) == [box[1]]), (0, True), '... and left alone, upstream')
     ok(len(codes) <= (3 if uidl else 5), '... from run %d on' % len(codes))
     like(p.stdout, r'0 messages, .*1 left there', '... which is told')
@@ -186,8 +200,10 @@ for uidl in (True, False):
     is_((taken, len(up.messages)), (lfs([message(2001 + uidl)]), 1), 'too large: it stays there')
     like(p.stderr, r'over the size limit stays upstream.*octets=%d limit=204800 message="From: pat@sender.example, Subject: no. 2000"'
          % len(big), '... and the log tells what it is')
+    like(' '.join(up.told), r'UID (uid0001|top .*), %d octets: it is larger than may be\n    From: pat@sender.example, Subject: no. 2000\n'
+         % len(big), '... and so does a letter')
     taken, p = run(up)
-    ok('size limit' not in p.stderr, '... once')
+    ok('size limit' not in p.stderr and not up.told, '... once')
     like(p.stdout, '1 left there', '... but it is counted')
 up = c.office([big] + mails(5, 2005), sizes={'uid0001': 100})
 taken, p = run(up)
