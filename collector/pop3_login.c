@@ -178,7 +178,7 @@ login_sasl(struct pop3 *s, struct sasl *x)
 {
 	struct buf out = BUF_INIT(LIMIT_SASL);
 	bool initial = sasl_initial(x), waiting;
-	enum pop3_status status;
+	enum pop3_status status = POP3_STRANGE;
 	struct span text;
 	int rv = initial && sasl_step(x, SPAN(""), &out, &s->f->why) == -1 ? -1 : 0;
 
