@@ -511,6 +511,50 @@ p = collect()
 is_((p.returncode, all_taken(), up.inbox.messages), (0, sorted(lf(m) for i, m in enumerate(mails) if i != 1), {}),
     'somebody else deletes meanwhile')
 
+# --- killed
+
+
+def killed(name, verb, after, nth=1):
+    """SIGKILL when the server hears the nth of these commands, before or after it does what they say."""
+    mails = some(150, body=b'line\r\n' * 20)
+    up = ImapUpstream(mails)
+    account(up)
+    seen, victims = [], []
+
+    def quirk(conn, tag, arg):
+        if verb == 'UID FETCH' and 'BODY' not in arg:
+            return None
+        seen.append(arg)
+        if len(seen) != nth:
+            return None
+        if after:
+            getattr(conn, 'do_' + verb.replace(' ', '_'))(tag, arg)
+            time.sleep(0.1)  # so that some of it has arrived
+        victims.extend(children(run.pid) + [run.pid])
+        for pid in victims:
+            os.kill(pid, 9)
+        return False
+
+    up.quirks[verb] = quirk
+    run = spawn([BIN / 'posthouse', '-C', house.dir, 'collect'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run.wait()
+    wait_until(lambda: not any(os.path.exists('/proc/%d' % pid) for pid in victims), 10)
+    first = all_taken()
+    up.quirks.clear()
+    p = collect()
+    is_((p.returncode, sorted(first + all_taken()), up.inbox.messages), (0, sorted(map(lf, mails)), {}),
+        'killed %s: all are here, each once, and none there (%d came before)' % (name, len(first)))
+
+
+killed('when it asks', 'UID FETCH', False)
+killed('amid the first messages', 'UID FETCH', True)
+killed('amid the last', 'UID FETCH', True, nth=3)
+killed('before STORE', 'UID STORE', False)
+killed('behind STORE', 'UID STORE', True)
+killed('before EXPUNGE', 'UID EXPUNGE', False)
+killed('behind EXPUNGE', 'UID EXPUNGE', True)
+killed('at LOGOUT', 'LOGOUT', True)
+
 # --- TLS
 
 where = house.path('tls')
