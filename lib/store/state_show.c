@@ -143,8 +143,7 @@ state_drop_account(struct state *s, const char *account)
 		"DELETE FROM uid WHERE box IN (SELECT b.id FROM box b JOIN account a ON a.id = b.account WHERE name = ?1)",
 		"DELETE FROM digest WHERE account = (SELECT id FROM account WHERE name = ?1)",
 		"DELETE FROM fact WHERE account = ?1",
-		"UPDATE box SET listed_s = 0, listed = 0, swept_s = 0"
-		" WHERE account = (SELECT id FROM account WHERE name = ?1)",
+		"UPDATE box SET listed_s = 0, listed = 0, swept_s = 0 WHERE account = (SELECT id FROM account WHERE name = ?1)",
 		"UPDATE account SET generation = generation + 1 WHERE name = ?1",
 	};
 	int rv = change(s, sql, COUNT(sql), account, "", SPAN(""));
@@ -165,6 +164,8 @@ state_drop_uid(struct state *s, const char *account, const char *folder, struct 
 		" AND digest = (SELECT digest" THIS_UID ")",
 		"DELETE" THIS_UID,
 		"UPDATE account SET generation = generation + 1 WHERE name = ?1 AND changes() > 0",
+		/* What the collector knows of the folder as a whole: it has to look again. */
+		"DELETE FROM fact WHERE account = ?1 AND name = 'folder:' || ?2 AND changes() > 0",
 	};
 	int rv = change(s, sql, COUNT(sql), account, folder, uid);
 
