@@ -65,10 +65,11 @@ merge(struct span counts, struct span noted, struct buf *out)
 	while (rest.s != NULL && rest.len > 0) {
 		uint64_t count = count_of(span_cut(&rest, '\n'), &id);
 
-		if (count > 0) {
-			buf_addf(out, "%llu %.*s\n", (unsigned long long)(count + times_in(noted, id)), (int)id.len, id.s);
-			lists++;
-		}
+		if (count == 0)
+			continue;
+		count += times_in(noted, id);
+		buf_addf(out, "%llu %.*s\n", (unsigned long long)count, (int)id.len, id.s);
+		lists++;
 	}
 	for (rest = noted; rest.s != NULL && rest.len > 0 && lists < LISTS_MAX;) {
 		struct span before = { noted.s, (size_t)(rest.s - noted.s) }, line, known = buf_span(out);
