@@ -77,6 +77,9 @@ def one(call, n, keep):
         if any((token, person) not in found for person in want[token]):
             wrong.append('%s is gone upstream and not here' % token)
     p = house.ph('collect', check=False)
+    if p.returncode and 'being delivered at this moment' in p.stdout:  # on a slow machine; a later run hears that it is here
+        wait_until(lambda: house.ph('collect', check=False).returncode == 0, 10)
+        p.returncode = 0
     if p.returncode:
         wrong.append('the next run fails: %s' % p.stdout)
     found = here(want)
