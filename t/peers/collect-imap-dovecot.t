@@ -130,8 +130,20 @@ p = collect('keep=all')
 after = len(house.mail_files('ann')) + len(house.mail_files('bob')) + len(house.mail_files('carol'))
 is_((came(), after), (new, before + 1), 'UIDVALIDITY changed: what is known is not delivered again')
 
+# --- a wrong password
+
 house.set_map('upstreams', words(provider.port, 'none', 'keep=delete').replace('secret=office', 'secret=bad'))
 p = house.ph('collect', bound=300, check=False)
 is_(p.returncode, 75, 'a wrong password: exit 75')
 like(p.stderr, r'collect\.auth_failed account=office', '... in the log')
+# --- IDLE
+
+house.conf('collect_serve = yes', compile=False)
+house.set_map('upstreams', words(provider.tls_port, 'implicit', 'keep=delete idle=yes schedule="every 5s"'))
+house.ph('restart', bound=60)
+wait_until(lambda: provider.count() == 0, 20)
+found.update(received(house)[0])
+new = arrivals(2)
+wait_until(lambda: provider.count() == 0, 20)
+is_((came(), provider.count()), (new, 0), 'idle=yes: what arrives is here, and gone there')
 done()
