@@ -321,6 +321,7 @@ fetch_rest(struct pop3 *s)
 
 	while (s->later > 0 && s->f->run->messages > before) {
 		before = s->f->run->messages;
+		s->f->run->left = 0; /* they are listed, and counted, again */
 		if (pop3_list(s) == -1 || fetch_all(s) == -1)
 			return -1;
 	}
