@@ -44,6 +44,7 @@ fetch_failed(struct fetch *f, const char *what, struct span text)
 void
 fetch_round(struct fetch *f)
 {
+	take_rest(&f->take);
 	f->listener->round(f->listener->arg, f->run);
 	f->progress = (struct fetch_progress){ 0 };
 	f->d.total = NEVER;

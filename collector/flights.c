@@ -91,6 +91,13 @@ flights_land(struct flights *f, deadline_ms until, bool more, struct flight_copy
 	return rv;
 }
 
+void
+flights_rest(struct flights *f)
+{
+	if (f->count == 0)
+		flights_free(f);
+}
+
 bool
 flights_has(const struct flights *f, const unsigned char digest[DIGEST_OCTETS])
 {

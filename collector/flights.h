@@ -44,6 +44,8 @@ bool flights_full(const struct flights *);
  * synced; -1 with *reply: it has not. more: another will soon want its place. */
 int flights_land(struct flights *, deadline_ms until, bool more, struct flight_copy *copy, struct submit_kept *kept,
     struct reply *) MUST_CHECK;
+/* Nothing is in the air, and nothing will be for a while: the connections end. */
+void flights_rest(struct flights *);
 /* Is the same message in the air? */
 bool flights_has(const struct flights *, const unsigned char digest[DIGEST_OCTETS]);
 

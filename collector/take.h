@@ -76,6 +76,7 @@ int take_end(struct take *, const char *uid, uint64_t listed, size_t number) MUS
 void take_abort(struct take *); /* it does not come whole */
 /* Sync all and settle. Those of done[] that have not failed may now be deleted upstream. */
 int take_settle(struct take *) MUST_CHECK;
+void take_rest(struct take *); /* nothing is under way: let go of what only serves speed */
 void take_next_batch(struct take *); /* done[] has been looked at */
 
 #endif

@@ -240,6 +240,12 @@ take_settle(struct take *t)
 }
 
 void
+take_rest(struct take *t)
+{
+	flights_rest(&t->flights);
+}
+
+void
 take_next_batch(struct take *t)
 {
 	for (size_t i = 0; i < t->done_count; i++) {

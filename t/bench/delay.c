@@ -228,7 +228,7 @@ main(int argc, char *argv[])
 			continue;
 		setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		if (fork() == 0)
-			serve(client, (uint16_t)atoi(argv[2]), strtoll(argv[1], NULL, 10) * 1000);
+			serve(client, (uint16_t)strtoul(argv[2], NULL, 10), strtoll(argv[1], NULL, 10) * 1000);
 		close(client);
 	}
 }
