@@ -166,11 +166,6 @@ up, p = kind('no UIDPLUS', capa=without('UIDPLUS'))
 ok('UID SEARCH DELETED' in up.commands and 'EXPUNGE' in up.commands, '... EXPUNGE, when all that is marked is ours')
 
 
-def foreign(up):
-    up.inbox.flags[up.inbox.add(some(1)[0])].add('\\Deleted')
-    up.quirks['UID FETCH'] = lambda c, t, a: up.inbox.messages.pop(4, None) and None if 'BODY' in a else None
-
-
 def marked_meanwhile(conn, tag, arg):
     conn.folder.flags[conn.folder.add(message(999))].add('\\Deleted')
     return None
