@@ -23,6 +23,7 @@
 #include "lib/sys/proc.h"
 #include "pop3d/login.h"
 #include "pop3d/spawner.h"
+#include "router/front.h"
 
 #define LISTEN_MAX 32
 #define BACKLOG 512
@@ -37,6 +38,7 @@ struct pop3d {
 	int pair[2]; /* logins go in at 0, come out at 1 */
 	char *auth_path, *tls_path;
 	struct router router;
+	struct front front; /* the gate's */
 	struct login login;
 	pid_t self, spawner, gate;
 };
@@ -203,14 +205,25 @@ serve(void *arg, struct gate_conn *conn)
 	login_serve(&d->login, conn);
 }
 
+/* Limits hold for everybody here: trust is about sending. */
 static void
-refused(void *arg, const struct gate_conn *conn, const char *limit)
+view(void *arg, const struct gate_conn *conn, struct gate_view *view)
+{
+	struct pop3d *d = arg;
+
+	front_view(&d->front, conn, view);
+	view->trusted = false;
+}
+
+static void
+refused(void *arg, const struct gate_conn *conn, const char *limit, const char *detail)
 {
 	struct buf client = BUF_INIT(64);
 
 	(void)arg;
 	ip_add(&client, &conn->peer);
-	log_event(EV_POP3_REFUSED, LS("client", buf_str(&client)), LS("limit", limit));
+	log_event(EV_POP3_REFUSED, LS("client", buf_str(&client)), LS("limit", limit == NULL ? "" : limit),
+	    LS("reason", limit == NULL ? detail : ""));
 	buf_free(&client);
 }
 
@@ -226,12 +239,15 @@ run_gate(struct pop3d *d)
 		.per_address = (unsigned)d->conf.pop3d_connections_per_address,
 		.busy = "-ERR [SYS/TEMP] too many connections, try again later\r\n",
 		.refused = refused,
+		.proxy_ms = (int)d->conf.proxy_timeout * 1000,
+		.view = view,
 		.enter_parent = enter_parent,
 		.enter_worker = enter_worker,
 		.serve = serve,
 		.arg = d,
 	};
 
+	front_open(&d->front, &d->inst, &d->conf);
 	return gate_run(&g, d->fds, d->inetd ? inetd_name : d->names, d->n);
 }
 

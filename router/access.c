@@ -38,6 +38,8 @@ find_access(const struct router *r, struct span key, struct arena *mem,
 	out->trusted = a.trust;
 	out->no_relay = a.no_relay;
 	out->no_local = a.no_local;
+	out->proxy = a.proxy;
+	out->xclient = a.xclient;
 	if (a.reject && a.text.len > 0)
 		out->reject = arena_dupn(mem, a.text.s, a.text.len);
 	else if (a.reject)

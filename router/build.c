@@ -268,6 +268,14 @@ put_prefix(void *arg, const struct ip_prefix *p)
 	put(b, buf_span(&b->key), n->e);
 }
 
+/* Of a disabled entry only the key is checked. */
+static void
+no_prefix(void *arg, const struct ip_prefix *p)
+{
+	(void)arg;
+	(void)p;
+}
+
 static void
 take_access(struct build *b, const struct map_entry_text *e)
 {
@@ -285,13 +293,14 @@ take_access(struct build *b, const struct map_entry_text *e)
 		buf_addspan(&b->key, key);
 		ascii_lowern(b->key.s, b->key.len);
 	} else {
-		(void)fine(b, prefixes_parse(key, put_prefix, &n, &b->why));
+		(void)fine(b, prefixes_parse(key, a.disabled ? no_prefix : put_prefix, &n, &b->why));
 		return;
 	}
-	if (a.trust)
+	if (a.trust || a.proxy || a.xclient)
 		maptext_error(b->text, "a sender and a HELO name are what a "
-		    "stranger claims: trust goes with addresses only");
-	else
+		    "stranger claims: %s goes with addresses only",
+		    a.trust ? "trust" : a.proxy ? "proxy" : "xclient");
+	else if (!a.disabled)
 		put(b, buf_span(&b->key), e);
 }
 

@@ -10,6 +10,7 @@
 
 #include "lib/base/num.h"
 #include "router/check.h"
+#include "router/front.h"
 
 static void conf_wrong(struct check *, const char *setting, const char *, ...)
     PRINTF_LIKE(3, 4);
@@ -181,6 +182,17 @@ check_resolver(struct check *k)
 	}
 }
 
+static void
+check_balancers(struct check *k)
+{
+	struct ip_prefix some[FRONT_BALANCERS];
+	struct buf why = BUF_INIT(500);
+
+	if (front_balancers(span_of(k->c->conf.proxy_from), some, COUNT(some), &why) == -1)
+		conf_wrong(k, "proxy_from", "%s", buf_str(&why));
+	buf_free(&why);
+}
+
 void
 check_conf(struct check *k)
 {
@@ -199,6 +211,7 @@ check_conf(struct check *k)
 	check_host_name(k, "hostname", conf->hostname);
 	check_host_name(k, "helo_name", conf->helo_name);
 	check_resolver(k);
+	check_balancers(k);
 	if (conf->mail_root[0] != '\0' && conf->mail_root[0] != '/')
 		conf_wrong(k, "mail_root", "write the path from the root, with "
 		    "/ in front");

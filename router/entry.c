@@ -34,7 +34,7 @@ const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
 	"disabled", NULL };
 const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
-	"text=", NULL };
+	"proxy", "xclient", "disabled", "text=", NULL };
 
 static void fault(struct buf *why, const char *, ...) PRINTF_LIKE(2, 3);
 
@@ -416,6 +416,8 @@ entry_route(struct span text, struct arena *mem, struct route_entry *out,
 static const struct entry_word access_forms[] = {
 	{ PLAIN, IN_ACCESS(trust) }, { PLAIN, IN_ACCESS(reject) },
 	{ PLAIN, IN_ACCESS(no_relay) }, { PLAIN, IN_ACCESS(no_local) },
+	{ PLAIN, IN_ACCESS(proxy) }, { PLAIN, IN_ACCESS(xclient) },
+	{ PLAIN, IN_ACCESS(disabled) },
 	{ VALUE, IN_ACCESS(text) },
 };
 
@@ -429,14 +431,20 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 	memset(out, 0, sizeof(*out));
 	if (take_words(&map, text, mem, out, why) == -1)
 		return -1;
-	if (!out->trust && !out->reject && !out->no_relay && !out->no_local) {
-		fault(why, "say what to do: trust, reject, no-relay or "
-		    "no-local");
+	if (!out->trust && !out->reject && !out->no_relay && !out->no_local &&
+	    !out->proxy && !out->xclient) {
+		fault(why, "say what to do: trust, reject, no-relay, no-local, "
+		    "proxy or xclient");
 		return -1;
 	}
 	if (out->trust + out->reject + (out->no_relay || out->no_local) > 1) {
 		fault(why, "trust, reject and no-relay/no-local exclude each "
 		    "other");
+		return -1;
+	}
+	if (out->reject && (out->proxy || out->xclient)) {
+		fault(why, "who is rejected can say nothing: reject excludes "
+		    "proxy and xclient");
 		return -1;
 	}
 	if (out->text.s == NULL)

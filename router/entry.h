@@ -44,7 +44,8 @@ struct route_entry {
 int entry_route(struct span, struct arena *, struct route_entry *, struct buf *why) MUST_CHECK;
 
 struct access_entry {
-	bool trust, reject, no_relay, no_local;
+	bool trust, reject, no_relay, no_local, proxy, xclient;
+	bool disabled; /* a line that is checked and does nothing */
 	struct span text;
 };
 int entry_access(struct span, struct arena *, struct access_entry *, struct buf *why) MUST_CHECK;

@@ -28,6 +28,7 @@ void router_close(struct router *);
 /* --- clients: the access map ------------------------------------------- */
 struct access {
 	bool trusted, no_relay, no_local;
+	bool proxy, xclient; /* it may say for whom it speaks: in a PROXY header, with XCLIENT */
 	const char *reject; /* text, or NULL */
 	unsigned line;      /* of access; 0: no entry */
 };

@@ -82,6 +82,8 @@ cmd_ehlo(struct session *s, struct span arg)
 		buf_adds(text, "\nSTARTTLS");
 	if (login_offered(s))
 		buf_adds(text, "\nAUTH " CREDENTIALS_OFFERED);
+	if (s->xclient)
+		buf_adds(text, "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
 	return reply_say(SAY_HELLO, buf_str(text));
 }
 
@@ -386,6 +388,7 @@ static const struct command commands[] = {
 	{ "HELP",     ANY,                SAME,     SAY_UNKNOWN,     cmd_help },
 	{ "AUTH",     READY,              SAME,     SAY_MAIL_TWICE,  login_begin },
 	{ "STARTTLS", START | READY,      SHAKING,  SAY_MAIL_TWICE,  cmd_starttls },
+	{ "XCLIENT",  START | READY,      SAME,     SAY_MAIL_TWICE,  xclient_run },
 	{ "QUIT",     ANY,                GONE,     SAY_UNKNOWN,     cmd_quit },
 	/* known, and not served here (RFC 5321, 4.2.4) */
 	{ "EXPN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },

@@ -54,6 +54,9 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_RCPT_UTF8]           = { 553, "5.6.7", "This recipient address takes SMTPUTF8 and valid UTF-8" },
 
 	[SAY_REFUSED]             = { 550, "5.7.1", "Refused by this site" },
+	[SAY_PROXY]               = { 554, "5.7.1", "No PROXY header is expected from this address" },
+	[SAY_XCLIENT_NO]          = { 550, "5.7.0", "You may not say whom you speak for" },
+	[SAY_XCLIENT_SYNTAX]      = { 501, "5.5.4", "Syntax: XCLIENT NAME=value ADDR=value ..." },
 	[SAY_AUTH_FIRST]          = { 530, "5.7.0", "Authentication required" },
 	/* RFC 4954, 4 and 6 */
 	[SAY_AUTH_TLS_FIRST]      = { 538, "5.7.11", "Passwords are taken under TLS only: say STARTTLS first" },

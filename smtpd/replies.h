@@ -53,6 +53,9 @@ enum said {
 	SAY_RCPT_UTF8,
 	/* policy and limits */
 	SAY_REFUSED,         /* text given */
+	SAY_PROXY,
+	SAY_XCLIENT_NO,
+	SAY_XCLIENT_SYNTAX,
 	SAY_AUTH_FIRST,
 	SAY_AUTH_TLS_FIRST,
 	SAY_AUTH_UNKNOWN,

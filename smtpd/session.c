@@ -12,6 +12,7 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
+#include "lib/net/proxy.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
@@ -123,6 +124,23 @@ command(struct session *s, struct span line)
 		answer(s, r);
 }
 
+/* A balancer that nobody has named: a PROXY header, whose second version begins with two empty lines. */
+static bool
+is_header(const struct session *s, struct span line)
+{
+	struct span rest = io_unread(&s->d->io);
+
+	return line.len > 0 ? proxy_begins(line) : rest.len >= 10 && memcmp(rest.s, "\r\n\0\r\nQUIT\n", 10) == 0;
+}
+
+static void
+refuse_header(struct session *s)
+{
+	log_event(EV_SMTPD_REFUSED, LS("client", s->client), LS("service", s->conn->service), LN("code", 554),
+	    LS("reason", "a PROXY header from a host that neither proxy_from nor access names"));
+	end(s, SAY_PROXY, "refused");
+}
+
 static void
 step(struct session *s)
 {
@@ -132,7 +150,10 @@ step(struct session *s)
 	s->rcpt = NULL;
 	switch (read_line(s, &line)) {
 	case LINE_OK:
-		command(s, line);
+		if (s->state == START && is_header(s, line))
+			refuse_header(s);
+		else
+			command(s, line);
 		return;
 	case LINE_LONG:
 		s->state = s->state == SASL ? READY : s->state;
@@ -197,28 +218,67 @@ start_tls(struct session *s)
 	buf_free(&why);
 }
 
-static void
-greet(struct session *s)
+/* Whom access lets do nothing at all is told at once, where nobody can log in. */
+static const char *
+refusal(const struct session *s)
+{
+	if (s->access.reject != NULL)
+		return s->access.reject;
+	return s->access.no_local && s->access.no_relay && !s->submission ? "" : NULL;
+}
+
+struct reply
+session_greeting(struct session *s)
 {
 	struct smtpd *d = s->d;
+	const char *no;
 	struct reply r;
 
 	/* Whom we called we do not turn away; nor does it get more than anybody: recipients are our own. */
 	if (!s->odmr)
 		router_client(&d->router, &s->conn->peer, &s->access, d->arena);
-	if (s->access.reject != NULL) {
-		r = reply_say(SAY_REFUSED, s->access.reject[0] == '\0' ? NULL : s->access.reject);
+	no = refusal(s);
+	if (no != NULL) {
+		r = reply_say(SAY_REFUSED, no[0] == '\0' ? NULL : no);
 		r.code = 554; /* RFC 5321, 3.1 */
-		reply_format(&r, &d->io.out);
 		log_event(EV_SMTPD_REFUSED, LS("client", s->client), LN("code", r.code), LN("access", s->access.line));
 		s->why = "refused";
 		s->state = GONE;
-		return;
+		return r;
 	}
 	buf_reset(&d->text);
 	buf_addf(&d->text, "%s ESMTP Posthouse", d->conf.hostname);
-	r = reply_say(SAY_GREETING, buf_str(&d->text));
-	reply_format(&r, &d->io.out);
+	return reply_say(SAY_GREETING, session_keep_text(s));
+}
+
+static void
+greet(struct session *s)
+{
+	struct reply r = session_greeting(s);
+
+	s->xclient = s->access.xclient;
+	reply_format(&r, &s->d->io.out);
+}
+
+void
+session_name_client(struct session *s)
+{
+	struct buf *text = &s->d->text;
+
+	buf_reset(text);
+	ip_add_literal(text, &s->conn->peer);
+	strlcpy(s->client, buf_str(text), sizeof(s->client));
+}
+
+static void
+log_connect(const struct session *s)
+{
+	struct buf via = BUF_INIT(64);
+
+	if (s->conn->proxied)
+		ip_add_literal(&via, &s->conn->via);
+	log_detail(EV_SMTPD_CONNECT, LS("client", s->client), LS("service", s->conn->service), LS("via", buf_str(&via)));
+	buf_free(&via);
 }
 
 static void
@@ -233,12 +293,10 @@ begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
 	s->end = deadline_in((int64_t)d->conf.smtpd_session_timeout * 1000);
 	s->why = "quit";
 	s->verb = "";
-	buf_reset(&d->text);
-	ip_add_literal(&d->text, &conn->peer);
-	strlcpy(s->client, buf_str(&d->text), sizeof(s->client));
+	session_name_client(s);
 	io_reuse(&d->io, conn->fd);
 	router_refresh(&d->router);
-	log_detail(EV_SMTPD_CONNECT, LS("client", s->client), LS("service", conn->service));
+	log_connect(s);
 }
 
 /* The common end, one message and QUIT, has its line already: smtpd.received. */

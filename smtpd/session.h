@@ -15,6 +15,7 @@
 #include "smtpd/params.h"
 #include "smtpd/rcpts.h"
 #include "smtpd/replies.h"
+#include "router/front.h"
 #include "router/router.h"
 
 #define BLOCK_OCTETS 65536 /* of a message written at once */
@@ -25,6 +26,7 @@ struct smtpd {
 	struct conf conf;
 	bool odmr;            /* for one connection that collect has turned round */
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */
+	struct front front;   /* the gate's */
 	struct router router;
 	struct submit submit;
 	struct secure secure; /* tlsd */
@@ -85,9 +87,10 @@ struct chunk {                   /* what BDAT announced */
 
 struct session {
 	struct smtpd *d;
-	const struct gate_conn *conn;
+	struct gate_conn *conn;
 	unsigned state;
 	bool submission;          /* RFC 6409: our own people only */
+	bool xclient;             /* who connected may say whom it speaks for */
 	bool odmr;                /* RFC 2645: we called the client, to bring us our mail */
 	bool tls;                 /* TLS is there */
 	struct secure_facts facts; /* of it */
@@ -96,6 +99,7 @@ struct session {
 	unsigned login_failures;
 	bool esmtp;
 	char client[64];          /* "[192.0.2.1]" */
+	char rdns[LIMIT_DOMAIN + 1]; /* the name of its address, "": not known */
 	char helo[LIMIT_DOMAIN + 1];
 	struct access access;     /* what access says of the client */
 	bool helo_no_relay, helo_no_local;
@@ -116,6 +120,9 @@ void session_serve(struct smtpd *, struct gate_conn *);
 
 /* For commands and receive: */
 void session_reset(struct session *); /* forget the transaction */
+/* The banner for who is at the other end now: 220, or 554 and the session is over. */
+struct reply session_greeting(struct session *);
+void session_name_client(struct session *); /* conn->peer has changed */
 deadline_ms session_deadline(const struct session *); /* of one command */
 void session_interrupted(struct session *); /* a wait was, by a signal */
 /* d->text's content in the transaction's memory. */
@@ -123,6 +130,8 @@ const char *session_keep_text(struct session *);
 
 /* commands.c: the answer to one line; moves the state. */
 struct reply command_run(struct session *, struct span line);
+/* xclient.c: XCLIENT */
+struct reply xclient_run(struct session *, struct span arg);
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */
 bool login_offered(const struct session *);
 struct reply login_begin(struct session *, struct span arg);

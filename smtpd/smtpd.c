@@ -16,6 +16,7 @@
 #include "lib/base/log.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
+#include "smtpd/door.h"
 #include "smtpd/session.h"
 
 #define LISTENERS_MAX 32
@@ -176,41 +177,15 @@ serve(void *arg, struct gate_conn *conn)
 	session_serve(arg, conn);
 }
 
-static void
-refused(void *arg, const struct gate_conn *conn, const char *limit)
-{
-	struct buf client = BUF_INIT(64);
-
-	(void)arg;
-	ip_add_literal(&client, &conn->peer);
-	log_event(EV_SMTPD_REFUSED, LS("client", buf_str(&client)), LS("service", conn->service), LN("code", 421),
-	    LS("reason", limit));
-	buf_free(&client);
-}
-
-static char *
-busy_reply(void)
-{
-	struct reply r = reply_say(SAY_BUSY, NULL);
-	struct buf out = BUF_INIT(512);
-
-	reply_format(&r, &out);
-	return out.s;
-}
-
 static int
 run_gate(struct smtpd *d, const struct sockets *l)
 {
-	char *busy = busy_reply();
-	int code;
 	struct gate gate = {
 		.program = "smtpd",
 		.workers_max = (unsigned)d->conf.smtpd_workers,
 		.reuse = (unsigned)d->conf.smtpd_reuse,
 		.total = (unsigned)d->conf.smtpd_connections,
 		.per_address = (unsigned)d->conf.smtpd_connections_per_address,
-		.busy = busy,
-		.refused = refused,
 		.enter_parent = enter_parent,
 		.enter_worker = enter_worker,
 		.serve = serve,
@@ -218,9 +193,9 @@ run_gate(struct smtpd *d, const struct sockets *l)
 		.peer = &d->peer,
 	};
 
-	code = gate_run(&gate, l->fds, l->names, l->n);
-	free(busy);
-	return code;
+	if (!d->odmr)
+		door_open(d, &gate);
+	return gate_run(&gate, l->fds, l->names, l->n);
 }
 
 int

@@ -17,7 +17,7 @@
 #define EV_MASTER_LEFTOVERS "master.leftovers" /* processes: of a master that was killed, ended */
 #define EV_MASTER_LOG_LOST "master.log_lost" /* lines: that could not be written to the log */
 
-#define EV_SMTPD_CONNECT "smtpd.connect"     /* client */
+#define EV_SMTPD_CONNECT "smtpd.connect"     /* client, via: through whom it came */
 #define EV_SMTPD_REFUSED "smtpd.refused"     /* client, code, reason */
 #define EV_SMTPD_REJECT "smtpd.reject"       /* client, command, sender, rcpt, reply */
 #define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how, tls, user */
@@ -43,7 +43,7 @@
 #define EV_TLS_FAILED "tls.failed"           /* client, service, reason: no handshake */
 #define EV_TLS_CERTIFICATES "tls.certificates" /* pairs, usual: in use from now on */
 #define EV_TLS_ALARM "tls.alarm"             /* text, reason, so: somebody has to look after a certificate */
-#define EV_POP3_REFUSED "pop3d.refused"      /* client, limit: over a limit of connections */
+#define EV_POP3_REFUSED "pop3d.refused"      /* client, limit: over a limit of connections; reason: another one */
 #define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */
 #define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */
 #define EV_POP3_LOGOUT "pop3d.logout"        /* mailbox, client, why, retrieved, deleted, octets */

@@ -32,6 +32,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/net/room.h"
 #include "lib/sys/file.h"
 #include "lib/sys/packet.h"
 #include "lib/sys/proc.h"
@@ -93,6 +94,7 @@ struct house {
 	unsigned connections, alive;
 	struct board *board;
 	struct callers callers[1024];
+	struct room room;
 	STAILQ_HEAD(, waiting) queue;
 	struct event *term, *intr, *pause, *tidy, *nudge;
 	bool stopping;
@@ -194,6 +196,7 @@ forget_parent(struct house *h)
 			file_close(h->workers[i].fd);
 	STAILQ_FOREACH(w, &h->queue, next)
 		file_close(w->conn.fd);
+	room_forget(&h->room);
 }
 
 static void worker_heard(evutil_socket_t, short, void *);
@@ -344,18 +347,39 @@ conn_refuse(int fd, const char *text)
 	file_close(fd);
 }
 
+/* The limit that one more would break, NULL: none. */
+static const char *
+limit_reached(const struct house *h, const struct caller *caller, const struct gate_view *view)
+{
+	const struct gate *g = h->gate;
+
+	if (h->connections > g->total)
+		return "connections";
+	if (view->trusted)
+		return NULL;
+	if (caller->count > g->per_address)
+		return "connections_per_address";
+	return NULL;
+}
+
 static void
-conn_arrived(struct house *h, const struct gate_conn *conn)
+tell_refused(struct gate *g, const struct gate_conn *conn, const char *limit, const char *detail)
+{
+	if (g->refused != NULL)
+		g->refused(g->arg, conn, limit, detail);
+}
+
+/* Its address is the client's own. */
+static void
+conn_known(struct house *h, const struct gate_conn *conn, const struct gate_view *view)
 {
 	struct gate *g = h->gate;
-	const char *no = NULL;
-	struct caller *caller;
+	const char *no = NULL, *limit;
+	struct caller *caller = caller_add(h, &conn->peer);
 
-	workers_look(h);
-	caller = caller_add(h, &conn->peer);
-	if (h->connections > g->total || caller->count > g->per_address) {
-		if (g->refused != NULL)
-			g->refused(g->arg, conn, h->connections > g->total ? "connections" : "connections_per_address");
+	limit = limit_reached(h, caller, view);
+	if (limit != NULL) {
+		tell_refused(g, conn, limit, NULL);
 		no = g->busy;
 	} else if (g->admit != NULL) {
 		no = g->admit(g->arg, conn);
@@ -366,6 +390,54 @@ conn_arrived(struct house *h, const struct gate_conn *conn)
 	} else if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, caller) || !conn_give(h, conn, caller)) {
 		queue_add(h, conn, caller);
 	}
+}
+
+static void
+conn_view(struct gate *g, const struct gate_conn *conn, struct gate_view *view)
+{
+	memset(view, 0, sizeof(*view));
+	if (g->view != NULL)
+		g->view(g->arg, conn, view);
+}
+
+/* A balancer's connections count as its own only until it has said whose they are. */
+static void
+conn_arrived(struct house *h, const struct gate_conn *conn)
+{
+	struct gate_view view;
+
+	workers_look(h);
+	conn_view(h->gate, conn, &view);
+	if (!view.proxy) {
+		conn_known(h, conn, &view);
+	} else if (h->connections >= h->gate->total) {
+		tell_refused(h->gate, conn, "connections", NULL);
+		conn_refuse(conn->fd, h->gate->busy);
+	} else {
+		room_header(&h->room, conn, caller_add(h, &conn->peer));
+	}
+}
+
+static void
+visitor_left(void *arg, struct gate_conn *conn, void *whose, enum room_end how, const char *why)
+{
+	struct house *h = arg;
+	struct gate_view view;
+
+	caller_leave(h, whose);
+	switch (how) {
+	case ROOM_HEADER:
+		workers_look(h);
+		conn_view(h->gate, conn, &view);
+		conn_known(h, conn, &view);
+		return;
+	case ROOM_WRONG:
+		tell_refused(h->gate, conn, NULL, why);
+		break;
+	case ROOM_LEFT:
+		break;
+	}
+	conn_refuse(conn->fd, h->stopping ? h->gate->busy : NULL);
 }
 
 /* --- events ----------------------------------------------------------------- */
@@ -523,6 +595,7 @@ house_stop(evutil_socket_t sig, short what, void *arg)
 		file_close(h->listeners[i].fd);
 	}
 	h->listener_count = 0;
+	room_clear(&h->room);
 	while ((w = STAILQ_FIRST(&h->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&h->queue, next);
 		conn_refuse(w->conn.fd, h->gate->busy);
@@ -575,6 +648,53 @@ gate_inetd_log(void)
 	file_close(fd);
 }
 
+/* The one connection of an inetd goes through the room as others do. */
+struct one {
+	struct event_base *base;
+	struct gate_conn *conn;
+	enum room_end how;
+	const char *why;
+};
+
+static void
+one_left(void *arg, struct gate_conn *conn, void *whose, enum room_end how, const char *why)
+{
+	struct one *one = arg;
+
+	(void)whose;
+	*one->conn = *conn;
+	one->how = how;
+	one->why = why;
+}
+
+static bool
+inetd_room(struct gate *g, struct gate_conn *conn, void (*enter)(struct room *, const struct gate_conn *, void *))
+{
+	struct one one = { event_base_new(), conn, ROOM_LEFT, NULL };
+	struct room room = { .base = one.base, .header_ms = g->proxy_ms, .left = one_left, .arg = &one };
+
+	if (one.base == NULL)
+		fatal(EX_OSERR, "cannot make an event loop");
+	room_open(&room);
+	enter(&room, conn, NULL);
+	while (!LIST_EMPTY(&room.visitors) && !proc_stopping)
+		event_base_loop(one.base, EVLOOP_ONCE);
+	room_clear(&room);
+	event_base_free(one.base);
+	if (one.how == ROOM_WRONG)
+		tell_refused(g, conn, NULL, one.why);
+	return one.how == ROOM_HEADER;
+}
+
+static bool
+inetd_admit(struct gate *g, struct gate_conn *conn)
+{
+	struct gate_view view;
+
+	conn_view(g, conn, &view);
+	return !view.proxy || inetd_room(g, conn, room_header);
+}
+
 static int
 inetd_serve(struct gate *g, const char *service)
 {
@@ -611,7 +731,10 @@ inetd_serve(struct gate *g, const char *service)
 	}
 	if (g->enter_worker != NULL)
 		g->enter_worker(g->arg);
-	g->serve(g->arg, &conn);
+	if (inetd_admit(g, &conn))
+		g->serve(g->arg, &conn);
+	else
+		file_close(conn.fd);
 	return 0;
 }
 
@@ -670,6 +793,8 @@ house_init(struct house *h, struct gate *g)
 	if (h->base == NULL)
 		fatal(EX_OSERR, "cannot make an event loop");
 	event_config_free(config);
+	h->room = (struct room){ .base = h->base, .header_ms = g->proxy_ms, .left = visitor_left, .arg = h };
+	room_open(&h->room);
 	h->term = evsignal_new(h->base, SIGTERM, house_stop, h);
 	h->intr = evsignal_new(h->base, SIGINT, house_stop, h);
 	h->pause = evtimer_new(h->base, listeners_resume, h);

@@ -22,7 +22,16 @@ struct gate_conn {
 	int fd;
 	struct ip peer, local;
 	uint16_t peer_port, local_port;
+	bool proxied;      /* a balancer has told peer and local: it is via */
+	struct ip via;
+	uint8_t listed;    /* of the lists (dnsbl): which one has it, counted from 1; 0: none */
 	char service[32]; /* "smtp", "submission", "pop3" ...: the listening socket's name */
+};
+
+/* What is known of a client before it is served. */
+struct gate_view {
+	bool proxy;   /* a balancer: its PROXY header says who the client is */
+	bool trusted; /* no limit but the total one */
 };
 
 struct gate {
@@ -31,12 +40,15 @@ struct gate {
 	unsigned reuse;        /* sessions a worker serves before it is replaced */
 	unsigned total;        /* connections at once, served and waiting */
 	unsigned per_address;  /* of one client address */
+	int proxy_ms;          /* how long a balancer's header may take */
+	/* Who this is; asked again when a balancer has told. *view is zeroed. May be NULL. */
+	void (*view)(void *arg, const struct gate_conn *, struct gate_view *view);
 	/* 0: come in. Otherwise the refusal, CRLF included, is sent and the connection closed. */
 	const char *(*admit)(void *arg, const struct gate_conn *);
 	const char *busy;      /* what a client over a limit is told, CRLF included */
-	/* A client over a limit is turned away: for the log. limit: "connections" or
-	 * "connections_per_address". May be NULL. */
-	void (*refused)(void *arg, const struct gate_conn *, const char *limit);
+	/* A client is turned away: for the log. limit: the limit, "connections" or "connections_per_address"; NULL: it is no
+	 * limit, detail says what happened. May be NULL. */
+	void (*refused)(void *arg, const struct gate_conn *, const char *limit, const char *detail);
 	/* In the parent before its first accept (workers fork from it later: it keeps fork, and drops to
 	 * what they need), and in each worker before its first connection: drop, sandbox. */
 	void (*enter_parent)(void *arg);

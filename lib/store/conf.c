@@ -63,6 +63,9 @@ static const struct setting settings[] = {
 	{ "listen_pop3",               TEXT,     AT(listen_pop3),                   "127.0.0.1:110, [::1]:110", 0, 0, NULL },
 	{ "listen_pop3s",              TEXT,     AT(listen_pop3s),                  "none", 0, 0, NULL },
 
+	{ "proxy_from",                TEXT,     AT(proxy_from),                    "", 0, 0, NULL },
+	{ "proxy_timeout",             DURATION, AT(proxy_timeout),                 "5s", 1, 300, NULL },
+
 	{ "relay",                     BOOL,     AT(relay),                         "trusted", 0, 0, relay_choices },
 	{ "message_size_limit",        SIZE,     AT(message_size_limit),            "50M", 1024, MB(1024 * 1024), NULL },
 	{ "rcpt_limit",                NUMBER,   AT(rcpt_limit),                    "1000", 100, 100000, NULL },

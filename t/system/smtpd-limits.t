@@ -8,6 +8,7 @@ house = House(conf='hostname = mx.example.org\nmessage_size_limit = 2000\nrcpt_l
                    'smtpd_workers = 3\nsmtpd_reuse = 5\nsmtpd_connections = 8\nsmtpd_connections_per_address = 6\n'
                    'smtpd_timeout = 30',
               maps={'aliases': '@example.org ann\n'})
+house.set_map('access', '# nobody is trusted: they have no limits\n')
 house.start()
 
 
