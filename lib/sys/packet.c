@@ -109,8 +109,10 @@ packet_recv(int fd, char *buf, int *fds, int *nfds, deadline_ms deadline)
 		    flags | (deadline == NEVER ? 0 : MSG_DONTWAIT));
 		if (n >= 0)
 			break;
+		/* Gone without reading all we said. The kernel tells that once, and before what it said last: that is
+		 * still there, and counts. */
 		if (errno == ECONNRESET)
-			return 0; /* gone without reading all we said */
+			continue;
 		if (errno == EINTR && !proc_stopping)
 			continue;
 		if (errno != EAGAIN || deadline == NEVER)

@@ -187,6 +187,23 @@ gone(void **state)
 	assert_int_equal(errno, EPIPE); /* and no SIGPIPE */
 }
 
+/* Closed with something unread: the kernel resets, yet what was said before counts. */
+static void
+gone_without_reading(void **state)
+{
+	int fds[LIMIT_PACKET_FDS], nfds;
+
+	(void)state;
+	assert_int_equal(packet_send(ends[1], "for you", 7, NULL, 0, NEVER), 0);
+	assert_int_equal(packet_send(ends[0], "synced", 6, NULL, 0, NEVER), 0);
+	assert_int_equal(packet_send(ends[0], "bye", 3, NULL, 0, NEVER), 0);
+	close(ends[0]);
+	ends[0] = -1;
+	assert_int_equal(packet_recv(ends[1], buf, fds, &nfds, deadline_in(1000)), 6);
+	assert_int_equal(packet_recv(ends[1], buf, fds, &nfds, deadline_in(1000)), 3);
+	assert_int_equal(packet_recv(ends[1], buf, fds, &nfds, deadline_in(1000)), 0);
+}
+
 #define with_ends(f) cmocka_unit_test_setup_teardown(f, open_ends, close_ends)
 
 int
@@ -199,6 +216,7 @@ main(void)
 		with_ends(hostile),
 		with_ends(waits),
 		with_ends(gone),
+		with_ends(gone_without_reading),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
