@@ -49,6 +49,8 @@ void
 door_open(struct smtpd *d, struct gate *g)
 {
 	front_open(&d->front, &d->instance, &d->conf);
+	g->per_network = (unsigned)d->conf.smtpd_connections_per_network;
+	g->per_minute = (unsigned)d->conf.smtpd_connections_per_minute;
 	g->busy = reply_text(SAY_BUSY);
 	g->proxy_ms = (int)d->conf.proxy_timeout * 1000;
 	g->view = view;

@@ -32,6 +32,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/net/callers.h"
 #include "lib/net/room.h"
 #include "lib/sys/file.h"
 #include "lib/sys/packet.h"
@@ -42,15 +43,6 @@
 #define NUDGE_MS 500     /* SIGTERM again: the first may come just before a wait */
 #define IDLE_S 60        /* a worker unused for so long leaves, but the first */
 #define ACCEPT_BURST 64  /* accepted in one go before workers are heard */
-
-/* Who calls, counted: an IPv4 address, or the /64 that an IPv6 host has. */
-struct caller {
-	LIST_ENTRY(caller) next;
-	uint8_t key[9];
-	unsigned count;   /* connections */
-	unsigned serving; /* of these with a worker */
-};
-LIST_HEAD(callers, caller);
 
 struct waiting {
 	STAILQ_ENTRY(waiting) next;
@@ -91,9 +83,9 @@ struct house {
 	struct listener listeners[LISTENERS_MAX];
 	int listener_count;
 	struct worker *workers;
-	unsigned connections, alive;
+	unsigned alive;
 	struct board *board;
-	struct callers callers[1024];
+	struct callers callers;
 	struct room room;
 	STAILQ_HEAD(, waiting) queue;
 	struct event *term, *intr, *pause, *tidy, *nudge;
@@ -102,54 +94,11 @@ struct house {
 	pid_t pid;
 };
 
-/* FNV-1a: callers cannot choose addresses at will, and connections are counted anyway. */
-static struct callers *
-callers_bucket(struct house *h, const uint8_t key[9])
-{
-	uint32_t hash = 2166136261u;
-
-	for (int i = 0; i < 9; i++)
-		hash = (hash ^ key[i]) * 16777619u;
-	return &h->callers[hash % COUNT(h->callers)];
-}
-
-static struct caller *
-caller_add(struct house *h, const struct ip *ip)
-{
-	uint8_t key[9] = { ip->v6 ? 6 : 4 };
-	struct callers *bucket;
-	struct caller *c;
-
-	memcpy(key + 1, ip->octets, ip->v6 ? 8 : 4);
-	bucket = callers_bucket(h, key);
-	LIST_FOREACH(c, bucket, next)
-		if (memcmp(c->key, key, sizeof(key)) == 0)
-			break;
-	if (c == NULL) {
-		c = mem_alloc(1, sizeof(*c));
-		memcpy(c->key, key, sizeof(key));
-		LIST_INSERT_HEAD(bucket, c, next);
-	}
-	c->count++;
-	h->connections++;
-	return c;
-}
-
 /* One address never has all workers: a quarter stays for others. */
 static bool
 caller_has_share(const struct house *h, const struct caller *c)
 {
 	return c->serving >= h->gate->workers_max - h->gate->workers_max / 4;
-}
-
-static void
-caller_leave(struct house *h, struct caller *c)
-{
-	h->connections--;
-	if (--c->count > 0)
-		return;
-	LIST_REMOVE(c, next);
-	free(c);
 }
 
 /* --- the worker ----------------------------------------------------------- */
@@ -247,7 +196,7 @@ static void
 worker_done(struct house *h, struct worker *w)
 {
 	w->caller->serving--;
-	caller_leave(h, w->caller);
+	caller_leave(&h->callers, w->caller);
 	w->caller = NULL;
 }
 
@@ -353,12 +302,16 @@ limit_reached(const struct house *h, const struct caller *caller, const struct g
 {
 	const struct gate *g = h->gate;
 
-	if (h->connections > g->total)
+	if (h->callers.connections > g->total)
 		return "connections";
 	if (view->trusted)
 		return NULL;
 	if (caller->count > g->per_address)
 		return "connections_per_address";
+	if (g->per_network != 0 && caller->network->count > (g->per_network > g->per_address ? g->per_network : g->per_address))
+		return "connections_per_network";
+	if (g->per_minute != 0 && caller->came > g->per_minute)
+		return "connections_per_minute";
 	return NULL;
 }
 
@@ -375,7 +328,7 @@ conn_known(struct house *h, const struct gate_conn *conn, const struct gate_view
 {
 	struct gate *g = h->gate;
 	const char *no = NULL, *limit;
-	struct caller *caller = caller_add(h, &conn->peer);
+	struct caller *caller = caller_enter(&h->callers, &conn->peer);
 
 	limit = limit_reached(h, caller, view);
 	if (limit != NULL) {
@@ -385,7 +338,7 @@ conn_known(struct house *h, const struct gate_conn *conn, const struct gate_view
 		no = g->admit(g->arg, conn);
 	}
 	if (no != NULL) {
-		caller_leave(h, caller);
+		caller_leave(&h->callers, caller);
 		conn_refuse(conn->fd, no);
 	} else if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, caller) || !conn_give(h, conn, caller)) {
 		queue_add(h, conn, caller);
@@ -410,11 +363,11 @@ conn_arrived(struct house *h, const struct gate_conn *conn)
 	conn_view(h->gate, conn, &view);
 	if (!view.proxy) {
 		conn_known(h, conn, &view);
-	} else if (h->connections >= h->gate->total) {
+	} else if (h->callers.connections >= h->gate->total) {
 		tell_refused(h->gate, conn, "connections", NULL);
 		conn_refuse(conn->fd, h->gate->busy);
 	} else {
-		room_header(&h->room, conn, caller_add(h, &conn->peer));
+		room_header(&h->room, conn, caller_enter(&h->callers, &conn->peer));
 	}
 }
 
@@ -424,7 +377,7 @@ visitor_left(void *arg, struct gate_conn *conn, void *whose, enum room_end how, 
 	struct house *h = arg;
 	struct gate_view view;
 
-	caller_leave(h, whose);
+	caller_leave(&h->callers, whose);
 	switch (how) {
 	case ROOM_HEADER:
 		workers_look(h);
@@ -537,7 +490,7 @@ listener_ready(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while (n < ACCEPT_BURST && accept_one(l) && (n++ == 0 ? l->burst : true))
 		continue;
-	l->burst = n > 1 || (!l->burst && n == 1 && l->house->connections > 1);
+	l->burst = n > 1 || (!l->burst && n == 1 && l->house->callers.connections > 1);
 }
 
 /* Idle workers that nobody needed lately leave, all but the first. */
@@ -599,7 +552,7 @@ house_stop(evutil_socket_t sig, short what, void *arg)
 	while ((w = STAILQ_FIRST(&h->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&h->queue, next);
 		conn_refuse(w->conn.fd, h->gate->busy);
-		caller_leave(h, w->caller);
+		caller_leave(&h->callers, w->caller);
 		free(w);
 	}
 	for (unsigned i = 0; i < h->gate->workers_max; i++)
@@ -793,6 +746,7 @@ house_init(struct house *h, struct gate *g)
 	if (h->base == NULL)
 		fatal(EX_OSERR, "cannot make an event loop");
 	event_config_free(config);
+	callers_init(&h->callers, g->per_minute != 0);
 	h->room = (struct room){ .base = h->base, .header_ms = g->proxy_ms, .left = visitor_left, .arg = h };
 	room_open(&h->room);
 	h->term = evsignal_new(h->base, SIGTERM, house_stop, h);

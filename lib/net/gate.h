@@ -6,7 +6,7 @@
  * never parses the protocol. A worker serves one connection at a time, at most
  * reuse of them; one that dies is replaced when it is needed. Connections wait in the
  * parent while all workers are busy, and while one client address has three
- * quarters of them. Limits count an IPv6 client by its /64.
+ * quarters of them. Limits count an IPv6 client by its /64, networks as /24 and /48.
  * Sockets come from LISTEN_FDS (named by service), from inetd on fd 0, or from
  * the addresses given.
  */
@@ -40,13 +40,16 @@ struct gate {
 	unsigned reuse;        /* sessions a worker serves before it is replaced */
 	unsigned total;        /* connections at once, served and waiting */
 	unsigned per_address;  /* of one client address */
+	unsigned per_network;  /* of one network, but never less than of an address; 0: as many as there may be */
+	unsigned per_minute;   /* new ones of one address; 0: no limit */
 	int proxy_ms;          /* how long a balancer's header may take */
 	/* Who this is; asked again when a balancer has told. *view is zeroed. May be NULL. */
 	void (*view)(void *arg, const struct gate_conn *, struct gate_view *view);
 	/* 0: come in. Otherwise the refusal, CRLF included, is sent and the connection closed. */
 	const char *(*admit)(void *arg, const struct gate_conn *);
 	const char *busy;      /* what a client over a limit is told, CRLF included */
-	/* A client is turned away: for the log. limit: the limit, "connections" or "connections_per_address"; NULL: it is no
+	/* A client is turned away: for the log. limit: "connections", "connections_per_address", "connections_per_network",
+	 * "connections_per_minute"; NULL: it is no
 	 * limit, detail says what happened. May be NULL. */
 	void (*refused)(void *arg, const struct gate_conn *, const char *limit, const char *detail);
 	/* In the parent before its first accept (workers fork from it later: it keeps fork, and drops to

@@ -74,6 +74,8 @@ static const struct setting settings[] = {
 	{ "smtpd_reuse",               NUMBER,   AT(smtpd_reuse),                   "100", 1, 1000000, NULL },
 	{ "smtpd_connections",         NUMBER,   AT(smtpd_connections),             "500", 1, 100000, NULL },
 	{ "smtpd_connections_per_address", NUMBER, AT(smtpd_connections_per_address), "50", 1, 100000, NULL },
+	{ "smtpd_connections_per_network", NUMBER, AT(smtpd_connections_per_network), "250", 0, 100000, NULL },
+	{ "smtpd_connections_per_minute", NUMBER, AT(smtpd_connections_per_minute), "0", 0, 100000, NULL },
 	{ "smtpd_timeout",             DURATION, AT(smtpd_timeout),                 "5m", 1, DAYS(1), NULL },
 	{ "smtpd_session_timeout",     DURATION, AT(smtpd_session_timeout),         "1h", 1, DAYS(7), NULL },
 	{ "smtpd_errors",              NUMBER,   AT(smtpd_errors),                  "20", 1, 10000, NULL },

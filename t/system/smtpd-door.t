@@ -197,4 +197,37 @@ with come('127.0.0.9') as s:
     s.send(v1('203.0.113.5'))
     s.hello()
     like(s.cmd('XCLIENT ADDR=192.0.2.9'), '^220', 'behind a balancer the client\'s entry counts')
+# --- limits -----------------------------------------------------------------------
+
+house.set_map('access', '203.0.113.200 trust\n')
+house.conf('smtpd_connections_per_address = 2\nsmtpd_connections_per_network = 4\nsmtpd_connections_per_minute = 6')
+house.restart()
+
+
+def held(address):
+    s = come('127.0.0.9')
+    s.send(v1(address))
+    return s, s.reply()[0]
+
+
+lines = [held(a) for a in ['203.0.113.1'] * 3 + ['203.0.113.2'] * 2 + ['203.0.113.3', '203.0.114.1'] + ['203.0.113.200'] * 7]
+is_([code for _, code in lines], [220, 220, 421, 220, 220, 421, 220] + [220] * 7,
+    'two of an address, four of a network; trusted clients are not counted')
+for reason, client in ('connections_per_address', '[203.0.113.1]'), ('connections_per_network', '[203.0.113.3]'):
+    ok(house.wait_event('smtpd.refused', client=client, code=421, reason=reason), reason)
+lines6 = [held(a) for a in ['2001:db8:1:%d::1' % n for n in range(5)] + ['2001:db8:2::1', '2001:db8:2::2', '2001:db8:2::3']]
+is_([code for _, code in lines6], [220] * 4 + [421, 220, 220, 421], 'of IPv6 a host has a /64, a network a /48')
+for s, _ in lines + lines6:
+    s.close()
+house.conf('smtpd_connections_per_address = 50')
+house.restart()
+codes = []
+for i in range(8):
+    s, code = held('203.0.115.77')
+    codes.append(code)
+    if code == 220:
+        s.cmd('QUIT')
+    s.close()
+is_(codes, [220] * 6 + [421] * 2, 'six in a minute')
+ok(house.wait_event('smtpd.refused', client='[203.0.115.77]', reason='connections_per_minute'), 'logged')
 done()
