@@ -206,7 +206,7 @@ house.restart()
 
 def held(address):
     s = come('127.0.0.9')
-    s.send(v1(address))
+    s.send(v1(address, '::1' if ':' in address else '127.0.0.1'))
     return s, s.reply()[0]
 
 
