@@ -36,17 +36,30 @@ answer_number(struct io *io, uint64_t v, char behind)
 }
 
 void
-answer_capa(struct io *io, bool user, bool stls, bool inside)
+answer_capa(struct io *io, const struct capa *c)
 {
 	io_puts(io, "+OK\r\nTOP\r\nUIDL\r\n");
-	if (user)
+	if (c->user)
 		io_puts(io, "USER\r\nSASL " CREDENTIALS_OFFERED "\r\n");
-	if (stls)
+	if (c->stls)
 		io_puts(io, "STLS\r\n");
-	io_puts(io, "PIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
-	if (inside)
+	io_puts(io, "PIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nUTF8\r\nLANG\r\n");
+	if (c->login_delay_s > 0)
+		answer_f(io, "LOGIN-DELAY %llu\r\n", (unsigned long long)c->login_delay_s);
+	if (c->inside)
 		io_puts(io, "IMPLEMENTATION Posthouse-" POSTHOUSE_VERSION "\r\n");
 	io_puts(io, ".\r\n");
+}
+
+void
+answer_lang(struct io *io, struct span tag)
+{
+	if (tag.s == NULL)
+		io_puts(io, "+OK languages:\r\nen English\r\n.\r\n");
+	else if (span_is(tag, "*") || span_case_is(tag, "en"))
+		io_puts(io, "+OK en it is English\r\n");
+	else
+		io_puts(io, "-ERR no such language here\r\n");
 }
 
 static const char *

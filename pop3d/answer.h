@@ -15,8 +15,15 @@
 
 void answer_f(struct io *, const char *, ...) PRINTF_LIKE(2, 3);
 void answer_number(struct io *, uint64_t, char behind);
-/* The capabilities (RFC 2449). user: USER and PASS are taken here; stls: TLS can begin; inside: after login. */
-void answer_capa(struct io *, bool user, bool stls, bool inside);
+/* The capabilities (RFC 2449, RFC 6856). */
+struct capa {
+	bool user, stls;        /* USER and PASS are taken here; TLS can begin */
+	bool inside;            /* after login */
+	uint64_t login_delay_s; /* 0: none */
+};
+void answer_capa(struct io *, const struct capa *);
+/* LANG (RFC 6856, 3): there is one language, which is the default. */
+void answer_lang(struct io *, struct span tag);
 /* Read one line of at most max octets. NULL: go on, with line->s NULL when there was something wrong with
  * it, which the client has been told; else why the session is over. */
 const char *answer_line(struct io *, size_t max, int64_t timeout_ms, unsigned *errors, struct span *line) MUST_CHECK;

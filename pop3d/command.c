@@ -45,6 +45,10 @@ args_fit(enum args args, struct span text, struct words_given *given)
 		text.len--;
 	if (text.len == 0)
 		text.s = NULL;
+	if (args == ARGS_WORD) {
+		given->text = text;
+		return text.s == NULL || memchr(text.s, ' ', text.len) == NULL;
+	}
 	if (numbers(text, given) == -1)
 		return false;
 	switch (args) {
@@ -56,6 +60,7 @@ args_fit(enum args args, struct span text, struct words_given *given)
 		return given->numbers == 2;
 	case ARGS_NONE:
 	case ARGS_TEXT:
+	case ARGS_WORD:
 		break;
 	}
 	return given->numbers == 0;

@@ -11,6 +11,7 @@
 enum args {
 	ARGS_NONE,
 	ARGS_TEXT,    /* the rest of the line as it stands: names and passwords may hold blanks */
+	ARGS_WORD,    /* a word that is no number, or nothing */
 	ARGS_NUMBER,
 	ARGS_MAYBE,   /* a number, or nothing */
 	ARGS_NUMBERS  /* two */

@@ -210,7 +210,7 @@ open_sub(int dir_fd, const char *name)
 int
 drop_open(struct drop *d, int dir_fd)
 {
-	*d = (struct drop){ .sub = { -1, -1 } };
+	*d = (struct drop){ .dir = dir_fd, .sub = { -1, -1 } };
 	buf_init(&d->names, NAMES_MAX);
 	for (int i = 0; i < 2; i++) {
 		d->sub[i] = open_sub(dir_fd, sub_names[i]);
@@ -227,11 +227,12 @@ fail:
 void
 drop_close(struct drop *d)
 {
+	file_close(d->dir);
 	file_close(d->sub[0]);
 	file_close(d->sub[1]);
 	free(d->msgs);
 	buf_free(&d->names);
-	d->sub[0] = d->sub[1] = -1;
+	d->dir = d->sub[0] = d->sub[1] = -1;
 	d->msgs = NULL;
 	d->n = 0;
 }

@@ -25,6 +25,7 @@ struct drop_msg {
 	bool deleted : 1, gone : 1, read : 1, clash : 1 /* another one has the same unique part */;
 };
 struct drop {
+	int dir;               /* the maildir */
 	int sub[2];            /* cur/, new/: indexed by in_new */
 	struct timespec seen[2]; /* their mtimes before the last pass */
 	struct drop_msg *msgs; /* by time and name */
@@ -32,7 +33,7 @@ struct drop {
 	struct buf names;      /* each with its NUL */
 };
 
-/* 0; -1 errno. dir_fd: the maildir; stays the caller's. */
+/* 0; -1 errno. Takes dir_fd, the maildir, also in failure. */
 int drop_open(struct drop *, int dir_fd) MUST_CHECK;
 void drop_close(struct drop *);
 /* Octets on the wire; a message that has gone has 0. */

@@ -184,7 +184,26 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct visitor *v = arg;
 
 	(void)given;
-	answer_capa(&v->io, v->plaintext, !v->tls && secure_ready(&v->login->secure), false);
+	answer_capa(&v->io, &(struct capa){ .user = v->plaintext, .stls = !v->tls && secure_ready(&v->login->secure),
+		.login_delay_s = v->login->conf->pop3d_login_delay });
+}
+
+static void
+cmd_lang(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+
+	answer_lang(&v->io, given->text);
+}
+
+/* RFC 6856, 2: names and headers may be UTF-8 from here on. They are octets to us before, too. */
+static void
+cmd_utf8(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+
+	(void)given;
+	io_puts(&v->io, "+OK\r\n");
 }
 
 /* From here on the client speaks to tlsd, and tlsd to us. */
@@ -245,6 +264,8 @@ static const struct command commands[] = {
 	{ "AUTH", ARGS_TEXT, cmd_auth },
 	{ "CAPA", ARGS_NONE, cmd_capa },
 	{ "STLS", ARGS_NONE, cmd_stls },
+	{ "UTF8", ARGS_NONE, cmd_utf8 },
+	{ "LANG", ARGS_WORD, cmd_lang },
 	{ "QUIT", ARGS_NONE, cmd_quit },
 	{ NULL,   ARGS_NONE, NULL },
 };

@@ -251,7 +251,15 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct session *s = arg;
 
 	(void)given;
-	answer_capa(&s->io, true, false, true);
+	answer_capa(&s->io, &(struct capa){ .user = true, .inside = true, .login_delay_s = s->login_delay_s });
+}
+
+static void
+cmd_lang(void *arg, const struct words_given *given)
+{
+	struct session *s = arg;
+
+	answer_lang(&s->io, given->text);
 }
 
 /* The UPDATE state: not to be stopped half-way. */
@@ -277,6 +285,7 @@ cmd_quit(void *arg, const struct words_given *given)
 		io_puts(&s->io, "+OK\r\n");
 	s->deleted = removed;
 	s->why = "quit";
+	drop_close(&s->drop); /* and its lock: who hears the answer may come again at once */
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -291,6 +300,7 @@ static const struct command commands[] = {
 	{ "RSET", ARGS_NONE,    cmd_rset },
 	{ "NOOP", ARGS_NONE,    cmd_noop },
 	{ "CAPA", ARGS_NONE,    cmd_capa },
+	{ "LANG", ARGS_WORD,    cmd_lang },
 	{ "QUIT", ARGS_NONE,    cmd_quit },
 	{ NULL,   ARGS_NONE,    NULL },
 };

@@ -12,6 +12,7 @@ struct session {
 	struct io io;
 	struct drop drop;
 	int64_t timeout_ms;       /* between commands */
+	uint64_t login_delay_s;   /* for CAPA */
 	const char *mailbox, *client;
 	unsigned errors;
 	const char *why;          /* it ended; NULL: it goes on */

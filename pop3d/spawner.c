@@ -24,6 +24,8 @@
 #include "lib/sys/packet.h"
 #include "lib/sys/proc.h"
 #include "lib/wire/auth.h"
+#include "pop3d/answer.h"
+#include "pop3d/entry.h"
 #include "pop3d/handover.h"
 #include "pop3d/session.h"
 
@@ -37,6 +39,7 @@ struct child {
 struct house {
 	struct spawner *of;
 	struct child *children; /* conf->pop3d_connections */
+	struct tenants tenants; /* whose mailbox each of them has */
 	size_t count;
 	char *packet;
 	sigset_t waiting;       /* while in ppoll */
@@ -92,20 +95,48 @@ redeem(struct session *s, const struct spawner *sp, const struct handover *h,
 	return false;
 }
 
-static bool
-open_drop(struct session *s, const char *mailbox, const char *maildir)
+/* RFC 3206, 4: is it over by itself some time, or must somebody mend it? */
+static const char *
+kind_of_trouble(int error)
 {
-	int dir = open_maildir(maildir), rv = -1;
-
-	if (dir != -1)
-		rv = drop_open(&s->drop, dir);
-	if (rv == -1) {
-		log_error(EV_WARNING, LS("text", "cannot open a mailbox"),
-		    LS("mailbox", mailbox), LS("error", strerror(errno)));
-		say(s, "-ERR [SYS/TEMP] mailbox cannot be opened now\r\n");
+	switch (error) {
+	case EACCES:
+	case EINVAL:
+	case ELOOP:
+	case ENOTDIR:
+	case EPERM:
+	case EROFS:
+	case EXDEV:
+		return "-ERR [SYS/PERM] mailbox cannot be opened: the postmaster has to mend it\r\n";
+	default:
+		return "-ERR [SYS/TEMP] mailbox cannot be opened now\r\n";
 	}
-	file_close(dir);
-	return rv == 0;
+}
+
+/* Open, and there is no reason against one more session. */
+static bool
+open_drop(struct session *s, const struct spawner *sp, struct tenants *tenants, const char *mailbox,
+    const char *maildir)
+{
+	struct buf refusal = BUF_INIT(256);
+	int dir = open_maildir(maildir);
+
+	if (dir != -1 && !entry_free(sp->conf, tenants, mailbox, dir, &refusal)) {
+		log_event(EV_POP3_REFUSED, LS("client", s->client), LS("mailbox", mailbox),
+		    LS("limit", buf_str(&refusal)));
+		answer_f(&s->io, "-ERR %s\r\n", buf_str(&refusal));
+		say(s, "");
+		buf_free(&refusal);
+		file_close(dir);
+		return false;
+	}
+	buf_free(&refusal);
+	if (dir != -1 && drop_open(&s->drop, dir) == 0)
+		return true;
+	log_error(EV_WARNING, LS("text", "cannot open a mailbox"), LS("mailbox", mailbox),
+	    LS("error", strerror(errno)));
+	say(s, kind_of_trouble(errno));
+	return false;
 }
 
 static void
@@ -120,20 +151,20 @@ narrow(const struct spawner *sp, const char *maildir)
 }
 
 static void
-session_run(const struct spawner *sp, const struct handover *h)
+session_run(const struct spawner *sp, struct tenants *tenants, const struct handover *h)
 {
 	char mailbox[LIMIT_ADDRESS + 1];
 	struct buf maildir = BUF_INIT(8192);
-	struct session s = { .timeout_ms = (int64_t)sp->conf->pop3d_timeout * 1000 };
+	struct session s = { .timeout_ms = (int64_t)sp->conf->pop3d_timeout * 1000,
+		.login_delay_s = sp->conf->pop3d_login_delay, .client = h->client };
 
 	io_open(&s.io, h->fd);
 	io_unget(&s.io, h->ahead);
 	if (redeem(&s, sp, h, mailbox, &maildir) &&
-	    open_drop(&s, mailbox, buf_str(&maildir))) {
+	    open_drop(&s, sp, tenants, mailbox, buf_str(&maildir))) {
 		narrow(sp, buf_str(&maildir));
 		log_event(EV_POP3_LOGIN, LS("mailbox", mailbox), LS("client", h->client));
 		s.mailbox = mailbox;
-		s.client = h->client;
 		session_serve(&s);
 		drop_close(&s.drop);
 	}
@@ -187,7 +218,8 @@ session_fork(struct house *n, struct handover *h)
 		sigprocmask(SIG_SETMASK, &n->waiting, NULL);
 		file_close(n->of->fd);
 		log_open("pop3d");
-		session_run(n->of, h);
+		n->tenants.self = (size_t)(c - n->children);
+		session_run(n->of, &n->tenants, h);
 		exit(0);
 	}
 	if (c->pid == -1) {
@@ -209,8 +241,10 @@ reap(struct house *n)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < n->count; i++)
-			if (n->children[i].pid == pid)
+			if (n->children[i].pid == pid) {
 				n->children[i].pid = 0;
+				entry_left(&n->tenants, i);
+			}
 	for (size_t i = 0; i < n->count; i++)
 		left += n->children[i].pid != 0;
 	return left;
@@ -288,6 +322,7 @@ spawner_run(struct spawner *sp)
 	sandbox_prepare(0); /* of the sessions: they keep no call but reading and writing */
 	sandbox_enter(&box);
 	n.children = mem_alloc(n.count, sizeof(*n.children));
+	entry_open(&n.tenants, n.count);
 	n.packet = mem_alloc(LIMIT_PACKET + 1, 1);
 	watch_signals(&n);
 	if (fcntl(sp->fd, F_SETFL, O_NONBLOCK) == -1)

@@ -43,7 +43,7 @@
 #define EV_TLS_FAILED "tls.failed"           /* client, service, reason: no handshake */
 #define EV_TLS_CERTIFICATES "tls.certificates" /* pairs, usual: in use from now on */
 #define EV_TLS_ALARM "tls.alarm"             /* text, reason, so: somebody has to look after a certificate */
-#define EV_POP3_REFUSED "pop3d.refused"      /* client, limit: over a limit of connections; reason: another one */
+#define EV_POP3_REFUSED "pop3d.refused"      /* client, limit, mailbox once it is known: over a limit of connections; reason: another one */
 #define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */
 #define EV_POP3_LOGIN "pop3d.login"          /* mailbox, client */
 #define EV_POP3_LOGOUT "pop3d.logout"        /* mailbox, client, why, retrieved, deleted, octets */

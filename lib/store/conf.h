@@ -48,7 +48,9 @@ struct conf {
 	enum sender_rights sender_rights; /* own: of those who have logged in */
 	/* pop3d, smtpd, authd */
 	enum plaintext_login plaintext_login; /* loopback */
-	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address;
+	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address, pop3d_connections_per_user;
+	uint64_t pop3d_login_delay; /* 0: none */
+	bool pop3d_lock;          /* one session a mailbox; no */
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
 	char *login_separators;   /* %#$: stand for @ in login names */
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */

@@ -36,6 +36,8 @@ talk('the greeting, CAPA and QUIT before login', '''
     S: RESP-CODES
     S: AUTH-RESP-CODE
     S: EXPIRE NEVER
+    S: UTF8
+    S: LANG
     S: .
     C: quit
     S: +OK
@@ -52,6 +54,22 @@ talk('nothing of a mailbox before login', '''
     S: -ERR wrong arguments
     C: PASS
     S: -ERR wrong arguments
+    C: LANG
+    S: +OK*
+    S: en English
+    S: .
+    C: LANG en
+    S: +OK en *
+    C: lang *
+    S: +OK en *
+    C: LANG tlh
+    S: -ERR no such language here
+    C: LANG en tlh
+    S: -ERR wrong arguments
+    C: UTF8
+    S: +OK
+    C: UTF8 x
+    S: -ERR wrong arguments
     C: QUIT
     S: +OK
 ''', login=False)
@@ -66,8 +84,24 @@ talk('CAPA after login names the implementation', '''
     S: RESP-CODES
     S: AUTH-RESP-CODE
     S: EXPIRE NEVER
+    S: UTF8
+    S: LANG
     S: IMPLEMENTATION Posthouse-*
     S: .
+    C: LANG
+    S: +OK*
+    S: en English
+    S: .
+    C: LANG en
+    S: +OK en *
+    C: lang *
+    S: +OK en *
+    C: LANG tlh
+    S: -ERR no such language here
+    C: LANG en tlh
+    S: -ERR wrong arguments
+    C: UTF8
+    S: -ERR unknown command
     C: USER ann
     S: -ERR unknown command
 ''')

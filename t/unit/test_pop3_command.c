@@ -16,6 +16,7 @@ static const struct command table[] = {
 	{ "RETR", ARGS_NUMBER,  NULL },
 	{ "TOP",  ARGS_NUMBERS, NULL },
 	{ "PASS", ARGS_TEXT,    NULL },
+	{ "LANG", ARGS_WORD,    NULL },
 	{ NULL,   ARGS_NONE,    NULL },
 };
 
@@ -50,6 +51,11 @@ static const struct {
 	{ "LIST 18446744073709551615", COMMAND_OK,  "LIST", 1, UINT64_MAX, 0, NULL },
 	{ "LIST 18446744073709551616", COMMAND_ARGS, "LIST", 0, 0, 0, NULL },
 	{ "LIST 18446744073709551617", COMMAND_ARGS, "LIST", 0, 0, 0, NULL },
+	{ "LANG",                  COMMAND_OK,      "LANG", 0, 0, 0, NULL },
+	{ "LANG ",                 COMMAND_OK,      "LANG", 0, 0, 0, NULL },
+	{ "LANG en ",              COMMAND_OK,      "LANG", 0, 0, 0, "en" },
+	{ "LANG 1",                COMMAND_OK,      "LANG", 0, 0, 0, "1" },
+	{ "LANG en de",            COMMAND_ARGS,    "LANG", 0, 0, 0, NULL },
 	{ "RETR",                  COMMAND_ARGS,    "RETR", 0, 0, 0, NULL },
 	{ "RETR ",                 COMMAND_ARGS,    "RETR", 0, 0, 0, NULL },
 	{ "RETR 7",                COMMAND_OK,      "RETR", 1, 7, 0, NULL },
