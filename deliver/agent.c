@@ -257,7 +257,7 @@ add_line(struct buf *out, const struct job_rcpt *r, size_t text_max)
 		buf_addf(out, "%s retry 0 %% %%\n", r->number);
 		return;
 	}
-	buf_addf(out, "%s %s %d ", r->number, names[r->outcome], r->code);
+	buf_addf(out, "%s %s %d ", r->number, r->relayed && r->outcome == SENT ? "relayed" : names[r->outcome], r->code);
 	word_encode(out, r->enhanced, strlen(r->enhanced), NULL);
 	buf_addc(out, ' ');
 	add_text(out, r->text, text_max);

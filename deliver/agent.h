@@ -15,6 +15,7 @@ struct job_rcpt {
 	const char *address, *orcpt, *notify; /* notify "-": not given */
 	/* the report: */
 	bool done;            /* an outcome is set */
+	bool relayed;         /* SENT to a server that does not tell senders of success */
 	enum outcome outcome;
 	int code;             /* 0: none */
 	char enhanced[12];

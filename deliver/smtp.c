@@ -582,8 +582,10 @@ outcome_for_taken(struct transaction *t)
 	size_t i;
 
 	for (i = 0; i < t->j->rcpt_count; i++)
-		if (t->yes[i])
+		if (t->yes[i]) {
+			t->j->rcpts[i].relayed = !t->s->dsn;
 			outcome(t->j, &t->j->rcpts[i], &t->a);
+		}
 }
 
 /* DATA was answered 354: the message and its end. */

@@ -92,7 +92,7 @@ address_fits(const char *pattern, const char *address)
 static const char *
 state_of(const struct record *r, const struct env_rcpt *rcpt)
 {
-	if (rcpt->status == RCPT_DONE)
+	if (rcpt->status == RCPT_DONE || rcpt->status == RCPT_OWED)
 		return "done";
 	if (rcpt->status == RCPT_BOUNCED)
 		return "bounced";
@@ -197,7 +197,7 @@ list_record(struct listing *l, const struct record *r)
 		for (size_t i = 0; rv == 0 && i < e.rcpt_count; i++) {
 			struct facts f = { r, &e, &e.rcpts[i], state_of(r, &e.rcpts[i]), "" };
 
-			if (e.rcpts[i].status == RCPT_TODO)
+			if (rcpt_is_open(f.rcpt))
 				f.site = site_of(l, &e, f.rcpt);
 			else if (!l->sel->all_rcpts)
 				continue;

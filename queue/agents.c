@@ -69,24 +69,6 @@ set_idle(struct agent *a, bool idle)
 
 /* --- jobs ---------------------------------------------------------------- */
 
-static void
-add_notify(struct buf *out, unsigned notify)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} names[] = { { NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" },
-		{ NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" } };
-	bool any = false;
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if ((notify & names[i].bit) != 0) {
-			buf_addf(out, "%s%s", any ? "," : "", names[i].name);
-			any = true;
-		}
-	buf_adds(out, any ? "\n" : "-\n");
-}
-
 /* A recipient's line, when the packet has room for it. */
 static bool
 add_rcpt(struct buf *body, const struct message *m, size_t i, enum kind kind)
@@ -96,15 +78,14 @@ add_rcpt(struct buf *body, const struct message *m, size_t i, enum kind kind)
 
 	buf_addf(body, "%zu ", i);
 	if (kind == KIND_BOUNCE) {
-		buf_adds(body, m->rcpt[i].expired ? "expired " : "failed ");
-		word_encode(body, r->last, strnlen(r->last, REPLY_MAX), NULL);
-		buf_addc(body, '\n');
+		buf_addf(body, "%s\n", agents_news[m->rcpt[i].news]);
 	} else {
 		word_encode(body, r->address, strlen(r->address), NULL);
 		buf_addc(body, ' ');
 		word_encode(body, r->orcpt, strlen(r->orcpt), NULL);
 		buf_addc(body, ' ');
-		add_notify(body, r->notify);
+		notify_add(body, r->notify);
+		buf_addc(body, '\n');
 	}
 	if (!buf_over(body))
 		return true;
@@ -312,6 +293,7 @@ agents_dispatch(struct queued *q)
 struct line {
 	size_t rcpt;
 	enum outcome outcome;
+	bool relayed;  /* to a server that reports no success */
 	char reply[REPLY_MAX + 128];
 };
 
@@ -330,6 +312,17 @@ decode(struct span word, char *out, size_t size)
 	return word.s != NULL && word.len < size && word_decode(out, word.s, word.len) != -1;
 }
 
+/* Is the sender to hear that this recipient has it (RFC 3461, 5.2.2)? Of a mailbox we tell ourselves, and of a
+ * server that does not. */
+static bool
+owes_report(const struct agent *a, const struct line *line)
+{
+	const struct envelope *e = &a->message->env;
+
+	return (a->kind == KIND_LOCAL || line->relayed) && e->sender[0] != '\0' &&
+	    (e->rcpts[line->rcpt].notify & NOTIFY_SUCCESS) != 0;
+}
+
 /* "N outcome code enhanced text" */
 static bool
 parse_line(struct span text, const char *host, struct line *line)
@@ -338,7 +331,7 @@ parse_line(struct span text, const char *host, struct line *line)
 		const char *name;
 		enum outcome outcome;
 		const char *code;
-	} outcomes[] = { { "sent", SENT, "250 2.0.0" }, { "retry", RETRY, "451 4.3.0" },
+	} outcomes[] = { { "sent", SENT, "250 2.0.0" }, { "relayed", SENT, "250 2.0.0" }, { "retry", RETRY, "451 4.3.0" },
 		{ "failed", FAILED, "554 5.3.0" } };
 	struct span n = span_cut(&text, ' '), outcome = span_cut(&text, ' '),
 	            code = span_cut(&text, ' '), enhanced = span_cut(&text, ' ');
@@ -358,6 +351,7 @@ parse_line(struct span text, const char *host, struct line *line)
 	tame(status);
 	line->rcpt = (size_t)number;
 	line->outcome = outcomes[i].outcome;
+	line->relayed = span_is(outcome, "relayed");
 	if (value < 200 && status[0] == '\0')
 		strlcpy(line->reply, outcomes[i].code, sizeof line->reply);
 	else if (value < 200) /* the agent's own words, by kind */
@@ -396,6 +390,8 @@ apply(struct agent *a, const char *host, const struct line *line)
 	m->rcpt[line->rcpt].state = states[line->outcome];
 	if (a->kind == KIND_BOUNCE)
 		return;
+	if (line->outcome == SENT && owes_report(a, line))
+		m->rcpt[line->rcpt].state = WAS_OWED;
 	m->rcpt[line->rcpt].tried = true;
 	m->rcpt[line->rcpt].reply = arena_dupn(m->arena, line->reply, strlen(line->reply));
 	if (line->outcome == SENT)

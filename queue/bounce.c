@@ -1,7 +1,7 @@
 /*
- * bounce: the agent that tells senders what could not be delivered (RFC 3464).
+ * bounce: the agent that tells senders what became of their mail (RFC 3464).
  *
- * Gets a message, its envelope and the recipients that failed from queued; puts a DSN into the queue as any other
+ * Gets a message, its envelope and the recipients there is news of from queued; puts a DSN into the queue as any other
  * program puts a message in; reports when it is durable. It never writes to the null sender; whether
  * a sender wants to know (NOTIFY) queued has decided.
  */
@@ -51,7 +51,7 @@ struct order {
 	int msg_fd, env_fd;
 };
 
-/* --- reading the message that failed ------------------------------------- */
+/* --- reading the message ------------------------------------------------- */
 
 struct original {
 	char *text;         /* the header, or all of it when it is returned whole */
@@ -70,7 +70,16 @@ header_end(const char *s, size_t n)
 	return end == NULL ? n : (size_t)(end - s) + 1;
 }
 
-/* Without the lines that only mailboxes get. */
+static bool
+has_failed(const struct order *o)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (o->rcpts[i].news == NEWS_FAILED || o->rcpts[i].news == NEWS_EXPIRED)
+			return true;
+	return false;
+}
+
+/* Without the lines that only mailboxes get. Whole it is returned only when it failed (RFC 3461, 4.3). */
 static int
 read_original(const struct order *o, struct arena *arena, struct original *out)
 {
@@ -86,7 +95,7 @@ read_original(const struct order *o, struct arena *arena, struct original *out)
 		got += (size_t)n;
 	}
 	out->header = header_end(out->text, got);
-	out->whole = strcmp(o->env.ret, "HDRS") != 0 && size <= WHOLE_MAX;
+	out->whole = has_failed(o) && strcmp(o->env.ret, "HDRS") != 0 && size <= WHOLE_MAX;
 	out->len = out->whole ? got : out->header;
 	for (size_t i = 0; i < out->len && !out->body_8bit; i++)
 		out->body_8bit = (unsigned char)out->text[i] > 0x7f;
@@ -139,6 +148,7 @@ compose(struct bounce *b, const struct order *o, const struct original *orig, co
 {
 	struct dsn d = { .hostname = b->conf.hostname, .id = b->submit.id, .env = &o->env,
 		.rcpts = o->rcpts, .rcpt_count = o->count, .now = (time_t)e->arrived_s,
+		.retry_until = (time_t)(o->env.arrived_s + (int64_t)b->conf.queue_lifetime),
 		.header = { orig->text, orig->header }, .whole = orig->whole, .body_8bit = orig->body_8bit };
 	struct buf text = BUF_INIT(TEXT_MAX);
 	int rv = -1;
@@ -193,7 +203,8 @@ send_dsn(struct bounce *b, const struct order *o, const struct route *to)
 		put_off(o->env.id, reply.text);
 		return RETRY;
 	}
-	log_event(EV_QUEUE_BOUNCED, LS("id", o->env.id), LS("as", e.id), LS("sender", o->env.sender));
+	log_event(EV_QUEUE_BOUNCED, LS("id", o->env.id), LS("as", e.id), LS("sender", o->env.sender),
+	    LS("news", agents_news[o->rcpts[0].news]));
 	return SENT;
 }
 
@@ -219,7 +230,8 @@ bounce_order(struct bounce *b, const struct order *o)
 	}
 	if (to.outcome == FAILED || to.count == 0) {
 		/* A sender that is nobody here can be told nothing, tomorrow neither. */
-		log_event(EV_QUEUE_BOUNCED, LS("id", o->env.id), LS("as", "-"), LS("sender", o->env.sender));
+		log_event(EV_QUEUE_BOUNCED, LS("id", o->env.id), LS("as", "-"), LS("sender", o->env.sender),
+		    LS("news", agents_news[o->rcpts[0].news]));
 		return SENT;
 	}
 	return send_dsn(b, o, &to);
@@ -227,7 +239,17 @@ bounce_order(struct bounce *b, const struct order *o)
 
 /* --- orders and reports -------------------------------------------------- */
 
-/* "N kind text": the envelope knows the text, too. */
+/* -1: none that we know. */
+static int
+read_news(struct span word, enum news *out)
+{
+	for (*out = 0; *out < NEWS_COUNT; (*out)++)
+		if (span_is(word, agents_news[*out]))
+			return 0;
+	return -1;
+}
+
+/* "N news": what was said is in the envelope. */
 static int
 read_order(struct bounce *b, struct wire_packet *p, struct order *o)
 {
@@ -245,13 +267,13 @@ read_order(struct bounce *b, struct wire_packet *p, struct order *o)
 	o->number = arena_alloc(b->arena, o->env.rcpt_count * sizeof *o->number);
 	while (body.s != NULL && body.len > 0 && o->count < o->env.rcpt_count) {
 		struct span line = span_cut(&body, '\n'), n = span_cut(&line, ' ');
-		struct span kind = line.s == NULL ? SPAN("") : span_cut(&line, ' ');
+		enum news news;
 		uint64_t number;
 
-		if (num_parse(n, o->env.rcpt_count - 1, &number) == -1)
+		if (num_parse(n, o->env.rcpt_count - 1, &number) == -1 || line.s == NULL || read_news(line, &news) == -1)
 			return -1;
 		o->number[o->count] = (size_t)number;
-		o->rcpts[o->count++] = (struct dsn_rcpt){ &o->env.rcpts[number], span_is(kind, "expired") };
+		o->rcpts[o->count++] = (struct dsn_rcpt){ &o->env.rcpts[number], news };
 	}
 	return o->count > 0 ? 0 : -1;
 }

@@ -156,13 +156,51 @@ add_original_id(const struct dsn *d, struct buf *out)
 	}
 }
 
+/* What senders are told, the worst first. */
+static const struct topic {
+	unsigned news; /* bits */
+	const char *subject, *before, *after; /* of the text; "the recipient" stands between */
+} topics[] = {
+	{ 1u << NEWS_FAILED | 1u << NEWS_EXPIRED, "Your message could not be delivered",
+	    "Your message could not be delivered to ",
+	    ".\nNothing more will be tried there; it is up to you to send it again, when\n"
+	    "the cause given here is mended.\n" },
+	{ 1u << NEWS_DELAYED, "Your message has not been delivered yet",
+	    "Your message could not be delivered yet to ",
+	    ".\nThis is only a warning: it is tried on, and you need not send it again.\n" },
+	{ 1u << NEWS_RELAYED, "Your message was handed on",
+	    "Your message was handed on to the next server for ",
+	    ".\nThat server does not tell of delivery: you will hear no more, unless it fails.\n" },
+	{ 1u << NEWS_DELIVERED, "Your message was delivered", "Your message was delivered to ", ".\n" },
+};
+
+static size_t
+count_of(const struct dsn *d, const struct topic *topic)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->rcpt_count; i++)
+		n += (topic->news & 1u << d->rcpts[i].news) != 0;
+	return n;
+}
+
+/* Of the worst that is told. */
+static const char *
+subject(const struct dsn *d)
+{
+	for (size_t i = 0; i < COUNT(topics); i++)
+		if (count_of(d, &topics[i]) > 0)
+			return topics[i].subject;
+	return "About your message";
+}
+
 static void
 add_header(const struct dsn *d, struct buf *out)
 {
 	add_date(out, "Date", d->now);
 	buf_addf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\n", d->hostname);
 	buf_addf(out, "To: <%s>\n", d->env->sender);
-	buf_adds(out, "Subject: Your message could not be delivered\n");
+	buf_addf(out, "Subject: %s\n", subject(d));
 	buf_addf(out, "Message-ID: <%s@%s>\n", d->id, d->hostname);
 	add_original_id(d, out);
 	buf_adds(out, "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
@@ -195,7 +233,9 @@ explain(const struct dsn *d, const struct dsn_rcpt *r, struct buf *out)
 	buf_adds(out, "\n<");
 	add_word(out, span_of(r->rcpt->address), is_utf8(d));
 	buf_adds(out, ">:\n");
-	if (r->expired)
+	if (r->news == NEWS_DELIVERED)
+		return;
+	if (r->news == NEWS_EXPIRED)
 		buf_addf(out, "    It could not be delivered for too long, and is given up%s.\n",
 		    s.text[0] == '\0' ? "" : "; the last answer was");
 	if (s.host.len > 0) {
@@ -210,19 +250,33 @@ explain(const struct dsn *d, const struct dsn_rcpt *r, struct buf *out)
 }
 
 static void
+add_topic(const struct dsn *d, const struct topic *topic, struct buf *out)
+{
+	size_t n = count_of(d, topic);
+
+	if (n == 0)
+		return;
+	buf_addf(out, "\n%s%s below%s", topic->before, n == 1 ? "the recipient" : "the recipients", topic->after);
+	if ((topic->news & 1u << NEWS_DELAYED) != 0) {
+		buf_adds(out, "It is given up at ");
+		date_add(out, d->retry_until);
+		buf_adds(out, "; then you are told.\n");
+	}
+	for (size_t i = 0; i < d->rcpt_count; i++)
+		if ((topic->news & 1u << d->rcpts[i].news) != 0)
+			explain(d, &d->rcpts[i], out);
+}
+
+static void
 add_text(const struct dsn *d, struct buf *out)
 {
 	part(d, out, is_utf8(d) ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
 	    "What happened", is_utf8(d));
-	buf_addf(out, "This is the mail system at %s.\n\n"
-	              "Your message could not be delivered to %s below. Nothing more\n"
-	              "will be tried for %s; it is up to you to send it again, when the cause\n"
-	              "given here is mended. %s of your message is attached.\n",
-	    d->hostname, d->rcpt_count == 1 ? "the recipient" : "the recipients",
-	    d->rcpt_count == 1 ? "this recipient" : "these recipients", d->whole ? "A copy" : "The header");
-	for (size_t i = 0; i < d->rcpt_count; i++)
-		explain(d, &d->rcpts[i], out);
-	buf_adds(out, "\nFor help, write to postmaster and include this message.\n");
+	buf_addf(out, "This is the mail system at %s.\n", d->hostname);
+	for (size_t i = 0; i < COUNT(topics); i++)
+		add_topic(d, &topics[i], out);
+	buf_addf(out, "\n%s of your message is attached. For help, write to postmaster and\ninclude this message.\n",
+	    d->whole ? "A copy" : "The header");
 }
 
 /* "rfc822;ann@example.org" as it was given, or our address in that form (RFC 3464, 2.3.2; RFC 6533, 3). */
@@ -239,13 +293,24 @@ add_address(const struct dsn *d, struct buf *out, const char *name, const char *
 	buf_free(&value);
 }
 
-/* A status of class 5 for what is given up (RFC 3463); age is X.4.7. */
+/* Action, and a status of its class (RFC 3463); age is X.4.7. */
 static void
 add_status(struct buf *out, const struct dsn_rcpt *r, const struct said *s)
 {
-	const char *status = r->expired ? "5.4.7" : s->status[0] == '5' ? s->status : "5.0.0";
+	static const struct {
+		const char *action, *status; /* status: unless what was said last has one of this class */
+	} known[] = {
+		[NEWS_FAILED] = { "failed", "5.0.0" },
+		[NEWS_EXPIRED] = { "failed", "5.4.7" },
+		[NEWS_DELIVERED] = { "delivered", "2.0.0" },
+		[NEWS_RELAYED] = { "relayed", "2.0.0" },
+		[NEWS_DELAYED] = { "delayed", "4.0.0" },
+	};
+	const char *status = known[r->news].status;
 
-	buf_addf(out, "Action: failed\nStatus: %s\n", status);
+	if (r->news != NEWS_EXPIRED && s->status[0] == status[0])
+		status = s->status;
+	buf_addf(out, "Action: %s\nStatus: %s\n", known[r->news].action, status);
 }
 
 static void
@@ -269,7 +334,7 @@ add_rcpt(const struct dsn *d, const struct dsn_rcpt *r, struct buf *out)
 		add_field(out, "Diagnostic-Code", buf_str(&code), is_utf8(d));
 		buf_free(&host);
 		buf_free(&code);
-	} else if (s.reply[0] != '\0') {
+	} else if (s.reply[0] != '\0' && r->news != NEWS_DELIVERED) {
 		struct buf code = BUF_INIT(2048);
 
 		buf_addf(&code, "X-Posthouse; %s", s.reply);
@@ -277,6 +342,8 @@ add_rcpt(const struct dsn *d, const struct dsn_rcpt *r, struct buf *out)
 		buf_free(&code);
 	}
 	add_date(out, "Last-Attempt-Date", d->now);
+	if (r->news == NEWS_DELAYED)
+		add_date(out, "Will-Retry-Until", d->retry_until);
 }
 
 static void

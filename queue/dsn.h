@@ -10,18 +10,20 @@
 
 #include "lib/base/buf.h"
 #include "lib/store/envelope.h"
+#include "lib/wire/agents.h"
 
 struct dsn_rcpt {
 	const struct env_rcpt *rcpt;
-	bool expired;      /* given up by age */
+	enum news news;
 };
 struct dsn {
 	const char *hostname;  /* who reports */
 	const char *id;        /* of the DSN */
-	const struct envelope *env; /* of the message that failed */
+	const struct envelope *env; /* of the message */
 	const struct dsn_rcpt *rcpts;
 	size_t rcpt_count;
 	time_t now;
+	time_t retry_until;    /* for what is delayed */
 	uint64_t mark;         /* random: for the boundary */
 	struct span header;    /* of the message: as much as was read, at most to its empty line */
 	bool whole;            /* the message is returned, not only its header */

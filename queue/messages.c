@@ -263,7 +263,9 @@ load(struct queued *q, struct record *r)
 		r->work = m;
 		m->rcpt = arena_alloc(m->arena, m->env.rcpt_count * sizeof *m->rcpt);
 		for (size_t i = 0; i < m->env.rcpt_count; i++)
-			if (m->env.rcpts[i].status != RCPT_TODO)
+			if (m->env.rcpts[i].status == RCPT_OWED)
+				m->rcpt[i].state = WAS_OWED;
+			else if (!rcpt_is_open(&m->env.rcpts[i]))
 				m->rcpt[i].state = SETTLED;
 	}
 	file_close(fd);
@@ -329,10 +331,13 @@ is_expired(const struct queued *q, const struct message *m)
 	return now_s() - m->env.arrived_s >= (int64_t)life;
 }
 
+/* Does the sender want to hear of this (RFC 3461, 4.1)? Who says nothing hears of failures and delays. */
 static bool
-wants_dsn(const struct env_rcpt *r)
+wants_dsn(const struct message *m, size_t i, unsigned of)
 {
-	return r->notify == 0 || (r->notify & NOTIFY_FAILURE) != 0;
+	unsigned notify = m->env.rcpts[i].notify;
+
+	return m->env.sender[0] != '\0' && !m->delete_it && (notify == 0 || (notify & of) != 0);
 }
 
 static void
@@ -368,6 +373,19 @@ note(int fd, struct message *m, size_t i)
 	m->rcpt[i].tried = false;
 }
 
+/* It has been delivered; what was said then is kept for the report. */
+static void
+sent(struct progress *p, struct env_rcpt *r)
+{
+	if (p->state == WAS_OWED) {
+		r->status = RCPT_OWED;
+		return;
+	}
+	r->status = RCPT_DONE;
+	p->state = SETTLED;
+	p->reply = NULL;
+}
+
 /* What the agents said, into the envelope. */
 static void
 write_down(const struct queued *q, struct message *m, int fd)
@@ -376,16 +394,12 @@ write_down(const struct queued *q, struct message *m, int fd)
 		struct progress *p = &m->rcpt[i];
 		struct env_rcpt *r = &m->env.rcpts[i];
 
-		if (p->state == SETTLED || p->state == WAITING)
+		if (p->state == SETTLED || p->state == WAITING || r->status == RCPT_OWED)
 			continue;
-		if (p->state == WAS_SENT) {
-			r->status = RCPT_DONE;
-			p->state = SETTLED;
-			p->reply = NULL;
-		} else if (p->state == WAS_DEFERRED && !m->hold_it && is_expired(q, m)) {
+		if (p->state == WAS_SENT || p->state == WAS_OWED)
+			sent(p, r);
+		else if (p->state == WAS_DEFERRED && !m->hold_it && is_expired(q, m))
 			p->state = WAS_EXPIRED;
-			p->expired = true;
-		}
 		note(fd, m, i);
 	}
 }
@@ -395,15 +409,15 @@ message_mark_sent(struct queued *q, struct message *m)
 {
 	int fd = -1;
 
-	if (m->record == NULL || rcpts_in(m, WAS_SENT) == 0)
+	if (m->record == NULL || rcpts_in(m, WAS_SENT) + rcpts_in(m, WAS_OWED) == 0)
 		return;
 	fd = files_open_envelope(&q->spool, m->record, O_RDWR);
 	for (size_t i = 0; fd != -1 && i < m->env.rcpt_count; i++) {
-		if (m->rcpt[i].state != WAS_SENT)
+		struct env_rcpt *r = &m->env.rcpts[i];
+
+		if (m->rcpt[i].state != WAS_SENT && (m->rcpt[i].state != WAS_OWED || r->status == RCPT_OWED))
 			continue;
-		m->env.rcpts[i].status = RCPT_DONE;
-		m->rcpt[i].state = SETTLED;
-		m->rcpt[i].reply = NULL;
+		sent(&m->rcpt[i], r);
 		note(fd, m, i);
 	}
 	file_close(fd);
@@ -459,13 +473,13 @@ defer(struct queued *q, struct message *m, int fd)
 		return;
 	}
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
-		if (m->env.rcpts[i].status == RCPT_TODO && m->env.rcpts[i].attempts > attempts)
+		if (rcpt_is_open(&m->env.rcpts[i]) && m->env.rcpts[i].attempts > attempts)
 			attempts = m->env.rcpts[i].attempts;
 	if (q->link_down && (r->flags & ON_LINK) != 0)
 		attempts = WAITS_MOST; /* it is woken when the link comes up */
 	next = now_s() + wait_after(q, attempts);
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
-		if (m->rcpt[i].state != SETTLED)
+		if (rcpt_is_open(&m->env.rcpts[i]))
 			log_event(EV_QUEUE_DEFERRED, LS("id", m->env.id), LS("rcpt", m->env.rcpts[i].address),
 			    LS("reply", m->env.rcpts[i].last), LN("next_s", next - now_s()));
 	futimens(fd, (const struct timespec[]){ { 0, UTIME_OMIT }, { next, 0 } });
@@ -504,24 +518,55 @@ give_up(struct message *m, size_t i)
 
 	log_event(EV_QUEUE_FAILED, LS("id", m->env.id), LS("rcpt", r->address),
 	    LS("why", m->rcpt[i].state == WAS_EXPIRED ? "expired" : "refused"), LS("reply", r->last));
-	return m->env.sender[0] != '\0' && wants_dsn(r) && !m->delete_it;
+	return wants_dsn(m, i, NOTIFY_FAILURE);
 }
 
+/* Once for each recipient, when it has waited for long. */
+static bool
+is_delayed(const struct queued *q, const struct message *m, size_t i)
+{
+	return q->conf.delay_notice != 0 && m->env.rcpts[i].status == RCPT_TODO && !m->hold_it &&
+	    now_s() - m->env.arrived_s >= (int64_t)q->conf.delay_notice && wants_dsn(m, i, NOTIFY_DELAY);
+}
+
+/* Is there something to tell the sender of this recipient, and what? */
+static bool
+has_news(const struct queued *q, struct message *m, size_t i, enum news *news)
+{
+	switch (m->rcpt[i].state) {
+	case WAS_FAILED:
+		*news = NEWS_FAILED;
+		return give_up(m, i);
+	case WAS_EXPIRED:
+		*news = NEWS_EXPIRED;
+		return give_up(m, i);
+	case WAS_OWED:
+		*news = m->env.rcpts[i].action == RCPT_LOCAL ? NEWS_DELIVERED : NEWS_RELAYED;
+		return !m->delete_it;
+	case WAS_DEFERRED:
+		*news = NEWS_DELAYED;
+		return is_delayed(q, m, i);
+	default:
+		return false;
+	}
+}
+
+/* Senders are told. What they do not want to hear of ends here. */
 static void
 bounce(struct queued *q, struct message *m, int fd)
 {
 	struct part *p = NULL;
 
 	for (size_t i = 0; i < m->env.rcpt_count; i++) {
-		if (m->rcpt[i].state != WAS_FAILED && m->rcpt[i].state != WAS_EXPIRED)
-			continue;
-		if (give_up(m, i)) {
+		enum rcpt_state state = m->rcpt[i].state;
+
+		if (has_news(q, m, i, &m->rcpt[i].news)) {
 			if (p == NULL)
 				p = part_for(m, sites_get(&q->sites, KIND_BOUNCE, BOUNCE_SITE, UINT32_MAX));
 			p->rcpt[p->count++] = i;
-			continue;
+		} else if (state == WAS_FAILED || state == WAS_EXPIRED) {
+			message_end_rcpt(fd, m, i, RCPT_BOUNCED);
 		}
-		message_end_rcpt(fd, m, i, RCPT_BOUNCED);
 	}
 	if (p != NULL)
 		site_add(&q->sites, p);
@@ -538,7 +583,21 @@ parts_wait(const struct message *m)
 	return false;
 }
 
-/* The DSN is durable (SETTLED) or could not be made (WAS_FAILED still): then all is tried again. */
+/* The DSN about it is durable. */
+static void
+told(int fd, struct message *m, size_t i)
+{
+	if (m->rcpt[i].news == NEWS_DELAYED) {
+		m->env.rcpts[i].status = RCPT_WARNED;
+		m->rcpt[i].state = WAS_DEFERRED;
+		m->rcpt[i].reply = NULL;
+		note(fd, m, i);
+	} else {
+		message_end_rcpt(fd, m, i, m->env.rcpts[i].status == RCPT_OWED ? RCPT_DONE : RCPT_BOUNCED);
+	}
+}
+
+/* The DSN is durable (WAS_SENT) or could not be made (WAS_FAILED): then all is tried again. */
 static void
 bounced(struct queued *q, struct message *m)
 {
@@ -546,7 +605,7 @@ bounced(struct queued *q, struct message *m)
 
 	for (size_t i = 0; fd != -1 && i < m->env.rcpt_count; i++)
 		if (m->rcpt[i].state == WAS_SENT)
-			message_end_rcpt(fd, m, i, RCPT_BOUNCED);
+			told(fd, m, i);
 	file_close(fd);
 	conclude(q, m);
 }

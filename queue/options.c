@@ -45,26 +45,10 @@ mode(const char *word)
 static unsigned
 notify(const char *words)
 {
-	static const struct {
-		const char *word;
-		unsigned bit;
-	} known[] = { { "never", NOTIFY_NEVER }, { "success", NOTIFY_SUCCESS },
-		{ "failure", NOTIFY_FAILURE }, { "delay", NOTIFY_DELAY } };
-	struct span rest = span_of(words), word;
-	unsigned all = 0;
-	size_t i;
+	unsigned all;
 
-	while (rest.s != NULL) {
-		word = span_cut(&rest, ',');
-		for (i = 0; i < COUNT(known); i++)
-			if (span_case_is(word, known[i].word))
-				break;
-		if (i == COUNT(known))
-			usage("-N ", words);
-		all |= known[i].bit;
-	}
-	if ((all & NOTIFY_NEVER) != 0 && all != NOTIFY_NEVER)
-		usage("-N ", words); /* RFC 3461, 4.1: it stands alone */
+	if (notify_parse(span_of(words), &all) == -1)
+		usage("-N ", words);
 	return all;
 }
 

@@ -31,6 +31,7 @@
 #include "lib/store/envelope.h"
 #include "lib/store/instance.h"
 #include "lib/store/spool.h"
+#include "lib/wire/agents.h"
 #include "lib/wire/wire.h"
 #include "router/router.h"
 
@@ -140,12 +141,13 @@ enum rcpt_state {
 	WAITING,  /* for an agent */
 	GIVEN,    /* an agent has it */
 	WAS_SENT, WAS_DEFERRED, WAS_FAILED, WAS_EXPIRED,
+	WAS_OWED, /* sent, and the sender is still to be told so */
 	SETTLED   /* done or bounced, written in the envelope */
 };
 struct progress {
 	enum rcpt_state state;
 	bool tried;        /* by an agent, not only by us */
-	bool expired;      /* given up by age, not refused */
+	enum news news;    /* what the sender is being told of it */
 	const char *reply; /* "450 4.2.0 host said: ..." */
 };
 enum phase {

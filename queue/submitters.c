@@ -281,11 +281,12 @@ put_out_of_reach(struct submitter *s)
 	file_close(fds[1]);
 }
 
+/* Mailboxes only, and nobody is to be told afterwards. */
 static bool
-all_local(const struct envelope *e)
+may_go_direct(const struct envelope *e)
 {
 	for (size_t i = 0; i < e->rcpt_count; i++)
-		if (e->rcpts[i].action != RCPT_LOCAL)
+		if (e->rcpts[i].action != RCPT_LOCAL || (e->rcpts[i].notify & NOTIFY_SUCCESS) != 0)
 			return false;
 	return true;
 }
@@ -412,7 +413,7 @@ on_commit(struct submitter *s, struct wire_packet *p)
 		m->rcpt = arena_alloc(m->arena, m->env.rcpt_count * sizeof *m->rcpt);
 		m->from = s;
 		s->deciding = m;
-		if (all_local(&m->env) && agents_count(q, KIND_LOCAL, false) > 0)
+		if (may_go_direct(&m->env) && agents_count(q, KIND_LOCAL, false) > 0)
 			begin_direct(q, m);
 		else
 			message_queue(q, m);

@@ -29,7 +29,7 @@
 #define EV_QUEUE_DEFERRED "queue.deferred"   /* id, rcpt, reply, next_s */
 #define EV_QUEUE_FAILED "queue.failed"       /* id, rcpt, why, reply */
 #define EV_QUEUE_REMOVED "queue.removed"     /* id, why */
-#define EV_QUEUE_BOUNCED "queue.bounced"     /* id, as ("-": nobody to tell), sender */
+#define EV_QUEUE_BOUNCED "queue.bounced"     /* id, as ("-": nobody to tell), sender, news: of the first recipient */
 #define EV_QUEUE_STARTED "queue.started"     /* messages, held, bad, swept, ms */
 #define EV_QUEUE_BAD "queue.bad"             /* id, reason: an envelope that does not parse; refused: also from, uid */
 #define EV_QUEUE_HELD "queue.held"           /* id, by */

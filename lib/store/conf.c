@@ -103,6 +103,7 @@ static const struct setting settings[] = {
 	{ "retry_last",                DURATION, AT(retry_last),                    "4h", 1, DAYS(30), NULL },
 	{ "queue_lifetime",            DURATION, AT(queue_lifetime),                "5d", 1, DAYS(365), NULL },
 	{ "bounce_lifetime",           DURATION, AT(bounce_lifetime),               "1d", 1, DAYS(365), NULL },
+	{ "delay_notice",              DURATION, AT(delay_notice),                  "4h", 0, DAYS(365), NULL },
 	{ "direct_timeout_ms",         NUMBER,   AT(direct_timeout_ms),             "1000", 1, 60000, NULL },
 	{ "local_agents",              NUMBER,   AT(local_agents),                  "2", 1, 1000, NULL },
 	{ "remote_agents",             NUMBER,   AT(remote_agents),                 "20", 1, 10000, NULL },

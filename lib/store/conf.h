@@ -63,6 +63,7 @@ struct conf {
 	uint64_t retry_first, retry_last; /* 5m growing to 4h */
 	uint64_t queue_lifetime;  /* 5d */
 	uint64_t bounce_lifetime; /* 1d: for DSNs themselves */
+	uint64_t delay_notice;    /* 4h: then a sender is told, once; 0: never */
 	uint64_t direct_timeout_ms; /* 1000: then a direct delivery becomes a queued one */
 	uint64_t local_agents;    /* 2 */
 	uint64_t remote_agents;   /* 20 */

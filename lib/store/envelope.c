@@ -60,8 +60,8 @@ add_mark(struct buf *out, const struct env_rcpt *r)
 	    r->attempts > 9999 ? 9999 : r->attempts);
 }
 
-static void
-add_notify(struct buf *out, unsigned notify)
+void
+notify_add(struct buf *out, unsigned notify)
 {
 	bool any = false;
 	size_t i;
@@ -76,6 +76,23 @@ add_notify(struct buf *out, unsigned notify)
 		buf_addc(out, '-');
 }
 
+int
+notify_parse(struct span words, unsigned *out)
+{
+	*out = 0;
+	while (words.s != NULL) {
+		struct span word = span_cut(&words, ',');
+		size_t i = 0;
+
+		while (i < COUNT(notify_names) && !span_case_is(word, notify_names[i].name))
+			i++;
+		if (i == COUNT(notify_names))
+			return -1;
+		*out |= notify_names[i].bit;
+	}
+	return *out == 0 || ((*out & NOTIFY_NEVER) != 0 && *out != NOTIFY_NEVER) ? -1 : 0;
+}
+
 static void
 add_rcpt(struct buf *out, const struct env_rcpt *r)
 {
@@ -85,7 +102,7 @@ add_rcpt(struct buf *out, const struct env_rcpt *r)
 	buf_addc(out, ' ');
 	add_word(out, r->orcpt == NULL ? "" : r->orcpt);
 	buf_addc(out, ' ');
-	add_notify(out, r->notify);
+	notify_add(out, r->notify);
 	buf_addc(out, '\n');
 }
 
@@ -340,22 +357,8 @@ read_field(struct reading *r, struct span line)
 static int
 get_notify(struct span v, unsigned *out)
 {
-	struct span name;
-	size_t i;
-
 	*out = 0;
-	if (span_is(v, "-"))
-		return 0;
-	while (v.s != NULL) {
-		name = span_cut(&v, ',');
-		for (i = 0; i < COUNT(notify_names); i++)
-			if (span_is(name, notify_names[i].name))
-				break;
-		if (i == COUNT(notify_names))
-			return -1;
-		*out |= notify_names[i].bit;
-	}
-	return 0;
+	return span_is(v, "-") ? 0 : notify_parse(v, out);
 }
 
 static int
@@ -363,7 +366,7 @@ get_mark(struct span line, struct env_rcpt *rcpt)
 {
 	uint64_t n;
 
-	if (line.len <= MARK_OCTETS || strchr("TDB", line.s[0]) == NULL ||
+	if (line.len <= MARK_OCTETS || strchr("TWSDB", line.s[0]) == NULL ||
 	    line.s[1] != ' ' || line.s[MARK_OCTETS] != ' ' ||
 	    num_parse((struct span){ line.s + 2, 4 }, 9999, &n) == -1)
 		return -1;

@@ -18,8 +18,8 @@
  *   T 0000 relay bob@else.example rfc822;bob@else.example FAILURE,DELAY
  *   note 1795315999 2 450 4.2.0 host said: ...       appended: time, recipient (from 1), last reply
  *
- * A recipient line: status letter (T todo, D done, B bounced) and four digits of attempts,
- * both overwritten in place; action (local, relay); address; original recipient; NOTIFY or "-".
+ * A recipient line: status letter (T todo; W todo, and the sender was told of the delay; S done, but the sender
+ * is still to be told so; D done; B bounced) and four digits of attempts, both overwritten in place; action (local, relay); address; original recipient; NOTIFY or "-".
  * The file's mtime is the time of the next attempt.
  */
 #ifndef LIB_STORE_ENVELOPE_H
@@ -32,7 +32,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
 
-enum rcpt_status { RCPT_TODO = 'T', RCPT_DONE = 'D', RCPT_BOUNCED = 'B' };
+enum rcpt_status { RCPT_TODO = 'T', RCPT_WARNED = 'W', RCPT_OWED = 'S', RCPT_DONE = 'D', RCPT_BOUNCED = 'B' };
 enum rcpt_action { RCPT_LOCAL, RCPT_RELAY }; /* where the router sent it on arrival */
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 }; /* 0: default */
 
@@ -59,6 +59,15 @@ struct envelope {
 	struct env_rcpt *rcpts;
 	size_t rcpt_count;
 };
+/* Is it still to be delivered? */
+static inline bool
+rcpt_is_open(const struct env_rcpt *r)
+{
+	return r->status == RCPT_TODO || r->status == RCPT_WARNED;
+}
+/* NOTIFY's words with commas (RFC 3461, 4.1), in any case; NEVER stands alone. -1: they are not. */
+int notify_parse(struct span words, unsigned *out) MUST_CHECK;
+void notify_add(struct buf *out, unsigned notify); /* "-": none */
 /* Lower-case letters and digits, at least one: it becomes part of names. */
 bool envelope_key_ok(struct span) MUST_CHECK;
 void envelope_write(const struct envelope *, struct buf *out);

@@ -15,3 +15,6 @@ const struct wire_msg agents_messages[] = {
 	{ 0 },
 };
 // clang-format on
+
+const char *const agents_news[NEWS_COUNT] = { [NEWS_FAILED] = "failed", [NEWS_EXPIRED] = "expired",
+	[NEWS_DELIVERED] = "delivered", [NEWS_RELAYED] = "relayed", [NEWS_DELAYED] = "delayed" };

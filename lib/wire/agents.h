@@ -8,13 +8,13 @@
  * or empty. Its body has a line a recipient, "N address orcpt notify" (words encoded; N: its number in the envelope
  * from 0; notify "-" or NEVER, SUCCESS,FAILURE,DELAY).
  *
- * REPORT's body has a line for each recipient of the job, "N outcome code enhanced text": outcome sent,
- * retry or failed, and the reply of host as it said it (words encoded). code 0: nobody said it, the words are the agent's
+ * REPORT's body has a line for each recipient of the job, "N outcome code enhanced text": outcome sent, relayed (sent to
+ * a server that does not tell senders of success, RFC 3461), retry or failed, and the reply of host as it said it (words encoded). code 0: nobody said it, the words are the agent's
  * own; enhanced may be empty then. host: "-" when nobody was spoken to. connected: the next hop the agent keeps a connection open to, "-": none,
  * "!": no connection to the next hop could be made at all (the whole site is then left alone for a while).
  *
- * BOUNCE asks for a DSN about the recipients in its body, "N kind text" with kind failed or expired; REPORT
- * then says sent for those the DSN is durable for.
+ * BOUNCE asks for a DSN about the recipients in its body, "N news" with the news as in agents_news; what was said
+ * of them last is in the envelope. REPORT then says sent for those the DSN is durable for.
  * An agent that dies without REPORT has delivered nothing that queued may believe.
  *
  * REPORT "sent" promises that the name in the mailbox lasts as soon as the message file is synced: where names do not
@@ -28,5 +28,9 @@
 
 enum { AGENTS_NEW = 1, AGENTS_IDLE = 2, AGENTS_BUSY = 4 };
 extern const struct wire_msg agents_messages[];
+
+/* What a sender is told of a recipient. */
+enum news { NEWS_FAILED, NEWS_EXPIRED, NEWS_DELIVERED, NEWS_RELAYED, NEWS_DELAYED, NEWS_COUNT };
+extern const char *const agents_news[NEWS_COUNT];
 
 #endif

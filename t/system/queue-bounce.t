@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from posthouse import *
 from wire import *
 
-house = House(conf='retry_first = 5m\nhostname = mail.example.org\nqueue_lifetime = 5d\nbounce_lifetime = 1d')
+house = House(conf='retry_first = 5m\nhostname = mail.example.org\nqueue_lifetime = 5d\nbounce_lifetime = 1d\ndelay_notice = 0')
 q = Queue(house)
 house.spawn('local')
 house.spawn('bounce')

@@ -62,15 +62,16 @@ s = Server()
 r = job(s, BOB, ret='HDRS', envid='QQ=314 159', notify='SUCCESS,DELAY', orcpt='rfc822;Bob+x@else.example', flags='8bit,utf8')
 is_(s.envelopes[0], [b'MAIL FROM:<ann@example.org> SIZE=17 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+3D314+20159',
                      b'RCPT TO:<bob@else.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@else.example'], 'parameters that were offered')
+is_(r.outcomes[0][0], 'sent', '... and reports of success are that server\'s affair')
 s = Server(ehlo='HELP')
 r = job(s, TWO, ret='HDRS', envid='x', notify='NEVER', flags='8bit')
-is_(r.outcomes[0][0], 'sent', 'declared 8BITMIME, but 7 bits: goes to a server without it')
+is_(r.outcomes[0][0], 'relayed', 'declared 8BITMIME, but 7 bits: goes to a server without it, nor DSN: relayed')
 is_(s.envelopes[0], [b'MAIL FROM:<ann@example.org>', b'RCPT TO:<bob@else.example>', b'RCPT TO:<cid@else.example>'], 'no parameter that was not offered')
 ok(not any(b'MAIL' in x and b'RCPT' in x for x in s.segments), 'no pipelining that was not offered')
 r = job(s, BOB, b'\n\xe4\n', flags='8bit')
 is_(r.outcomes[0][:3], ('failed', 0, '5.6.3'), 'declared 8-bit content does not go there')
 r = job(s, BOB, b'\n\xe4\n')
-is_(r.outcomes[0][0], 'sent', 'undeclared it leaves as it came')
+is_(r.outcomes[0][0], 'relayed', 'undeclared it leaves as it came')
 r = job(s, BOB, flags='utf8')
 is_(r.outcomes[0][:3], ('failed', 0, '5.6.7'), 'internationalized addresses do not go there')
 s = Server(ehlo='SIZE 1000')
@@ -79,7 +80,7 @@ is_(r.outcomes[0][:3], ('failed', 0, '5.3.4'), 'larger than the server said it t
 is_(s.sessions[0][-1], b'EHLO house.example', '... and it was not asked')
 s = Server(ehlo=None)
 r = job(s)
-is_((r.outcomes[0][0], s.sessions[0][1]), ('sent', b'HELO house.example'), 'HELO where EHLO is not known')
+is_((r.outcomes[0][0], s.sessions[0][1]), ('relayed', b'HELO house.example'), 'HELO where EHLO is not known')
 
 # --- refusals ---------------------------------------------------------------------
 
@@ -96,14 +97,14 @@ for ehlo, name in (('PIPELINING', 'pipelined'), ('HELP', 'step by step')):
     is_([o[0] for o in r.outcomes], ['failed'] * 2, name + ': nobody is known there')
     is_([m for m in s.messages if m], [], '... and nothing of the message went there')
     r = job(s)
-    is_((r.outcomes[0][0], len(s.sessions), s.messages[-1]), ('sent', 1, b'Subject: x\r\n\r\ny\r\n'), '... and the next message does')
+    is_((r.outcomes[0][0], len(s.sessions), s.messages[-1]), ('relayed', 1, b'Subject: x\r\n\r\ny\r\n'), '... and the next message does')
     ok(ehlo == 'PIPELINING' or not any(b'RSET' in x and b'MAIL' in x for x in s.segments), '... RSET and MAIL in one segment only where that was offered')
     s = Server({'RCPT': ['550 5.1.1 no', '250 ok'], 'DATA': ['503 5.5.1 nobody', '354 go on']}, ehlo=ehlo)
     if ehlo == 'HELP':  # DATA is not said when there is nobody
         s.say['DATA'] = '354 go on'
     job(s)
     r = job(s)
-    is_((r.outcomes[0][0], len(s.sessions)), ('sent', 1), name + ': the same where DATA is refused then')
+    is_((r.outcomes[0][0], len(s.sessions)), ('relayed', 1), name + ': the same where DATA is refused then')
     s = Server({'MAIL': ['452 4.3.1 full', '250 ok'], 'RCPT': ['503 no', '250 ok'], 'DATA': ['503 no', '354 ok']}, ehlo=ehlo)
     if ehlo == 'HELP':
         s.say.update({'RCPT': '250 ok', 'DATA': '354 ok'})
