@@ -199,14 +199,16 @@ out:
 	buf_free(&why);
 }
 
-/* Another process did it meanwhile. */
+/* Another process did it meanwhile, or began it and died: then the last run that is known is one of before. */
 static void
-tell_of_other(struct child *c)
+tell_of_other(struct child *c, bool died)
 {
 	struct report r = { .kind = REPORT_END, .joined = true };
 
-	if (state_run_last(c->state, c->account->name, &r.run) != 1)
-		strlcpy(r.run.error, "another process worked on this account and died", sizeof(r.run.error));
+	if (died)
+		strlcpy(r.run.error, "the other process died at its work", sizeof(r.run.error));
+	else if (state_run_last(c->state, c->account->name, &r.run) != 1)
+		strlcpy(r.run.error, "what it did is not known", sizeof(r.run.error));
 	tell_parent(c, &r);
 }
 
@@ -223,18 +225,20 @@ static void NORETURN
 child_main(struct child *c)
 {
 	struct buf why = BUF_INIT(sizeof(((struct state_run *)NULL)->error));
-	bool joined = false;
+	enum lock_other other = LOCK_OTHER_NOTHING;
 
 	log_open("collect");
 	c->state = state_open(c->house->state_dir, &why);
 	if (c->state != NULL)
-		c->lock = lock_account(c->house, c->account->name, &joined, &why);
-	if (c->lock == -1)
+		c->lock = lock_account(c->house, c->account->name, &other, &why);
+	if (c->lock == -1) {
 		tell_failure(c, &why);
-	else if (joined)
-		tell_of_other(c);
-	else
+	} else if (other != LOCK_OTHER_NOTHING) {
+		tell_of_other(c, other == LOCK_OTHER_DIED);
+	} else {
 		collect(c);
+		lock_done(c->lock);
+	}
 	state_close(c->state);
 	file_close(c->lock);
 	buf_free(&why);

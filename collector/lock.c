@@ -1,8 +1,9 @@
 /*
  * lock: one process at a time works on an account: flock(2) on ACCOUNT.lock.
  *
- * A process that stays (IMAP IDLE) writes its pid there. Who has other work on the account sends it SIGTERM; the pid
- * is right as long as the lock is taken.
+ * Who collects writes into it that it is at work, then that it is done; so those who waited for it know whether it came
+ * to its end. A process that stays (IMAP IDLE) writes its pid there. Who has other work on the account leaves it empty,
+ * and sends such a process SIGTERM; the pid is right as long as the lock is taken.
  */
 #include "collector/lock.h"
 
@@ -22,6 +23,7 @@
 
 #define WAIT_MS (3600 * 1000)
 #define LOOK_MS 50
+static const char at_work[] = "at work", done[] = "done";
 
 static int
 open_lock(const struct house *h, const char *name, struct buf *why)
@@ -39,17 +41,40 @@ open_lock(const struct house *h, const char *name, struct buf *why)
 	return fd;
 }
 
+static void
+write_note(int fd, const char *text)
+{
+	(void)!ftruncate(fd, 0);
+	(void)!pwrite(fd, text, strlen(text), 0);
+}
+
+static struct span
+read_note(int fd, char text[16])
+{
+	ssize_t n = pread(fd, text, 16, 0);
+
+	return (struct span){ text, n > 0 ? (size_t)n : 0 };
+}
+
 /* Whoever has the lock and stays; 0: nobody. */
 static pid_t
 who_stays(int fd)
 {
-	char text[16] = "";
-	ssize_t n = pread(fd, text, sizeof(text), 0);
+	char text[16];
 	uint64_t pid = 0;
 
-	if (n <= 0 || num_parse((struct span){ text, (size_t)n }, INT32_MAX, &pid) == -1)
-		return 0;
-	return (pid_t)pid;
+	return num_parse(read_note(fd, text), INT32_MAX, &pid) == 0 ? (pid_t)pid : 0;
+}
+
+static enum lock_other
+what_other_did(int fd)
+{
+	char text[16];
+	struct span note = read_note(fd, text);
+
+	if (note.len == 0)
+		return LOCK_OTHER_NOTHING;
+	return span_is(note, done) ? LOCK_OTHER_DID : LOCK_OTHER_DIED;
 }
 
 static int
@@ -72,31 +97,43 @@ take(const struct house *h, const char *name, bool claim, bool *joined, struct b
 		told = other;
 		poll(NULL, 0, LOOK_MS);
 	}
-	if (fd != -1)
-		(void)!ftruncate(fd, 0);
 	return fd;
 }
 
 int
-lock_account(const struct house *h, const char *name, bool *joined, struct buf *why)
+lock_account(const struct house *h, const char *name, enum lock_other *other, struct buf *why)
 {
-	*joined = false;
-	return take(h, name, false, joined, why);
+	bool joined = false;
+	int fd = take(h, name, false, &joined, why);
+
+	*other = fd != -1 && joined ? what_other_did(fd) : LOCK_OTHER_NOTHING;
+	if (fd != -1 && *other == LOCK_OTHER_NOTHING)
+		write_note(fd, at_work); /* else others may wait who want to know, too */
+	return fd;
+}
+
+void
+lock_done(int lock)
+{
+	write_note(lock, done);
 }
 
 int
 lock_claim(const struct house *h, const char *name, struct buf *why)
 {
 	bool joined = false;
+	int fd = take(h, name, true, &joined, why);
 
-	return take(h, name, true, &joined, why);
+	if (fd != -1)
+		write_note(fd, "");
+	return fd;
 }
 
 void
 lock_stay(int lock)
 {
 	char text[16];
-	int n = snprintf(text, sizeof(text), "%ld", (long)getpid());
 
-	(void)!pwrite(lock, text, (size_t)n, 0);
+	snprintf(text, sizeof(text), "%ld", (long)getpid());
+	write_note(lock, text);
 }

@@ -6,9 +6,14 @@
 
 #include "collector/account.h"
 
-/* Waits for another process, an hour at most. The lock, good as long as it is open; -1 with why. *joined: there was
- * another process, and it has just done the work. */
-int lock_account(const struct house *, const char *name, bool *joined, struct buf *why) MUST_CHECK;
+/* What another process did that had the lock when we came: nothing of ours (or there was none), our work, or it began it
+ * and died. */
+enum lock_other { LOCK_OTHER_NOTHING, LOCK_OTHER_DID, LOCK_OTHER_DIED };
+
+/* To collect. Waits for another process, an hour at most. The lock, good as long as it is open; -1 with why. */
+int lock_account(const struct house *, const char *name, enum lock_other *, struct buf *why) MUST_CHECK;
+/* This process has collected: those who wait for it need not. */
+void lock_done(int lock);
 /* This process keeps the lock while it waits for mail to come; whoever wants it may end it. */
 void lock_stay(int lock);
 /* Likewise, and a process that stays is told to end. */

@@ -325,6 +325,24 @@ like(out[0], '^office: 1 message', 'two runs: the first collects')
 like(out[1], r'^office: 1 message.*\(by another process\)', '... the second joins it')
 is_((len(all_taken()), up.sessions), (1, 1), '... in one session')
 
+# ... and when the first dies, no third takes an earlier run's word for it.
+up.messages['more'] = message(731)
+begun.clear()
+up.quirks['RETR'] = lambda c, n: (begun.set(), time.sleep(30))
+run = [spawn([BIN / 'posthouse', '-C', house.dir, 'collect'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)]
+begun.wait(10)
+run += [spawn([BIN / 'posthouse', '-C', house.dir, 'collect', 'now', 'office'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for i in range(2)]
+wait_until(lambda: all(any(opens(pid, '/office.lock') for pid in children(r.pid)) for r in run), 10)
+os.kill(children(run[0].pid)[0], signal.SIGKILL)
+out = [r.communicate()[0] for r in run]
+like(out[0], 'died of signal 9', 'the process that collects dies')
+for r, o in zip(run[1:], out[1:]):
+    like(o, r'by another process\): failed: the other process died', '... who waited for it fails, too')
+is_([r.returncode for r in run], [75, 75, 75], '... exit codes')
+up.quirks.clear()
+is_((collect('office').returncode, len(all_taken())), (0, 1), '... and the next does it')
+
 # --- killed
 
 mails = [message(740 + i) for i in range(80)]
