@@ -41,13 +41,14 @@ spread_s(const struct plan *plan, const struct planned *p)
 void
 plan_next(const struct plan *plan, struct planned *p, int64_t now_s)
 {
+	bool fresh = p->fresh;
 	int64_t next;
 
 	p->fresh = false;
 	next = schedule_next(&p->schedule, p->last_s, now_s);
 
-	if (p->idle && next == SCHEDULE_NEVER)
-		next = now_s;
+	if (p->idle && (fresh || next == SCHEDULE_NEVER))
+		next = now_s; /* its schedule is for when it cannot stay */
 	if (next != SCHEDULE_NEVER)
 		next += spread_s(plan, p);
 	p->due_s = next != SCHEDULE_NEVER && next < p->not_before_s ? p->not_before_s : next;
