@@ -348,6 +348,7 @@ static const struct verb {
 	{ "add",    2, true,  true,  verb_add },
 	{ "passwd", 1, true,  true,  verb_passwd },
 	{ "delete", 1, true,  true,  verb_delete },
+	{ "del",    1, true,  true,  verb_delete },
 	{ "list",   0, true,  false, verb_list },
 	{ "show",   1, true,  false, verb_show },
 	{ "test",   1, false, false, verb_test },

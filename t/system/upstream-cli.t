@@ -92,4 +92,5 @@ is_(etc('secrets'), SECRETS + 'office password=typed\n', '... and set')
 
 p = upstream('delete', 'office')
 is_((p.returncode, etc('upstreams'), etc('secrets')), (0, UPSTREAMS, SECRETS), 'deleted, with its password; the rest is as it was')
+is_(upstream('del', 'nobody').returncode, 67, 'del is delete')
 done()
