@@ -15,6 +15,7 @@
 #include "lib/base/limits.h"
 #include "lib/mail/domain.h"
 #include "lib/mail/path.h"
+#include "lib/mail/uni.h"
 #include "lib/store/provider.h"
 #include "lib/store/upstream.h"
 #include "lib/store/words.h"
@@ -358,6 +359,46 @@ take_secret(struct build *b, const struct map_entry_text *e)
 		    LIMIT_PASSWORD);
 }
 
+/* Each costs something with every message. */
+static bool
+too_many(struct build *b)
+{
+	if (b->c->counts[b->map] < CONTENT_RULES)
+		return false;
+	if (b->c->counts[b->map]++ == CONTENT_RULES)
+		maptext_error(b->text, "there are more than %d rules", CONTENT_RULES);
+	return true;
+}
+
+/* The key is the rule's name. */
+static void
+take_filter(struct build *b, const struct map_entry_text *e)
+{
+	struct filter_entry f;
+
+	buf_addspan(&b->key, e->key);
+	if (!too_many(b) && fine(b, entry_filter(e->value, b->mem, &f, &b->why)))
+		put(b, buf_span(&b->key), e);
+}
+
+/* A mask, in quotes if there are blanks in it. */
+static void
+take_attachment(struct build *b, const struct map_entry_text *e)
+{
+	struct attachment_entry a;
+	struct words words;
+
+	if (too_many(b) || !fine(b, words_parse(e->key, b->mem, &words, &b->why)))
+		return;
+	if (words.n != 1 || words.w[0].name.len > 0 || words.w[0].value.len == 0 || words.w[0].value.s[0] == ' ') {
+		maptext_error(b->text, "the entry begins with a mask of names: *.exe reject");
+		return;
+	}
+	uni_lower(words.w[0].value, &b->key);
+	if (fine(b, entry_attachment(e->value, b->mem, &a, &b->why)))
+		put(b, buf_span(&b->key), e);
+}
+
 /* A map that this release knows by name only. */
 static void
 take_nothing(struct build *b, const struct map_entry_text *e)
@@ -385,8 +426,8 @@ static const struct {
 	{ MAP_SECRETS, take_secret, 0400, USER_COLLECT },
 	{ MAP_PASSWD, take_passwd, 0400, USER_AUTH },
 	{ MAP_LISTS, take_nothing, 0644, NULL },
-	{ MAP_FILTERS, take_nothing, 0644, NULL },
-	{ MAP_ATTACHMENTS, take_nothing, 0644, NULL },
+	{ MAP_FILTERS, take_filter, 0644, NULL },
+	{ MAP_ATTACHMENTS, take_attachment, 0644, NULL },
 };
 
 /* --- notes --------------------------------------------------------------- */

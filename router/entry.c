@@ -36,6 +36,9 @@ const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
 	"proxy", "xclient", "disabled", "text=", NULL };
 
+const char *const filter_words[] = { "string=", "scope=", "case=", "text=", NULL };
+const char *const attachment_words[] = { "reject", "accept", "text=", NULL };
+
 static void fault(struct buf *why, const char *, ...) PRINTF_LIKE(2, 3);
 
 static void
@@ -412,6 +415,18 @@ entry_route(struct span text, struct arena *mem, struct route_entry *out,
 
 /* --- access -------------------------------------------------------------- */
 
+static int
+check_text(struct span text, struct buf *why)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!ascii_print((unsigned char)text.s[i]) || i >= 400) {
+			fault(why, "text= may hold up to 400 octets of "
+			    "printable ASCII: it becomes an SMTP reply");
+			return -1;
+		}
+	return 0;
+}
+
 #define IN_ACCESS(member) offsetof(struct access_entry, member)
 static const struct entry_word access_forms[] = {
 	{ PLAIN, IN_ACCESS(trust) }, { PLAIN, IN_ACCESS(reject) },
@@ -426,7 +441,6 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
     struct buf *why)
 {
 	static const struct entry_map map = { access_words, access_forms };
-	size_t i;
 
 	memset(out, 0, sizeof(*out));
 	if (take_words(&map, text, mem, out, why) == -1)
@@ -453,11 +467,104 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 		fault(why, "text= belongs to reject");
 		return -1;
 	}
-	for (i = 0; i < out->text.len; i++)
-		if (!ascii_print((unsigned char)out->text.s[i]) || i >= 400) {
-			fault(why, "text= may hold up to 400 octets of "
-			    "printable ASCII: it becomes an SMTP reply");
-			return -1;
+	return check_text(out->text, why);
+}
+
+/* --- filters, attachments ------------------------------------------------ */
+
+struct filter_read {
+	struct span string, scope, cases, text;
+};
+#define IN_FILTER(member) offsetof(struct filter_read, member)
+static const struct entry_word filter_forms[] = {
+	{ VALUE, IN_FILTER(string) }, { VALUE, IN_FILTER(scope) },
+	{ VALUE, IN_FILTER(cases) }, { VALUE, IN_FILTER(text) },
+};
+
+static bool
+filter_scopes(struct span list, unsigned *out, struct buf *why)
+{
+	static const struct { const char *name; unsigned scope; } scopes[] = {
+		{ "header", FILTER_HEADER }, { "body", FILTER_BODY }, { "envelope", FILTER_ENVELOPE },
+	};
+
+	while (list.s != NULL) {
+		struct span word = span_cut(&list, ',');
+		size_t i = 0;
+
+		while (i < COUNT(scopes) && !span_is(word, scopes[i].name))
+			i++;
+		if (i == COUNT(scopes)) {
+			fault(why, "scope=%.*s: header, body or envelope is meant, or several with commas between",
+			    (int)word.len, word.s);
+			return false;
 		}
-	return 0;
+		*out |= scopes[i].scope;
+	}
+	return true;
+}
+
+/* Something must be looked for, not only '*' and blanks. */
+static bool
+filter_string(struct span s, struct buf *why)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += s.s[i] != '*' && !ascii_space((unsigned char)s.s[i]);
+	if (s.s == NULL)
+		fault(why, "string=\"...\" is missing: what shall be looked for?");
+	else if (n < 2)
+		fault(why, "string=%.*s would match almost everything: two characters at least", (int)s.len, s.s);
+	else if (s.len > FILTER_STRING)
+		fault(why, "the string is longer than %d octets", FILTER_STRING);
+	else
+		return true;
+	return false;
+}
+
+int
+entry_filter(struct span text, struct arena *mem, struct filter_entry *out, struct buf *why)
+{
+	static const struct entry_map map = { filter_words, filter_forms };
+	struct filter_read f;
+
+	memset(out, 0, sizeof(*out));
+	memset(&f, 0, sizeof(f));
+	if (take_words(&map, text, mem, &f, why) == -1 || !filter_string(f.string, why))
+		return -1;
+	if (!filter_scopes(f.scope.s == NULL ? SPAN("header") : f.scope, &out->scopes, why))
+		return -1;
+	if (f.cases.s != NULL && !span_is(f.cases, "yes") && !span_is(f.cases, "no")) {
+		fault(why, "case=%.*s: yes or no is meant", (int)f.cases.len, f.cases.s);
+		return -1;
+	}
+	out->fold = f.cases.s == NULL || span_is(f.cases, "no");
+	out->string = f.string;
+	out->text = f.text;
+	return check_text(f.text, why);
+}
+
+#define IN_ATTACHMENT(member) offsetof(struct attachment_entry, member)
+static const struct entry_word attachment_forms[] = {
+	{ PLAIN, IN_ATTACHMENT(reject) }, { PLAIN, IN_ATTACHMENT(accept) }, { VALUE, IN_ATTACHMENT(text) },
+};
+
+int
+entry_attachment(struct span text, struct arena *mem, struct attachment_entry *out, struct buf *why)
+{
+	static const struct entry_map map = { attachment_words, attachment_forms };
+
+	memset(out, 0, sizeof(*out));
+	if (take_words(&map, text, mem, out, why) == -1)
+		return -1;
+	if (out->accept + out->reject != 1) {
+		fault(why, "say what to do: reject or accept");
+		return -1;
+	}
+	if (out->accept && out->text.s != NULL) {
+		fault(why, "text= belongs to reject");
+		return -1;
+	}
+	return check_text(out->text, why);
 }

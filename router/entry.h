@@ -50,6 +50,22 @@ struct access_entry {
 };
 int entry_access(struct span, struct arena *, struct access_entry *, struct buf *why) MUST_CHECK;
 
+enum { FILTER_HEADER = 1, FILTER_BODY = 2, FILTER_ENVELOPE = 4 };
+#define FILTER_STRING 500  /* octets of a string */
+#define CONTENT_RULES 1000 /* in filters, in attachments: each message is held against all */
+struct filter_entry {
+	struct span string, text;
+	unsigned scopes; /* FILTER_..., header if it is not said */
+	bool fold;       /* both cases are the same */
+};
+int entry_filter(struct span, struct arena *, struct filter_entry *, struct buf *why) MUST_CHECK;
+
+struct attachment_entry {
+	bool accept, reject;
+	struct span text;
+};
+int entry_attachment(struct span, struct arena *, struct attachment_entry *, struct buf *why) MUST_CHECK;
+
 /* The next of "ann, bob@else.example" in *rest, trimmed; a quoted local-part may hold commas.
  * False at the end. An empty one ("a,,b") is returned empty. */
 bool entry_next_address(struct span *rest, struct span *address);
@@ -59,6 +75,7 @@ int entry_next_host(struct span *rest, uint64_t port, struct buf *host, struct b
 
 /* Names of the words of a map, for messages and for the test that compares them with the manual;
  * ends with NULL. */
-extern const char *const domain_words[], *const user_words[], *const route_words[], *const access_words[];
+extern const char *const domain_words[], *const user_words[], *const route_words[], *const access_words[],
+    *const filter_words[], *const attachment_words[];
 
 #endif

@@ -117,6 +117,8 @@ take_some(struct session *s, struct span in)
 	if (in.len >= BLOCK_OCTETS)
 		in.len = BLOCK_OCTETS - 1; /* body_end may add one */
 	used = body_feed(&s->reception.body, in.s, in.len, f->block + f->used, &made);
+	if (s->reception.scanned)
+		content_feed(&s->d->content, f->block + f->used, made);
 	f->used += made;
 	return used;
 }
@@ -267,6 +269,90 @@ begin(struct session *s)
 	body_init(&r->body, d->conf.message_size_limit, d->conf.received_limit,
 	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
 	write_trace(s, &r->file, r->now);
+	r->scanned = content_any(&d->content);
+	if (!r->scanned)
+		return;
+	content_begin(&d->content, d->conf.filter_body_limit);
+	content_address(&d->content, s->tx.sender);
+	if (s->tx.original != NULL)
+		content_address(&d->content, s->tx.original);
+	for (size_t i = 0; i < d->rcpts.n; i++)
+		content_address(&d->content, d->rcpts.r[i].address);
+}
+
+/* --- filters and attachments ---------------------------------------------- */
+
+static struct reply
+refused_by(struct session *s, enum said said, const char *between, const char *text)
+{
+	struct buf *out = &s->d->text;
+
+	buf_reset(out);
+	buf_adds(out, reply_say(said, NULL).text);
+	if (text[0] != '\0')
+		buf_addf(out, "%s%s", between, text);
+	return reply_say(said, session_keep_text(s));
+}
+
+static const char *
+map_and_line(struct session *s, const char *map, unsigned line)
+{
+	buf_reset(&s->d->text);
+	buf_addf(&s->d->text, "%s:%u", map, line);
+	return session_keep_text(s);
+}
+
+static void
+log_content(struct session *s, const char *by, const char *rule, const char *name, const char *reason)
+{
+	log_event(EV_SMTPD_CONTENT, LS("client", s->client), LS("service", s->conn->service), LS("sender", s->tx.sender),
+	    LS("user", s->user), LS("by", by), LS("rule", rule), LS("name", name), LS("reason", reason));
+}
+
+/* A mask may hold letters that a reply may not (RFC 5321, 4.2). */
+static const char *
+speakable(const char *mask)
+{
+	for (const char *p = mask; *p != '\0'; p++)
+		if (!ascii_print((unsigned char)*p))
+			return "(a name like this)";
+	return mask;
+}
+
+/* MIME that cannot be read goes through, unless the settings say otherwise; either way somebody may want to know. */
+static struct reply
+unreadable(struct session *s, const char *fault)
+{
+	log_content(s, "", "", "", fault);
+	switch (s->d->conf.attachments_on_error) {
+	case ON_ERROR_REJECT:
+		return refused_by(s, SAY_UNREADABLE, "", fault);
+	case ON_ERROR_DEFER:
+		return refused_by(s, SAY_UNREADABLE_LATER, "", fault);
+	case ON_ERROR_ACCEPT:
+		break;
+	}
+	return reply_say(SAY_OK, NULL);
+}
+
+/* What filters and attachments say of the message, which has ended. */
+static struct reply
+content_reply(struct session *s)
+{
+	const struct content_verdict *v = content_end(&s->d->content);
+
+	if (v->filter != NULL) {
+		log_content(s, map_and_line(s, "filters", v->filter->line), v->filter->name, "", "");
+		return refused_by(s, SAY_FILTERED, ": ", v->filter->text);
+	}
+	if (v->attachment != NULL) {
+		log_content(s, map_and_line(s, "attachments", v->attachment->line), v->attachment->mask, v->name, "");
+		buf_reset(&s->d->text);
+		buf_addf(&s->d->text, "%s%s%s", speakable(v->attachment->mask), v->attachment->text[0] != '\0' ? ": " : "",
+		    v->attachment->text);
+		return refused_by(s, SAY_ATTACHMENT, "", session_keep_text(s));
+	}
+	return v->fault != NULL ? unreadable(s, v->fault) : reply_say(SAY_OK, NULL);
 }
 
 /* The client is gone, or too slow. */
@@ -284,13 +370,17 @@ end(struct session *s)
 {
 	enum said said = verdict(&s->reception.body, &s->reception.file);
 	struct smtpd *d = s->d;
+	struct reply r;
 
 	s->state = READY;
 	s->reception.begun = false;
-	if (said == SAY_OK && d->rcpts.n > 0)
+	r = reply_say(said, NULL);
+	if (said == SAY_OK && s->reception.scanned)
+		r = content_reply(s);
+	if (r.code == 250 && d->rcpts.n > 0)
 		return commit(s);
 	submit_abort(&d->submit);
-	return said == SAY_OK ? discarded(s) : reply_say(said, NULL);
+	return r.code == 250 ? discarded(s) : r;
 }
 
 struct reply
@@ -309,6 +399,8 @@ last_chunk(struct session *s)
 	size_t made;
 
 	body_end(&s->reception.body, f->block + f->used, &made);
+	if (s->reception.scanned)
+		content_feed(&s->d->content, f->block + f->used, made);
 	f->used += made;
 	file_flush(f);
 	return end(s);

@@ -74,6 +74,10 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_BARE_CR]             = { 554, "5.6.0", "A CR without LF stood in the message; nothing was stored" },
 	[SAY_BARE_LF]             = { 554, "5.6.0", "An LF without CR stood in the message; nothing was stored" },
 	[SAY_LOOP]                = { 554, "5.4.6", "Too many Received fields: a mail loop" },
+	[SAY_FILTERED]            = { 550, "5.7.1", "Message could not be sent due to filtering restrictions" },
+	[SAY_ATTACHMENT]          = { 550, "5.7.1", "Attachment type not accepted here: " },
+	[SAY_UNREADABLE]          = { 554, "5.6.0", "The MIME parts of the message cannot be told apart: " },
+	[SAY_UNREADABLE_LATER]    = { 451, "4.6.0", "The MIME parts of the message cannot be told apart: " },
 
 	[SAY_BUSY]                = { 421, "4.7.0", "Too many connections: come again later" },
 	[SAY_STOPPING]            = { 421, "4.3.2", "Shutting down: come again later" },

@@ -72,6 +72,10 @@ enum said {
 	SAY_BARE_CR,
 	SAY_BARE_LF,
 	SAY_LOOP,
+	SAY_FILTERED,        /* what the rule says follows */
+	SAY_ATTACHMENT,      /* the mask follows */
+	SAY_UNREADABLE,      /* the reason follows */
+	SAY_UNREADABLE_LATER,
 	/* ours */
 	SAY_BUSY,
 	SAY_STOPPING,

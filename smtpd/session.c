@@ -33,6 +33,8 @@ session_reset(struct session *s)
 {
 	if (s->reception.begun)
 		submit_abort(&s->d->submit); /* a message that stopped between two chunks */
+	if (s->d->content.begun)
+		(void)content_end(&s->d->content);
 	rcpts_reset(&s->d->rcpts);
 	arena_reset(s->d->arena);
 	memset(&s->tx, 0, sizeof(s->tx));
@@ -282,6 +284,15 @@ log_connect(const struct session *s)
 }
 
 static void
+refresh_maps(struct smtpd *d)
+{
+	router_refresh(&d->router);
+	buf_reset(&d->text);
+	if (content_load(&d->content, d->instance.maps, generation_name(d->router.maps), &d->text) == -1)
+		log_event(EV_WARNING, LSPAN("text", buf_span(&d->text))); /* the old rules stay */
+}
+
+static void
 begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
 {
 	memset(s, 0, sizeof(*s));
@@ -295,7 +306,7 @@ begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
 	s->verb = "";
 	session_name_client(s);
 	io_reuse(&d->io, conn->fd);
-	router_refresh(&d->router);
+	refresh_maps(d);
 	log_connect(s);
 }
 

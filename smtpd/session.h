@@ -12,6 +12,7 @@
 #include "lib/wire/secure.h"
 #include "lib/wire/submit.h"
 #include "smtpd/body.h"
+#include "smtpd/content.h"
 #include "smtpd/params.h"
 #include "smtpd/rcpts.h"
 #include "smtpd/replies.h"
@@ -36,6 +37,7 @@ struct smtpd {
 	struct buf text;      /* of one reply, one address: scratch */
 	struct rcpts rcpts;
 	char *block;          /* BLOCK_OCTETS */
+	struct content content; /* filters and attachments */
 };
 
 enum {
@@ -78,6 +80,7 @@ struct reception {               /* of a message: receive.c */
 	} file;
 	time_t now;
 	bool begun;
+	bool scanned;            /* content looks at it */
 };
 struct chunk {                   /* what BDAT announced */
 	bool given, last, wanted; /* wanted: not only to be swallowed */

@@ -137,10 +137,12 @@ narrow(const struct smtpd *d, unsigned calls)
 
 	box.paths[0].path = d->instance.run;
 	box.paths[0].rights = MAY_READ;
+	box.paths[1].path = "/usr/lib"; /* tables of charsets, for filters and attachments */
+	box.paths[1].rights = MAY_READ;
 	/* The one session of odmr has the maps open already, and runs as a user who could read secrets. */
 	if (!d->odmr) {
-		box.paths[1].path = d->instance.maps;
-		box.paths[1].rights = MAY_READ;
+		box.paths[2].path = d->instance.maps;
+		box.paths[2].rights = MAY_READ;
 	}
 	sandbox_enter(&box);
 }
@@ -160,6 +162,8 @@ enter_worker(void *arg)
 
 	if (router_open(&d->router, &d->instance, &d->conf, &why) == -1)
 		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
+	if (content_load(&d->content, d->instance.maps, generation_name(d->router.maps), &why) == -1)
+		fatal(EX_CONFIG, "%s", buf_str(&why));
 	buf_free(&why);
 	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
 	secure_init(&d->secure, instance_path(d->instance.run, "tls"));

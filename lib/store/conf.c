@@ -40,6 +40,7 @@ static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };
 static const char *const names_choices[] = { "auto", "always", NULL };
 static const char *const level_choices[] = { "notice", "detail", NULL };
+static const char *const error_choices[] = { "accept", "reject", "defer", NULL };
 static const char *const sender_choices[] = { "own", "local", "any", NULL };
 static const char *const login_choices[] = { "loopback", "trusted", "never",
 	"always", NULL };
@@ -69,6 +70,8 @@ static const struct setting settings[] = {
 	{ "relay",                     BOOL,     AT(relay),                         "trusted", 0, 0, relay_choices },
 	{ "message_size_limit",        SIZE,     AT(message_size_limit),            "50M", 1024, MB(1024 * 1024), NULL },
 	{ "rcpt_limit",                NUMBER,   AT(rcpt_limit),                    "1000", 100, 100000, NULL },
+	{ "filter_body_limit",         SIZE,     AT(filter_body_limit),             "256k", 0, MB(1024 * 1024), NULL },
+	{ "attachments_on_error",      CHOICE,   AT(attachments_on_error),          "accept", 0, 0, error_choices },
 	{ "received_limit",            NUMBER,   AT(received_limit),                "50", 10, 1000, NULL },
 	{ "smtpd_workers",             NUMBER,   AT(smtpd_workers),                 "50", 1, 10000, NULL },
 	{ "smtpd_reuse",               NUMBER,   AT(smtpd_reuse),                   "100", 1, 1000000, NULL },

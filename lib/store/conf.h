@@ -17,6 +17,7 @@
 #include "lib/sys/sandbox.h"
 
 enum plaintext_login { PLAINTEXT_LOOPBACK, PLAINTEXT_TRUSTED, PLAINTEXT_NEVER, PLAINTEXT_ALWAYS };
+enum on_error { ON_ERROR_ACCEPT, ON_ERROR_REJECT, ON_ERROR_DEFER };
 enum sender_rights { SENDER_OWN, SENDER_LOCAL, SENDER_ANY };
 
 struct conf {
@@ -34,6 +35,8 @@ struct conf {
 	bool relay;               /* relay = trusted (default) | none: T8 */
 	uint64_t message_size_limit; /* octets; 50M */
 	uint64_t rcpt_limit;      /* recipients a message; 1000 */
+	uint64_t filter_body_limit; /* octets of bodies held against filters; 256k */
+	enum on_error attachments_on_error; /* accept */
 	uint64_t received_limit;  /* Received fields before it is a loop; 50 */
 	uint64_t smtpd_workers;   /* 50 */
 	uint64_t smtpd_reuse;     /* sessions a worker; 100 */

@@ -64,6 +64,8 @@ map_words(void **state)
 		{ "posthouse-users.5", user_words },
 		{ "posthouse-routes.5", route_words },
 		{ "posthouse-access.5", access_words },
+		{ "posthouse-filters.5", filter_words },
+		{ "posthouse-attachments.5", attachment_words },
 	};
 	struct buf page = BUF_INIT(1 << 20), item = BUF_INIT(100);
 	size_t i, j;

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""filters and attachments: what no message may hold."""
+import base64
+import email.message
+import email.policy
+import os
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from posthouse import *
+
+house = House(conf='hostname = mx.example.org\nfilter_body_limit = 100k\n')
+house.set_map('access', '127.0.0.1 trust\n')
+house.start()
+FILTERED = '550 5.7.1 Message could not be sent due to filtering restrictions'
+ATTACHED = '550 5.7.1 Attachment type not accepted here: '
+
+
+def send(data, sender='eve@client.example', rcpt='ann@example.org'):
+    if isinstance(data, str):
+        data = data.encode()
+    return house.send(sender, rcpt, data.replace(b'\r\n', b'\n').replace(b'\n', b'\r\n'))
+
+
+def taken(data, name, **kw):
+    like(send(data, **kw), r'^250 2\.0\.0 ', name)
+
+
+def refused(data, name, reply=FILTERED, **kw):
+    is_(send(data, **kw), reply, name)
+
+
+taken('Subject: cheap pills\n\nx\n', 'without rules everything is taken')
+
+# --- filters ---
+house.set_map('filters', '''# ours
+pills    string="cheap*pills"
+Case     string=Viagra case=yes
+lottery  string="Subject: you have won" text="No lotteries here"
+word     string=geheimwort scope=body
+both     string=everywhere scope=header,body
+who      string=spammer@ scope=envelope
+umlaut   string="b\u00e4r" scope=header,body
+''')
+refused('Subject: Cheap and good PILLS\n\nx\n', 'a string with a wildcard in the header, whatever the case')
+e = house.wait_event('smtpd.content', by='filters:2')
+ok(e and e['rule'] == 'pills' and e['client'] == '[127.0.0.1]' and e['sender'] == 'eve@client.example',
+   'the log names map, line and rule')
+ok(house.wait_event('smtpd.reject', command='DATA', reply=FILTERED), 'and the reply')
+refused('Subject: you have won\n\nx\n', "a rule's own text", FILTERED + ': No lotteries here')
+taken('Subject: VIAGRA, viagra\n\nx\n', 'case=yes: another case')
+refused('Subject: Viagra\n\nx\n', 'case=yes: this case')
+refused('Subject: =?utf-8?B?' + base64.b64encode(b'cheap pills').decode() + '?=\n\nx\n', 'an encoded word')
+refused('X-Long: cheap\n  pills\n\nx\n', 'a folded field')
+taken('X: cheap\nY: pills\n\nx\n', 'two fields are two texts')
+taken('Subject: x\n\ncheap pills\n', 'scope=header: a body may say it')
+taken('Subject: geheimwort\n\nx\n', 'scope=body: a header may say it')
+refused('Subject: x\n\nDas Geheimwort.\n', 'in the body')
+refused('Subject: x\n\neverywhere\n', 'two scopes: body')
+refused('Subject: everywhere\n\nx\n', 'two scopes: header')
+refused(b'Content-Transfer-Encoding: base64\n\n' + base64.encodebytes(b'x' * 100 + b'geheimwort' + b'y' * 100), 'base64')
+refused(b'Content-Transfer-Encoding: quoted-printable\n\ngeheim=\nw=6Frt\n', 'quoted-printable')
+refused('Subject: x\n\nein b\u00e4r\n', 'UTF-8 in the body')
+refused(b'Content-Type: text/plain; charset=iso-8859-1\n\nein b\xe4r\n', 'the same in ISO 8859-1')
+refused(b'Subject: =?iso-8859-1?q?ein_b=E4r?=\n\nx\n', 'and in a header')
+refused('MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n'
+        'Content-Type: text/html\nContent-Transfer-Encoding: base64\n\n'
+        + base64.encodebytes(b'<p>geheimwort</p>').decode() + '--b--\n', 'in the second part')
+refused('Subject: x\n\nx\n', 'the sender', sender='spammer@client.example')
+taken(b'Subject: x\n\n' + b'a line of sixteen\n' * 8000 + b'geheimwort\n', 'behind filter_body_limit nobody looks')
+refused(b'Subject: x\n\n' + b'a line of sixteen\n' * 5000 + b'geheimwort\n', 'before it somebody does')
+with house.smtp() as s:
+    s.hello()
+    s.cmd('MAIL FROM:<eve@client.example>')
+    s.cmd('RCPT TO:<ann@example.org>')
+    chunks = [b'Subject: x\r\n\r\ngeh', b'eimwort\r\n']
+    s.send(b'BDAT %d\r\n' % len(chunks[0]) + chunks[0])
+    s.reply()
+    s.send(b'BDAT %d LAST\r\n' % len(chunks[1]) + chunks[1])
+    code, texts = s.reply()
+    is_('%d %s' % (code, texts[0]), FILTERED, 'BDAT, the string in two chunks')
+    is_(s.message('ann@example.org', ['ann@example.org'], b'Subject: y\r\n\r\nx\r\n')[:3], '250', 'the session goes on')
+with house.smtp(house.submission_port) as s:
+    s.hello()
+    is_(s.message('ann@example.org', ['ann@example.org'], b'Subject: Viagra\r\n\r\nx\r\n'), FILTERED, 'submission, too')
+house.set_map('filters', '')
+before = len(house.mail('ann@example.org'))
+taken('Subject: cheap pills\n\nx\n', 'a change of the rules is in force for the next session')
+is_(len(house.wait_mail('ann@example.org', before + 1)), before + 1, 'and only what was taken is delivered')
+
+# --- attachments ---
+house.set_map('attachments', '''good.exe      accept
+*.exe         reject
+*.scr         reject text="No screen savers"
+"* list.doc?" reject
+*.\u00e4x         reject
+''')
+
+
+def mail(disposition=None, ctype='application/octet-stream', body='eA=='):
+    text = 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="=_b"\n\npreamble\n--=_b\n\nhello\n--=_b\n'
+    text += 'Content-Type: %s\nContent-Transfer-Encoding: base64\n' % ctype
+    if disposition:
+        text += 'Content-Disposition: attachment; %s\n' % disposition
+    return text + '\n' + body + '\n--=_b--\n'
+
+
+refused(mail('filename=evil.exe'), 'a name', ATTACHED + '*.exe')
+e = house.wait_event('smtpd.content', by='attachments:2')
+ok(e and e['rule'] == '*.exe' and e['name'] == 'evil.exe', 'the log names map, line, mask and name')
+refused(mail('filename="Evil.EXE"'), 'whatever the case', ATTACHED + '*.exe')
+taken(mail('filename=good.exe'), 'the first mask that fits counts')
+taken(mail('filename=evil.exe.txt'), 'the whole name must fit')
+refused(mail('filename=a.scr'), "a rule's own text", ATTACHED + '*.scr: No screen savers')
+refused(mail('filename="my list.docx"'), 'a mask with a blank', ATTACHED + '* list.doc?')
+refused(mail("filename=\"a.\u00c4X\""), 'a mask that no reply can hold', ATTACHED + '(a name like this)')
+refused(mail(ctype='application/x; name=evil.exe'), 'Content-Type', ATTACHED + '*.exe')
+refused(mail("filename*=utf-8''evil%2Eexe"), 'RFC 2231', ATTACHED + '*.exe')
+refused(mail('filename*0=ev;\n filename*1=il.e;\n filename*2=xe'), 'RFC 2231, in pieces', ATTACHED + '*.exe')
+refused(mail('filename="=?iso-8859-1?Q?b=E4r=2Eexe?="'), 'RFC 2047', ATTACHED + '*.exe')
+refused(mail('filename="=?utf-8?B?%s?="' % base64.b64encode(b'evil.exe').decode()), 'RFC 2047, base64', ATTACHED + '*.exe')
+refused(mail('filename="evil.exe . "'), 'dots and blanks behind it', ATTACHED + '*.exe')
+refused('Content-Type: application/x; name=evil.exe\n\nx\n', 'no multipart at all', ATTACHED + '*.exe')
+refused('Subject: x\n\nbegin 644 evil.exe\nend\n', 'uuencode', ATTACHED + '*.exe')
+nested = email.message.EmailMessage(policy=email.policy.SMTP)
+nested['Subject'] = 'inner'
+nested.set_content('hello')
+nested.add_attachment(b'MZ', maintype='application', subtype='x', filename='b\u00e4r evil.exe')
+outer = email.message.EmailMessage(policy=email.policy.SMTP)
+outer['Subject'] = 'outer'
+outer.set_content('see below')
+outer.add_attachment(nested)
+refused(outer.as_bytes(), 'in a message inside, as the standard library writes it', ATTACHED + '*.exe')
+
+BROKEN = 'MIME-Version: 1.0\nContent-Type: multipart/mixed\n\n--b\nContent-Type: x/y; name=evil.exe\n\nx\n--b--\n'
+taken(BROKEN, 'broken MIME goes through')
+e = house.wait_event('smtpd.content', reason='a multipart has no boundary')
+ok(e and e['client'] == '[127.0.0.1]', 'and the log says so')
+for how, reply in (('reject', '554 5.6.0 '), ('defer', '451 4.6.0 ')):
+    house.conf('attachments_on_error = ' + how)
+    house.restart()
+    refused(BROKEN, 'attachments_on_error = ' + how,
+            reply + 'The MIME parts of the message cannot be told apart: a multipart has no boundary')
+taken(mail('filename=a.txt'), 'proper MIME is taken')
+ok(not house.events('program.fatal'), 'nothing died')
+done()
