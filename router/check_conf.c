@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/num.h"
+#include "lib/net/dnsbl_rules.h"
 #include "router/check.h"
 #include "router/front.h"
 
@@ -193,6 +194,18 @@ check_balancers(struct check *k)
 	buf_free(&why);
 }
 
+static void
+check_lists(struct check *k)
+{
+	struct dnsbl_rules rules = { .n = 0 };
+	struct buf why = BUF_INIT(500);
+
+	if (dnsbl_rules_parse(span_of(k->c->conf.dnsbl), &rules, &why) == -1)
+		conf_wrong(k, "dnsbl", "%s", buf_str(&why));
+	dnsbl_rules_free(&rules);
+	buf_free(&why);
+}
+
 void
 check_conf(struct check *k)
 {
@@ -212,6 +225,7 @@ check_conf(struct check *k)
 	check_host_name(k, "helo_name", conf->helo_name);
 	check_resolver(k);
 	check_balancers(k);
+	check_lists(k);
 	if (conf->mail_root[0] != '\0' && conf->mail_root[0] != '/')
 		conf_wrong(k, "mail_root", "write the path from the root, with "
 		    "/ in front");

@@ -199,6 +199,25 @@ add_recipients(struct session *s, const struct route *route, const char *address
 	return say(SAY_RCPT_OK);
 }
 
+/* What DNS lists say counts for strangers, but whoever is refused may write to the postmaster about it. */
+static bool
+is_listed(const struct session *s, const struct path *rcpt)
+{
+	return s->conn->listed != 0 && s->conn->listed <= s->d->lists.n && !s->access.trusted && s->user[0] == '\0' &&
+	    !span_case_is(rcpt->local, "postmaster");
+}
+
+static struct reply
+refuse_listed(struct session *s)
+{
+	const struct dnsbl_rule *list = &s->d->lists.list[s->conn->listed - 1];
+	struct buf *text = &s->d->text;
+
+	buf_reset(text);
+	buf_addf(text, "Client %s is listed by %s, see %s", s->client, list->name, list->url);
+	return reply_say(SAY_LISTED, session_keep_text(s));
+}
+
 static struct reply
 route_recipient(struct session *s, const struct path *path)
 {
@@ -240,6 +259,10 @@ cmd_rcpt(struct session *s, struct span arg)
 	if (s->tx.rcpts_taken >= s->d->conf.rcpt_limit || s->tx.rcpts_tried >= s->d->conf.rcpt_limit + TRIES_MORE)
 		return say(SAY_TOO_MANY_RCPTS);
 	s->tx.rcpts_tried++;
+	if (is_listed(s, &path)) {
+		s->rcpt = canonical(s, &path);
+		return refuse_listed(s);
+	}
 	return route_recipient(s, &path);
 }
 

@@ -6,6 +6,9 @@
  */
 #include "smtpd/door.h"
 
+#include <string.h>
+#include <sysexits.h>
+
 #include "lib/base/log.h"
 
 static void
@@ -14,6 +17,7 @@ view(void *arg, const struct gate_conn *conn, struct gate_view *view)
 	struct smtpd *d = arg;
 
 	front_view(&d->front, conn, view);
+	view->wait = d->front.eager && !view->trusted && strcmp(conn->service, "smtp") == 0;
 }
 
 static void
@@ -26,6 +30,9 @@ refused(void *arg, const struct gate_conn *conn, const char *limit, const char *
 	if (limit != NULL) {
 		log_event(EV_SMTPD_REFUSED, LS("client", buf_str(&client)), LS("service", conn->service), LN("code", 421),
 		    LS("reason", limit));
+	} else if (detail == NULL) {
+		log_event(EV_SMTPD_REFUSED, LS("client", buf_str(&client)), LS("service", conn->service), LN("code", 554),
+		    LS("reason", "pregreet"));
 	} else {
 		buf_addf(&reason, "PROXY header: %s", detail);
 		log_event(EV_SMTPD_REFUSED, LS("client", buf_str(&client)), LS("service", conn->service),
@@ -45,12 +52,29 @@ reply_text(enum said said)
 	return out.s; /* for as long as the process lives */
 }
 
+static void
+open_lists(struct smtpd *d, struct gate *g)
+{
+	struct buf why = BUF_INIT(500);
+
+	if (dnsbl_rules_parse(span_of(d->conf.dnsbl), &d->lists, &why) == -1)
+		fatal(EX_CONFIG, "cannot use dnsbl: %s", buf_str(&why));
+	buf_free(&why);
+	d->lists.threshold = (int)d->conf.dnsbl_threshold;
+	g->lists_ms = (int)d->conf.dnsbl_timeout * 1000;
+	g->lists = (struct dnsbl_settings){ &d->lists, d->conf.resolver, g->lists_ms, (int)d->conf.dnsbl_probe * 1000 };
+}
+
 void
 door_open(struct smtpd *d, struct gate *g)
 {
 	front_open(&d->front, &d->instance, &d->conf);
 	g->per_network = (unsigned)d->conf.smtpd_connections_per_network;
 	g->per_minute = (unsigned)d->conf.smtpd_connections_per_minute;
+	open_lists(d, g);
+	g->banner_ms = (int)d->conf.banner_delay * 1000;
+	d->front.eager = g->banner_ms > 0 || d->lists.n > 0;
+	g->early = reply_text(SAY_EARLY);
 	g->busy = reply_text(SAY_BUSY);
 	g->proxy_ms = (int)d->conf.proxy_timeout * 1000;
 	g->view = view;

@@ -55,6 +55,8 @@ static const struct reply replies[SAY_COUNT] = {
 
 	[SAY_REFUSED]             = { 550, "5.7.1", "Refused by this site" },
 	[SAY_PROXY]               = { 554, "5.7.1", "No PROXY header is expected from this address" },
+	[SAY_EARLY]               = { 554, "5.5.1", "You spoke before the greeting" },
+	[SAY_LISTED]              = { 550, "5.7.1", "" },
 	[SAY_XCLIENT_NO]          = { 550, "5.7.0", "You may not say whom you speak for" },
 	[SAY_XCLIENT_SYNTAX]      = { 501, "5.5.4", "Syntax: XCLIENT NAME=value ADDR=value ..." },
 	[SAY_AUTH_FIRST]          = { 530, "5.7.0", "Authentication required" },

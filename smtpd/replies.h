@@ -54,6 +54,8 @@ enum said {
 	/* policy and limits */
 	SAY_REFUSED,         /* text given */
 	SAY_PROXY,
+	SAY_EARLY,
+	SAY_LISTED,          /* text given */
 	SAY_XCLIENT_NO,
 	SAY_XCLIENT_SYNTAX,
 	SAY_AUTH_FIRST,

@@ -28,6 +28,7 @@ struct smtpd {
 	bool odmr;            /* for one connection that collect has turned round */
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */
 	struct front front;   /* the gate's */
+	struct dnsbl_rules lists;
 	struct router router;
 	struct submit submit;
 	struct secure secure; /* tlsd */

@@ -130,6 +130,12 @@ open_sockets(const struct smtpd *d, struct sockets *l, const char *service)
 		fatal(EX_CONFIG, "cannot serve: listen_smtp, listen_submission and listen_submissions are all none");
 }
 
+static bool
+asks_dns(const struct smtpd *d)
+{
+	return d->lists.n > 0;
+}
+
 static void
 narrow(const struct smtpd *d, unsigned calls)
 {
@@ -143,6 +149,13 @@ narrow(const struct smtpd *d, unsigned calls)
 	if (!d->odmr) {
 		box.paths[2].path = d->instance.maps;
 		box.paths[2].rights = MAY_READ;
+	}
+	if (asks_dns(d)) { /* the resolver's files */
+		box.calls |= CALL_INET;
+		box.paths[2].path = "/etc";
+		box.paths[2].rights = MAY_READ;
+		box.paths[3].path = "/run/systemd/resolve";
+		box.paths[3].rights = MAY_READ;
 	}
 	sandbox_enter(&box);
 }

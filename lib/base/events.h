@@ -25,6 +25,9 @@
 #define EV_SMTPD_ALIAS "smtpd.alias"         /* id, to, rcpts, rcpt */
 #define EV_SMTPD_DISCONNECT "smtpd.disconnect" /* client, why, messages */
 
+#define EV_DNSBL_SUSPENDED "dnsbl.suspended" /* list, reason: its answers do not count for now */
+#define EV_DNSBL_RESUMED "dnsbl.resumed"     /* list */
+
 #define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */
 #define EV_QUEUE_DELIVERED "queue.delivered" /* id, rcpt, agent, to, reply */
 #define EV_QUEUE_DEFERRED "queue.deferred"   /* id, rcpt, reply, next_s */

@@ -296,6 +296,24 @@ conn_refuse(int fd, const char *text)
 	file_close(fd);
 }
 
+/* What it said already is thrown away: closing above unread octets would take our answer along. */
+static void
+conn_refuse_early(int fd, const char *text)
+{
+	(void)!recv(fd, NULL, 65536, MSG_TRUNC | MSG_DONTWAIT);
+	(void)!send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	(void)!recv(fd, NULL, 65536, MSG_TRUNC | MSG_DONTWAIT);
+	file_close(fd);
+}
+
+static void
+conn_serve(struct house *h, const struct gate_conn *conn, struct caller *caller)
+{
+	if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, caller) || !conn_give(h, conn, caller))
+		queue_add(h, conn, caller);
+}
+
 /* The limit that one more would break, NULL: none. */
 static const char *
 limit_reached(const struct house *h, const struct caller *caller, const struct gate_view *view)
@@ -340,8 +358,10 @@ conn_known(struct house *h, const struct gate_conn *conn, const struct gate_view
 	if (no != NULL) {
 		caller_leave(&h->callers, caller);
 		conn_refuse(conn->fd, no);
-	} else if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, caller) || !conn_give(h, conn, caller)) {
-		queue_add(h, conn, caller);
+	} else if (view->wait) {
+		room_wait(&h->room, conn, caller);
+	} else {
+		conn_serve(h, conn, caller);
 	}
 }
 
@@ -377,20 +397,24 @@ visitor_left(void *arg, struct gate_conn *conn, void *whose, enum room_end how, 
 	struct house *h = arg;
 	struct gate_view view;
 
+	if (how == ROOM_WAITED) {
+		workers_look(h);
+		conn_serve(h, conn, whose);
+		return;
+	}
 	caller_leave(&h->callers, whose);
-	switch (how) {
-	case ROOM_HEADER:
+	if (how == ROOM_HEADER) {
 		workers_look(h);
 		conn_view(h->gate, conn, &view);
 		conn_known(h, conn, &view);
 		return;
-	case ROOM_WRONG:
-		tell_refused(h->gate, conn, NULL, why);
-		break;
-	case ROOM_LEFT:
-		break;
 	}
-	conn_refuse(conn->fd, h->stopping ? h->gate->busy : NULL);
+	if (how != ROOM_LEFT)
+		tell_refused(h->gate, conn, NULL, why);
+	if (how == ROOM_EARLY)
+		conn_refuse_early(conn->fd, h->gate->early);
+	else
+		conn_refuse(conn->fd, h->stopping ? h->gate->busy : NULL);
 }
 
 /* --- events ----------------------------------------------------------------- */
@@ -601,6 +625,17 @@ gate_inetd_log(void)
 	file_close(fd);
 }
 
+static void
+gate_room(const struct gate *g, struct room *r, struct event_base *base,
+    void (*left)(void *, struct gate_conn *, void *, enum room_end, const char *), void *arg)
+{
+	*r = (struct room){ .base = base, .header_ms = g->proxy_ms, .delay_ms = g->banner_ms, .lists_ms = g->lists_ms,
+		.left = left, .arg = arg };
+	if (g->lists.rules != NULL && g->lists.rules->n > 0)
+		r->lists = dnsbl_open(base, &g->lists);
+	room_open(r);
+}
+
 /* The one connection of an inetd goes through the room as others do. */
 struct one {
 	struct event_base *base;
@@ -624,19 +659,21 @@ static bool
 inetd_room(struct gate *g, struct gate_conn *conn, void (*enter)(struct room *, const struct gate_conn *, void *))
 {
 	struct one one = { event_base_new(), conn, ROOM_LEFT, NULL };
-	struct room room = { .base = one.base, .header_ms = g->proxy_ms, .left = one_left, .arg = &one };
+	struct room room;
 
 	if (one.base == NULL)
 		fatal(EX_OSERR, "cannot make an event loop");
-	room_open(&room);
+	gate_room(g, &room, one.base, one_left, &one);
 	enter(&room, conn, NULL);
 	while (!LIST_EMPTY(&room.visitors) && !proc_stopping)
 		event_base_loop(one.base, EVLOOP_ONCE);
 	room_clear(&room);
 	event_base_free(one.base);
-	if (one.how == ROOM_WRONG)
+	if (one.how == ROOM_WRONG || one.how == ROOM_EARLY)
 		tell_refused(g, conn, NULL, one.why);
-	return one.how == ROOM_HEADER;
+	if (one.how == ROOM_EARLY)
+		conn_refuse_early(fcntl(conn->fd, F_DUPFD_CLOEXEC, 3), g->early);
+	return one.how == ROOM_HEADER || one.how == ROOM_WAITED;
 }
 
 static bool
@@ -645,7 +682,12 @@ inetd_admit(struct gate *g, struct gate_conn *conn)
 	struct gate_view view;
 
 	conn_view(g, conn, &view);
-	return !view.proxy || inetd_room(g, conn, room_header);
+	if (view.proxy) {
+		if (!inetd_room(g, conn, room_header))
+			return false;
+		conn_view(g, conn, &view);
+	}
+	return !view.wait || inetd_room(g, conn, room_wait);
 }
 
 static int
@@ -747,8 +789,7 @@ house_init(struct house *h, struct gate *g)
 		fatal(EX_OSERR, "cannot make an event loop");
 	event_config_free(config);
 	callers_init(&h->callers, g->per_minute != 0);
-	h->room = (struct room){ .base = h->base, .header_ms = g->proxy_ms, .left = visitor_left, .arg = h };
-	room_open(&h->room);
+	gate_room(g, &h->room, h->base, visitor_left, h);
 	h->term = evsignal_new(h->base, SIGTERM, house_stop, h);
 	h->intr = evsignal_new(h->base, SIGINT, house_stop, h);
 	h->pause = evtimer_new(h->base, listeners_resume, h);

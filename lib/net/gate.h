@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/net/dnsbl.h"
 #include "lib/net/ip.h"
 
 struct gate_conn {
@@ -32,6 +33,7 @@ struct gate_conn {
 struct gate_view {
 	bool proxy;   /* a balancer: its PROXY header says who the client is */
 	bool trusted; /* no limit but the total one */
+	bool wait;    /* a stranger: banner_ms and lists are for it */
 };
 
 struct gate {
@@ -43,6 +45,10 @@ struct gate {
 	unsigned per_network;  /* of one network, but never less than of an address; 0: as many as there may be */
 	unsigned per_minute;   /* new ones of one address; 0: no limit */
 	int proxy_ms;          /* how long a balancer's header may take */
+	int banner_ms;         /* how long a stranger waits */
+	int lists_ms;          /* ... for the lists at most */
+	struct dnsbl_settings lists; /* without rules: none are asked */
+	const char *early;     /* what a stranger is told that speaks before the banner, CRLF included */
 	/* Who this is; asked again when a balancer has told. *view is zeroed. May be NULL. */
 	void (*view)(void *arg, const struct gate_conn *, struct gate_view *view);
 	/* 0: come in. Otherwise the refusal, CRLF included, is sent and the connection closed. */
@@ -50,7 +56,8 @@ struct gate {
 	const char *busy;      /* what a client over a limit is told, CRLF included */
 	/* A client is turned away: for the log. limit: "connections", "connections_per_address", "connections_per_network",
 	 * "connections_per_minute"; NULL: it is no
-	 * limit, detail says what happened. May be NULL. */
+	 * limit, detail says what happened, NULL: it spoke before the banner.
+	 * May be NULL. */
 	void (*refused)(void *arg, const struct gate_conn *, const char *limit, const char *detail);
 	/* In the parent before its first accept (workers fork from it later: it keeps fork, and drops to
 	 * what they need), and in each worker before its first connection: drop, sandbox. */

@@ -17,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/net/dnsbl.h"
 #include "lib/net/proxy.h"
 #include "lib/sys/file.h"
 
@@ -27,6 +28,8 @@ struct visitor {
 	void *whose;
 	struct event *event;
 	deadline_ms until;
+	deadline_ms delay; /* it waits at least so long */
+	struct dnsbl_asker asker;
 	char *header;  /* PROXY_MAX; the first have octets are there */
 	size_t have;
 };
@@ -40,6 +43,7 @@ room_open(struct room *r)
 static void
 visitor_free(struct visitor *v)
 {
+	dnsbl_leave(&v->asker);
 	LIST_REMOVE(v, next);
 	event_free(v->event);
 	free(v->header);
@@ -57,11 +61,11 @@ leave(struct visitor *v, enum room_end how, const char *why)
 	r->left(r->arg, &conn, whose, how, why);
 }
 
-/* Again when there is input, or at its deadline. */
+/* Again when there is input, or then. */
 static void
-await(struct visitor *v)
+await(struct visitor *v, deadline_ms until)
 {
-	int left = deadline_left(v->until);
+	int left = deadline_left(until);
 	struct timeval tv = { left / 1000, left % 1000 * 1000 };
 
 	if (event_add(v->event, &tv) == -1)
@@ -133,7 +137,7 @@ header_heard(evutil_socket_t fd, short what, void *arg)
 	if (len > 0)
 		take_header(v, &p);
 	else
-		await(v);
+		await(v, v->until);
 }
 
 void
@@ -142,7 +146,66 @@ room_header(struct room *r, const struct gate_conn *conn, void *whose)
 	struct visitor *v = enter(r, conn, whose, header_heard, r->header_ms);
 
 	v->header = mem_alloc(PROXY_MAX, 1);
-	await(v);
+	await(v, v->until);
+}
+
+/* --- strangers ---------------------------------------------------------------------- */
+
+/* Does it wait still: for its time, or for the lists? */
+static void
+go_on(struct visitor *v)
+{
+	bool asking = v->asker.opinion != NULL && !deadline_over(v->until);
+
+	if (!deadline_over(v->delay))
+		await(v, v->delay);
+	else if (asking)
+		await(v, v->until);
+	else
+		leave(v, ROOM_WAITED, NULL);
+}
+
+/* RFC 5321, 3.1: who does not wait for the banner is in a hurry that mail servers are not in. */
+static void
+stranger_heard(evutil_socket_t fd, short what, void *arg)
+{
+	struct visitor *v = arg;
+	char octet;
+	ssize_t n = 0;
+
+	if ((what & EV_READ) != 0) {
+		n = recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
+			leave(v, ROOM_LEFT, NULL);
+			return;
+		}
+	}
+	if (n > 0)
+		leave(v, ROOM_EARLY, NULL);
+	else
+		go_on(v);
+}
+
+static void
+opinion_heard(void *arg, uint8_t listed)
+{
+	struct visitor *v = arg;
+
+	v->conn.listed = listed;
+	go_on(v);
+}
+
+void
+room_wait(struct room *r, const struct gate_conn *conn, void *whose)
+{
+	struct visitor *v = enter(r, conn, whose, stranger_heard, r->lists_ms);
+
+	v->delay = deadline_in(r->delay_ms);
+	v->asker.heard = opinion_heard;
+	v->asker.arg = v;
+	if (r->lists != NULL)
+		(void)dnsbl_ask(r->lists, &conn->peer, &v->asker, &v->conn.listed);
+	go_on(v);
 }
 
 /* --- the end ------------------------------------------------------------------- */
@@ -161,4 +224,6 @@ room_forget(struct room *r)
 
 	LIST_FOREACH(v, &r->visitors, next)
 		file_close(v->conn.fd);
+	if (r->lists != NULL)
+		dnsbl_forget(r->lists);
 }

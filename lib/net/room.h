@@ -1,5 +1,6 @@
 /*
- * room: where connections are before they are served: a balancer's header is read there.
+ * room: where connections are before they are served: a balancer's header is read there, strangers wait for the banner
+ * and for what DNS lists say of them.
  */
 #ifndef LIB_NET_ROOM_H
 #define LIB_NET_ROOM_H
@@ -13,12 +14,17 @@ struct visitor;
 
 enum room_end {
 	ROOM_HEADER, /* the header is read: conn says whose it is now */
+	ROOM_WAITED, /* its time is over: conn->listed is set */
+	ROOM_EARLY,  /* it spoke before the banner */
 	ROOM_WRONG,  /* it was none, or came too late: why */
 	ROOM_LEFT    /* the client is gone */
 };
 struct room {
 	struct event_base *base;
 	int header_ms; /* how long a header may take */
+	int delay_ms;  /* how long a stranger waits for the banner; 0: as long as the lists need */
+	int lists_ms;  /* how long it waits for the lists at most */
+	struct dnsbl *lists; /* NULL: none */
 	/* A visitor leaves. conn->fd is the callee's from here on. */
 	void (*left)(void *arg, struct gate_conn *, void *whose, enum room_end, const char *why);
 	void *arg;
@@ -27,6 +33,8 @@ struct room {
 void room_open(struct room *);
 /* Read the PROXY header of this connection. whose: is given back. */
 void room_header(struct room *, const struct gate_conn *, void *whose);
+/* Wait. */
+void room_wait(struct room *, const struct gate_conn *, void *whose);
 /* All leave at once, with ROOM_LEFT. */
 void room_clear(struct room *);
 /* In a child: close what is the parent's, without a word. */

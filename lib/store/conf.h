@@ -42,6 +42,9 @@ struct conf {
 	uint64_t smtpd_reuse;     /* sessions a worker; 100 */
 	uint64_t smtpd_connections, smtpd_connections_per_address; /* 500, 50 */
 	uint64_t smtpd_connections_per_network, smtpd_connections_per_minute; /* 250, 0 */
+	uint64_t banner_delay;    /* seconds strangers wait; 0 */
+	char *dnsbl;              /* lists of clients; none */
+	uint64_t dnsbl_threshold, dnsbl_timeout, dnsbl_probe; /* 1, 5s, 15m */
 	char *proxy_from;         /* networks of balancers; none */
 	uint64_t proxy_timeout;   /* seconds for their headers; 5 */
 	uint64_t smtpd_timeout;   /* seconds a command; 300 */

@@ -25,7 +25,7 @@ for program in PROGRAMS:
 
 FOREIGN = {  # header → the modules that may include it (folder/name without suffix; folder/ is all of it)
     'cdb.h': ['lib/store/map'],
-    'ares.h': ['lib/net/dns'],
+    'ares.h': ['lib/net/dns', 'lib/net/dns_loop'],
     'gsasl.h': ['lib/net/sasl'],
     'idn2.h': ['lib/mail/domain'],
     'seccomp.h': ['lib/sys/sandbox'],
