@@ -10,18 +10,25 @@
 
 #include "auth/boxes.h"
 #include "auth/move.h"
+#include "auth/uidls.h"
 #include "lib/base/log.h"
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] mailbox list [--json]\n"
-    "       posthouse [-C DIR] mailbox move ADDRESS DIRECTORY\n\n"
+    "       posthouse [-C DIR] mailbox move ADDRESS DIRECTORY\n"
+    "       posthouse [-C DIR] mailbox import-uidl ADDRESS FILE\n"
+    "       posthouse [-C DIR] mailbox import-uidl ADDRESS --from dovecot|courier|qmail [--format FORMAT] [DIRECTORY]\n\n"
     "  How many messages each mailbox holds: not yet fetched or read (new), the others\n"
     "  (cur), their octets, and when the oldest came.\n"
-    "  move: somebody's mail gets another DIRECTORY below the mail root, while mail comes in.\n";
+    "  move: somebody's mail gets another DIRECTORY below the mail root, while mail comes in.\n"
+    "  import-uidl: POP3 clients find the unique-ids of the server that had the mailbox before, and fetch\n"
+    "  nothing twice. From what that server left in its maildir, DIRECTORY (else the mailbox's own); or from\n"
+    "  FILE (- is standard input) with lines UNIQUE-ID MESSAGE-FILE.\n";
 
 struct options {
 	const char *dir, *address, *to; /* address: whose mail moves; NULL: list */
-	bool json;
+	struct uidls_source uidls;      /* of import-uidl */
+	bool json, import;
 };
 
 static void NORETURN
@@ -36,6 +43,8 @@ read_options(struct options *o, int argc, char *argv[])
 {
 	static const struct option names[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "from", required_argument, NULL, 'f' },
+		{ "format", required_argument, NULL, 'F' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -46,11 +55,20 @@ read_options(struct options *o, int argc, char *argv[])
 			o->dir = optarg;
 		else if (c == 'j')
 			o->json = true;
+		else if (c == 'f')
+			o->uidls.from = optarg;
+		else if (c == 'F')
+			o->uidls.format = optarg;
 		else
 			usage(c == 'h' ? 0 : EX_USAGE);
 	if (optind + 3 == argc && strcmp(argv[optind], "move") == 0) {
 		o->address = argv[optind + 1];
 		o->to = argv[optind + 2];
+	} else if (optind + 2 <= argc && optind + 3 >= argc && strcmp(argv[optind], "import-uidl") == 0 &&
+	    (o->uidls.from != NULL || optind + 3 == argc)) {
+		o->import = true;
+		o->address = argv[optind + 1];
+		o->uidls.path = argv[optind + 2]; /* NULL behind the last */
 	} else if (optind + 1 != argc || strcmp(argv[optind], "list") != 0) {
 		usage(EX_USAGE);
 	}
@@ -128,6 +146,8 @@ main(int argc, char *argv[])
 	read_options(&o, argc, argv);
 	instance_open(&inst, o.dir);
 	conf_load(&conf, &inst);
+	if (o.import)
+		return uidls_import(&inst, &conf, o.address, &o.uidls);
 	if (o.address != NULL)
 		return move_mailbox(&inst, &conf, o.address, o.to);
 	boxes_read(&boxes, &inst, &conf);

@@ -231,7 +231,11 @@ drop_close(struct drop *d)
 	file_close(d->sub[0]);
 	file_close(d->sub[1]);
 	free(d->msgs);
+	free(d->foreign);
+	free(d->taken);
+	uidl_free(&d->uidl);
 	buf_free(&d->names);
+	d->foreign = d->taken = NULL;
 	d->dir = d->sub[0] = d->sub[1] = -1;
 	d->msgs = NULL;
 	d->n = 0;
@@ -369,17 +373,78 @@ uid_as_is(const struct drop_msg *m, const char *name)
 	return true;
 }
 
+static int
+by_octets(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(*x, *y);
+}
+
+static bool
+is_taken(const struct drop *d, const char *uid)
+{
+	return d->taken_n > 0 && bsearch(&uid, d->taken, d->taken_n, sizeof(*d->taken), by_octets) != NULL;
+}
+
+/* One that the file gives to two messages is neither's: they all go, and the messages have their own. */
+static void
+drop_doubles(struct drop *d)
+{
+	size_t out = 0, end;
+
+	if (d->taken_n > 0)
+		qsort(d->taken, d->taken_n, sizeof(*d->taken), by_octets);
+	for (size_t i = 0; i < d->taken_n; i = end) {
+		for (end = i + 1; end < d->taken_n && strcmp(d->taken[i], d->taken[end]) == 0; end++)
+			continue;
+		if (end - i == 1)
+			d->taken[out++] = d->taken[i];
+	}
+	d->taken_n = out;
+	for (size_t i = 0; i < d->n; i++)
+		if (d->foreign[i] != NULL && !is_taken(d, d->foreign[i]))
+			d->foreign[i] = NULL;
+}
+
+/* Those of another server, which clients know. */
+static void
+read_foreign(struct drop *d)
+{
+	d->uids_known = true;
+	if (uidl_read(&d->uidl, d->dir) == -1 || d->uidl.n == 0)
+		return;
+	d->foreign = mem_alloc(d->n + 1, sizeof(*d->foreign));
+	d->taken = mem_alloc(d->n + 1, sizeof(*d->taken));
+	for (size_t i = 0; i < d->n; i++) {
+		const struct drop_msg *m = &d->msgs[i];
+
+		if (!m->clash)
+			d->foreign[i] = uidl_find(&d->uidl, (struct span){ name_of(d, m), m->unique });
+		if (d->foreign[i] != NULL)
+			d->taken[d->taken_n++] = d->foreign[i];
+	}
+	drop_doubles(d);
+}
+
 void
-drop_uid(const struct drop *d, size_t i, char out[LIMIT_UIDL + 1])
+drop_uid(struct drop *d, size_t i, char out[LIMIT_UIDL + 1])
 {
 	const struct drop_msg *m = &d->msgs[i];
 	const char *name = name_of(d, m);
 	uint8_t digest[DIGEST_OCTETS];
 
+	if (!d->uids_known)
+		read_foreign(d);
+	if (d->foreign != NULL && d->foreign[i] != NULL) {
+		strlcpy(out, d->foreign[i], LIMIT_UIDL + 1);
+		return;
+	}
 	if (uid_as_is(m, name)) {
 		memcpy(out, name, m->unique);
 		out[m->unique] = '\0';
-		return;
+		if (!is_taken(d, out))
+			return;
 	}
 	/* Of a clash the whole name: no later message gets this unique-id. */
 	digest_sha256(name, m->clash ? strlen(name) : m->unique, digest);

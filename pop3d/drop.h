@@ -15,6 +15,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
+#include "lib/store/uidl.h"
 
 struct drop_msg {
 	uint64_t octets;  /* on the wire */
@@ -31,6 +32,11 @@ struct drop {
 	struct drop_msg *msgs; /* by time and name */
 	size_t n, cap;
 	struct buf names;      /* each with its NUL */
+	bool uids_known;       /* what follows is filled in when the first unique-id is asked for */
+	struct uidl uidl;      /* of another server */
+	const char **foreign;  /* a message's from there; NULL: none. NULL when nobody has one */
+	const char **taken;    /* those given, ascending */
+	size_t taken_n;
 };
 
 /* 0; -1 errno. Takes dir_fd, the maildir, also in failure. */
@@ -38,8 +44,8 @@ int drop_open(struct drop *, int dir_fd) MUST_CHECK;
 void drop_close(struct drop *);
 /* Octets on the wire; a message that has gone has 0. */
 uint64_t drop_size(struct drop *, size_t i);
-/* The unique-id: 1 to LIMIT_UIDL octets of 0x21-0x7e. */
-void drop_uid(const struct drop *, size_t i, char out[LIMIT_UIDL + 1]);
+/* The unique-id: 1 to LIMIT_UIDL octets of 0x21-0x7e; the one that the message had on another server, if that is known. */
+void drop_uid(struct drop *, size_t i, char out[LIMIT_UIDL + 1]);
 /* A descriptor to read it; -1 errno (ENOENT: it has gone). */
 int drop_read(struct drop *, size_t i) MUST_CHECK;
 /*

@@ -27,7 +27,7 @@ entry_open(struct tenants *t, size_t n)
 
 	if (of == MAP_FAILED)
 		fatal(EX_OSERR, "cannot make a table of sessions: %s", strerror(errno));
-	*t = (struct tenants){ .of = of, .n = n };
+	*t = (struct tenants){ .of = of, .shared = of, .n = n };
 }
 
 void
@@ -88,7 +88,7 @@ entry_free(const struct conf *conf, struct tenants *t, const char *mailbox, int 
 {
 	uint64_t sessions = count_tenants(t, mailbox), wait_s = 0;
 
-	(void)munmap((void *)t->of, t->n * sizeof(*t->of));
+	(void)munmap(t->shared, t->n * sizeof(*t->of));
 	t->of = NULL;
 	if (conf->pop3d_login_delay > 0)
 		wait_s = to_wait(dir_fd, conf->pop3d_login_delay);

@@ -12,6 +12,7 @@
 /* Whose mailbox each process has, shared between them: digests, no names. 0: nobody's. */
 struct tenants {
 	_Atomic uint64_t *of;
+	void *shared; /* where that is */
 	size_t n, self;
 };
 void entry_open(struct tenants *, size_t n);     /* in the parent of them all */
