@@ -22,13 +22,17 @@
 #include "collector/serve.h"
 #include "collector/status.h"
 #include "lib/base/log.h"
+#include "lib/base/num.h"
 #include "lib/sys/proc.h"
+
+#define SETTLE_MAX_S 86400
 
 struct collect {
 	struct house house;
 	const char *dir, *explain;
 	char *account, *replay, *state, *forget, *test;
-	bool status, json, serve, now, dry, assign, remember, uids, sure;
+	uint64_t settle_s;
+	bool status, json, serve, settle, now, dry, assign, remember, uids, sure;
 	char **names;
 	size_t count;
 };
@@ -36,6 +40,7 @@ struct collect {
 static const char usage[] =
     "usage: collect [-C DIR] [now] [ACCOUNT ...]\n"
     "       collect [-C DIR] --serve\n"
+    "       collect [-C DIR] --settle SECONDS\n"
     "       collect [-C DIR] --status [--json] [ACCOUNT ...]\n"
     "       collect [-C DIR] --test ACCOUNT\n"
     "       collect [-C DIR] --state ACCOUNT [--uids]\n"
@@ -62,6 +67,7 @@ read_options(struct collect *c, int argc, char *argv[])
 		{ "uids", no_argument, NULL, 'u' },
 		{ "forget", required_argument, NULL, 'f' },
 		{ "yes", no_argument, NULL, 'y' },
+		{ "settle", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -111,6 +117,12 @@ read_options(struct collect *c, int argc, char *argv[])
 		case 'y':
 			c->sure = true;
 			break;
+		case 'w':
+			c->settle = num_parse(span_of(optarg), SETTLE_MAX_S, &c->settle_s) == 0;
+			if (c->settle)
+				break;
+			fputs(usage, stderr);
+			exit(EX_USAGE);
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -170,6 +182,8 @@ main(int argc, char *argv[])
 		return memory_forget(&c.house, c.forget, c.count > 0 ? c.names[0] : NULL, c.sure);
 	if (c.test != NULL)
 		return look_at_account(&c.house, c.test);
+	if (c.settle)
+		return run_settle(&c.house, c.settle_s);
 	if (c.serve)
 		return serve(&c.house);
 	return run_accounts(&c.house, c.names, c.count, c.now);

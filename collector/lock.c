@@ -118,6 +118,20 @@ lock_done(int lock)
 	write_note(lock, done);
 }
 
+bool
+lock_at_work(const struct house *h, const char *name)
+{
+	struct buf why = BUF_INIT(256);
+	int fd = open_lock(h, name, &why);
+	bool begun = fd != -1 && what_other_did(fd) == LOCK_OTHER_DIED, busy = begun && flock(fd, LOCK_EX | LOCK_NB) == -1;
+
+	if (begun && !busy)
+		write_note(fd, ""); /* it died; who finds our lock now waits for nothing of its own */
+	file_close(fd);
+	buf_free(&why);
+	return busy;
+}
+
 int
 lock_claim(const struct house *h, const char *name, struct buf *why)
 {

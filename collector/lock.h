@@ -14,6 +14,8 @@ enum lock_other { LOCK_OTHER_NOTHING, LOCK_OTHER_DID, LOCK_OTHER_DIED };
 int lock_account(const struct house *, const char *name, enum lock_other *, struct buf *why) MUST_CHECK;
 /* This process has collected: those who wait for it need not. */
 void lock_done(int lock);
+/* Does a process collect now? */
+bool lock_at_work(const struct house *, const char *name);
 /* This process keeps the lock while it waits for mail to come; whoever wants it may end it. */
 void lock_stay(int lock);
 /* Likewise, and a process that stays is told to end. */

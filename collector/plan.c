@@ -217,6 +217,14 @@ plan_queued(const struct plan *plan, uint64_t waiting, int64_t now_s)
 }
 
 void
+plan_link_up(const struct plan *plan, int64_t now_s)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->v[i]->idle && plan->v[i]->pid == 0 && plan->v[i]->not_before_s <= now_s)
+			plan->v[i]->due_s = now_s;
+}
+
+void
 plan_forget(struct plan *plan, struct planned *p)
 {
 	for (size_t i = 0; i < plan->n; i++)

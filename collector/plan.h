@@ -39,6 +39,7 @@ struct planned *plan_due(const struct plan *, int64_t now_s, int64_t *next_s);
 /* So many messages wait for going out: those whose when-queued has come to hold since the last time are due. */
 void plan_queued(const struct plan *, uint64_t waiting, int64_t now_s);
 bool plan_asks_queue(const struct plan *); /* is there a when-queued? */
+void plan_link_up(const struct plan *, int64_t now_s); /* idle=yes: due at once */
 void plan_forget(struct plan *, struct planned *); /* it is not there any more */
 void plan_free(struct plan *);
 

@@ -15,11 +15,15 @@
 #include "collector/bars.h"
 #include "collector/child.h"
 #include "collector/lines.h"
+#include "collector/lock.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
+#include "lib/wire/submit.h"
 
 #define STOP_LOOK_MS 1000 /* a signal that came just before poll(2) is seen so soon */
+#define SETTLE_LOOK_MS 50
 
 struct job {
 	const struct chosen *account;
@@ -198,12 +202,27 @@ leave_out_manual(struct choice *c)
 	c->n = n;
 }
 
+/* Where queued cannot be asked, nothing would come of a link that is up, either. */
+static bool
+link_is_down(const struct house *h)
+{
+	uint64_t waiting;
+	bool down = false;
+
+	return submit_count(h->submit_path, &waiting, &down) == 0 && down;
+}
+
 int
 run_accounts(struct house *h, char *const *names, size_t count, bool now)
 {
 	struct crew c = { .house = h, .bars.terminal = isatty(STDOUT_FILENO) };
-	int rv = choice_make(&c.choice, h, names, count);
+	int rv;
 
+	if (count == 0 && !now && link_is_down(h)) {
+		puts("the link is down: nothing is collected (posthouse link up; collect now tries all the same)");
+		return 0;
+	}
+	rv = choice_make(&c.choice, h, names, count);
 	if (rv != 0)
 		return rv;
 	if (count == 0 && !now)
@@ -221,4 +240,30 @@ run_accounts(struct house *h, char *const *names, size_t count, bool now)
 	free(c.jobs);
 	choice_free(&c.choice);
 	return c.worst;
+}
+
+int
+run_settle(struct house *h, uint64_t wait_s)
+{
+	deadline_ms until = deadline_in((int64_t)wait_s * 1000);
+	struct choice c;
+	size_t i = 0;
+	int rv;
+
+	if (access(h->state_dir, R_OK | W_OK | X_OK) == -1)
+		fatal(EX_TEMPFAIL, "cannot see whether accounts are collected from: %s: %s", h->state_dir, strerror(errno));
+	if (choice_make(&c, h, NULL, 0) != 0)
+		return EX_TEMPFAIL;
+	while (i < c.n && !proc_stopping)
+		if (!lock_at_work(h, c.v[i].name)) {
+			i++;
+		} else if (deadline_over(until)) {
+			printf("%s: is being collected from still\n", c.v[i].name);
+			break;
+		} else {
+			poll(NULL, 0, SETTLE_LOOK_MS);
+		}
+	rv = i < c.n ? EX_TEMPFAIL : 0;
+	choice_free(&c);
+	return rv;
 }

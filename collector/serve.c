@@ -25,7 +25,7 @@
 #define LOOK_MS 2000           /* how often we look for a new generation */
 #define QUIET_MS 5000          /* who says nothing for so long is waiting */
 #define CROWD 5                /* times collect_parallel: so many processes at most, waiting ones included */
-#define QUEUE_LOOK_MS 2000     /* how often queued is asked, where an account wants to know */
+#define QUEUE_LOOK_MS 2000     /* how often queued is asked, where one stays or an account wants to know */
 #define CLOCK_STEP_S 5         /* the wall clock went another way than the monotonic one: it was set */
 #define STAY_LONG_MS 60000     /* a connection that lived so long may be made again at once */
 #define STAY_PAUSE_S 10
@@ -37,6 +37,7 @@ struct serve {
 	char generation[64];
 	int64_t clock_offset_s;    /* wall clock minus monotonic clock */
 	deadline_ms queue_look;    /* when to ask queued again */
+	bool link_down;            /* by its last answer */
 	struct pollfd *fds;        /* of the processes, for poll(2) */
 	struct planned **polled;
 	size_t room;
@@ -89,6 +90,33 @@ start(struct serve *s, struct planned *p, bool may_stay)
 	p->stayed = p->ended = false;
 }
 
+static void
+tell_stays_to_end(const struct serve *s)
+{
+	for (size_t i = 0; i < s->plan.n; i++)
+		if (s->plan.v[i]->pid != 0 && s->plan.v[i]->stayed)
+			(void)kill(s->plan.v[i]->pid, SIGTERM);
+}
+
+/* How much waits there, and is the link down? Then who only waits for mail lets go of it; when it is up they are the
+ * first. */
+static void
+ask_queue(struct serve *s)
+{
+	bool down = false;
+	uint64_t waiting;
+
+	s->queue_look = deadline_in(QUEUE_LOOK_MS);
+	if (submit_count(s->house->submit_path, &waiting, &down) == -1)
+		return;
+	plan_queued(&s->plan, waiting, now_s());
+	if (down)
+		tell_stays_to_end(s);
+	else if (s->link_down)
+		plan_link_up(&s->plan, now_s());
+	s->link_down = down;
+}
+
 /* As many as there are places. When the next one is due, or until when to wait for a place. */
 static deadline_ms
 start_due(struct serve *s)
@@ -97,10 +125,16 @@ start_due(struct serve *s)
 	struct crowd c = count(s);
 	struct planned *p;
 	int64_t next_s = SCHEDULE_NEVER, now = now_s();
+	bool asked = false;
 
 	for (; !proc_stopping && (p = plan_due(&s->plan, now, &next_s)) != NULL; c.busy++, c.polls++) {
 		if (c.busy >= conf->collect_parallel || c.polls >= conf->collect_parallel * CROWD)
 			return deadline_in(QUIET_MS / 5);
+		if (!asked)
+			ask_queue(s);
+		asked = true;
+		if (s->link_down)
+			return NEVER;
 		start(s, p, c.stays < conf->collect_idle);
 	}
 	return next_s == SCHEDULE_NEVER || next_s - now > LOOK_MS / 1000 ? NEVER : deadline_in((next_s - now) * 1000);
@@ -221,13 +255,8 @@ look_at_clock(struct serve *s)
 static void
 look_at_queue(struct serve *s)
 {
-	uint64_t waiting;
-
-	if (!deadline_over(s->queue_look) || !plan_asks_queue(&s->plan))
-		return;
-	s->queue_look = deadline_in(QUEUE_LOOK_MS);
-	if (submit_count(s->house->submit_path, &waiting) == 0)
-		plan_queued(&s->plan, waiting, now_s());
+	if (deadline_over(s->queue_look) && (s->link_down || count(s).stays > 0 || plan_asks_queue(&s->plan)))
+		ask_queue(s);
 }
 
 /* --- the service --------------------------------------------------------- */

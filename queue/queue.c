@@ -565,27 +565,13 @@ tell_link(struct queue *q, const char *how)
 	return number(p.word[0]);
 }
 
-/* What is being sent may come to its end, for a while. */
+/* Ends this process, which becomes collect. */
 static int
-link_down(struct queue *q)
-{
-	deadline_ms until = deadline_in((int64_t)q->wait_s * 1000);
-	uint64_t busy;
-
-	(void)tell_link(q, "down");
-	while ((busy = link_number(q, "link_busy")) > 0 && !deadline_over(until))
-		poll(NULL, 0, 50);
-	printf("the link is down%s\n", busy > 0 ? ": transfers are under way still" : "");
-	return busy > 0 ? EX_TEMPFAIL : 0;
-}
-
-/* Accounts that are woken first wake their provider now (wake=). */
-static int
-collect_now(struct queue *q)
+become_collect(struct queue *q, const char *word)
 {
 	char *path = instance_path(instance_libexec(), "collect");
-	char *const argv[] = { path, mem_dup("-C"), q->instance.root, mem_dup("now"), NULL };
-	char *const system[] = { path, mem_dup("now"), NULL };
+	char *const argv[] = { path, mem_dup("-C"), q->instance.root, mem_dup(word), NULL };
+	char *const system[] = { path, mem_dup(word), NULL };
 
 	if (fflush(stdout) == EOF)
 		return EX_IOERR;
@@ -593,13 +579,32 @@ collect_now(struct queue *q)
 	fatal(EX_OSERR, "cannot run %s: %s", path, strerror(errno));
 }
 
+/* What is being sent or collected may come to its end, for a while. */
+static int
+link_down(struct queue *q)
+{
+	deadline_ms until = deadline_in((int64_t)q->wait_s * 1000);
+	uint64_t busy;
+	char settle[32];
+
+	(void)tell_link(q, "down");
+	while ((busy = link_number(q, "link_busy")) > 0 && !deadline_over(until))
+		poll(NULL, 0, 50);
+	printf("the link is down%s\n", busy > 0 ? ": transfers are under way still" : "");
+	if (busy > 0 || q->no_collect)
+		return busy > 0 ? EX_TEMPFAIL : 0;
+	snprintf(settle, sizeof(settle), "--settle=%d", deadline_left(until) / 1000);
+	return become_collect(q, settle);
+}
+
+/* Accounts that are woken first wake their provider now (wake=). */
 static int
 link_up(struct queue *q)
 {
 	uint64_t n = tell_link(q, "up");
 
 	printf("the link is up: %llu message%s to be tried now\n", (unsigned long long)n, n == 1 ? "" : "s");
-	return q->no_collect ? 0 : collect_now(q);
+	return q->no_collect ? 0 : become_collect(q, "now");
 }
 
 static int
@@ -662,7 +667,7 @@ usage(FILE *to)
 	      "       posthouse queue count [--json] [CHOICE ...]\n"
 	      "       posthouse queue status [--json]\n"
 	      "       posthouse queue flush [--no-wait]\n"
-	      "       posthouse link [up [--no-collect] | down [--wait TIME] | status]\n"
+	      "       posthouse link [up [--no-collect] | down [--no-collect] [--wait TIME] | status]\n"
 	      "       posthouse queue retry | hold | release | delete [--yes] CHOICE ...\n"
 	      "\n"
 	      "CHOICE: ID | --to ADDRESS | --from ADDRESS | --site HOST | --older 2h | --state STATE | --all\n"

@@ -145,11 +145,11 @@ static void
 on_count(struct submitter *s, struct wire_packet *p)
 {
 	char number[24];
-	const char *const words[] = { number };
+	const char *const words[] = { number, s->ours && s->q->link_down ? "down" : "up" };
 
 	(void)p;
 	snprintf(number, sizeof number, "%zu", s->ours ? s->q->working + s->q->records.heap_count : 0);
-	say(s, "WAITING", NULL, words, 1);
+	say(s, "WAITING", NULL, words, COUNT(words));
 }
 
 static void

@@ -36,7 +36,7 @@ const struct wire_msg submit_messages[] = {
 	{ SERVER, "LINKED",  0,   SUBMIT_DECIDING, SUBMIT_IDLE,     "id how sync" },
 	{ SERVER, "REFUSED", 0,   SUBMIT_OPENING | SUBMIT_DECIDING, SUBMIT_IDLE, "code enhanced text" },
 	{ CLIENT, "COUNT",   0,   SUBMIT_IDLE,     SUBMIT_COUNTING, "" },
-	{ SERVER, "WAITING", 0,   SUBMIT_COUNTING, SUBMIT_IDLE,    "messages" },
+	{ SERVER, "WAITING", 0,   SUBMIT_COUNTING, SUBMIT_IDLE,    "messages link" },
 	{ CLIENT, "SYNCED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
 	{ CLIENT, "FAILED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
 	{ 0 },
@@ -398,7 +398,7 @@ submit_abort(struct submit *s)
 }
 
 int
-submit_count(const char *socket_path, uint64_t *waiting)
+submit_count(const char *socket_path, uint64_t *waiting, bool *link_down)
 {
 	struct wire w;
 	struct wire_packet p = { 0 };
@@ -408,8 +408,10 @@ submit_count(const char *socket_path, uint64_t *waiting)
 		return -1;
 	wire_open(&w, fd, CLIENT, submit_messages, SUBMIT_IDLE);
 	if (wire_send(&w, deadline_in(COUNT_WAIT_MS), NULL, (struct span){ "", 0 }, "COUNT", NULL, 0) == 0 &&
-	    wire_recv(&w, deadline_in(COUNT_WAIT_MS), &p) == 1)
+	    wire_recv(&w, deadline_in(COUNT_WAIT_MS), &p) == 1) {
+		*link_down = strcmp(p.word[1], "down") == 0;
 		rv = num_parse(span_of(p.word[0]), UINT64_MAX, waiting);
+	}
 	wire_drop(&p);
 	wire_close(&w);
 	return rv;

@@ -22,7 +22,8 @@
  *
  * With sync "names", queued has synced the directories itself before LINKED (file systems
  * where a name does not follow its file); the client's fsync is then still due for the file.
- * COUNT asks how many messages wait for being sent (WAITING); to a stranger that is always 0.
+ * COUNT asks how many messages wait for being sent, and whether the link is "up" or "down" (WAITING); to a stranger that is
+ * always 0 and up.
  * REFUSED ends the transaction; code and text are an SMTP reply ("452", "4.3.1 ...").
  */
 #ifndef LIB_WIRE_SUBMIT_H
@@ -92,7 +93,7 @@ int submit_sync_kept(struct submit_kept *, size_t n, struct reply *) MUST_CHECK;
  * the house, it writes down between the two. */
 void submit_synced(struct submit_kept *, size_t n);
 
-/* How many messages wait, on a connection of its own. 0; -1 errno: queued cannot be asked. */
-int submit_count(const char *socket_path, uint64_t *waiting) MUST_CHECK;
+/* How many messages wait, and is the link down? On a connection of its own. 0; -1 errno: queued cannot be asked. */
+int submit_count(const char *socket_path, uint64_t *waiting, bool *link_down) MUST_CHECK;
 
 #endif
