@@ -94,6 +94,19 @@ digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,
 	buf_free(&all);
 }
 
+void
+digest_mac(const void *key, size_t key_n, struct span s, uint8_t out[DIGEST_OCTETS])
+{
+	must(HMAC(EVP_sha256(), key, (int)key_n, (const unsigned char *)s.s, s.len, out, NULL) != NULL);
+}
+
+void
+digest_stretch(struct span password, struct span salt, unsigned iterations, uint8_t out[DIGEST_OCTETS])
+{
+	must(PKCS5_PBKDF2_HMAC(password.s, (int)password.len, (const unsigned char *)salt.s, (int)salt.len,
+	    (int)iterations, EVP_sha256(), DIGEST_OCTETS, out));
+}
+
 bool
 digest_same(const void *a, const void *b, size_t n)
 {

@@ -28,6 +28,10 @@ bool digest_md5(const void *, size_t, uint8_t out[DIGEST_MD5_OCTETS]) MUST_CHECK
  * parts are the same octets. */
 void digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,
     size_t n, uint8_t out[DIGEST_OCTETS]);
+/* HMAC of these octets as they are, as protocols want it. */
+void digest_mac(const void *key, size_t key_n, struct span, uint8_t out[DIGEST_OCTETS]);
+/* PBKDF2 with HMAC-SHA-256, one block (RFC 8018, 5.2). */
+void digest_stretch(struct span password, struct span salt, unsigned iterations, uint8_t out[DIGEST_OCTETS]);
 /* The same n octets? In a time that does not tell where they differ. */
 bool digest_same(const void *, const void *, size_t n) MUST_CHECK;
 /* Lower-case hexadecimal; out holds 2 * n + 1. */
