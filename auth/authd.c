@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "auth/cache.h"
+#include "auth/decoy.h"
 #include "auth/penalty.h"
 #include "auth/people.h"
 #include "auth/ticket.h"
@@ -44,6 +45,7 @@ struct authd {
 	struct people people;
 	struct cache cache;
 	struct penalty penalty;
+	struct decoy decoy;
 	struct table tickets;
 	struct verify verify;
 	char *nobodys_hash; /* what unknown people are checked against */
@@ -52,20 +54,32 @@ struct authd {
 	uid_t mail_uid, uids[5];
 };
 
+/* SCRAM, from BEGIN to its end. */
+struct dialogue {
+	struct scram scram;
+	struct person person;
+	bool nobody;
+	bool proved; /* the client's proof was right: it knows ours now, and has an empty answer to it */
+	char service[WORD_MAX + 1], address[WORD_MAX + 1];
+};
+
 struct client {
 	struct authd *d;
 	struct wire wire;
 	struct event *readable;
 	struct request *request; /* under way; NULL when idle */
+	struct dialogue *dialogue; /* NULL: none */
 	uid_t uid;
 };
 
-/* One CHECK. Outlives its client when that goes away: the delay still counts. */
+/* One CHECK, or the last STEP of a dialogue. Outlives its client when that goes away: the delay still counts. */
 struct request {
 	struct authd *d;
 	struct client *client; /* NULL: gone */
 	enum { WAITING, CHECKING, HOLDING } state;
 	char *login, *password, *service, *address;
+	bool scram, proved;
+	char *signature;    /* what a client whose proof was right is told */
 	struct person person;
 	bool nobody;
 	uint8_t question[DIGEST_OCTETS];
@@ -77,6 +91,10 @@ struct request {
 	struct event *timer;
 	TAILQ_ENTRY(request) next;
 };
+
+/* What to tell the client, and the log. */
+#define UNCLEAR "full address needed: log in as name@domain", "bare name, and no default_domain"
+#define BROKEN "login not possible now, try again later", "maps cannot be read"
 
 static void client_close(struct client *);
 static void request_check(struct request *);
@@ -117,14 +135,14 @@ log_answer(const struct request *r)
 }
 
 static int
-say_yes(struct request *r)
+say_yes(struct client *c, const char *mailbox)
 {
 	char ticket[TICKET_TEXT + 1];
 	int sent;
 
-	if (!ticket_issue(&r->d->tickets, r->person.address, ticket))
-		return wire_say(&r->client->wire, NEVER, "LATER", "too many logins at once");
-	sent = wire_say(&r->client->wire, NEVER, "YES", r->person.address, ticket);
+	if (!ticket_issue(&c->d->tickets, mailbox, ticket))
+		return wire_say(&c->wire, NEVER, "LATER", "too many logins at once");
+	sent = wire_say(&c->wire, NEVER, "YES", mailbox, ticket);
 	explicit_bzero(ticket, sizeof(ticket));
 	return sent;
 }
@@ -139,10 +157,36 @@ request_free(struct request *r)
 	explicit_bzero(&r->person, sizeof(r->person));
 	explicit_bzero(r->question, sizeof(r->question));
 	free(r->password);
+	free(r->signature);
 	free(r->login);
 	free(r->service);
 	free(r->address);
 	free(r);
+}
+
+static void
+dialogue_end(struct client *c)
+{
+	if (c->dialogue == NULL)
+		return;
+	scram_wipe(&c->dialogue->scram);
+	explicit_bzero(c->dialogue, sizeof(*c->dialogue));
+	free(c->dialogue);
+	c->dialogue = NULL;
+}
+
+/* SCRAM's yes has two halves: first the client gets our own proof. */
+static void
+request_tell(const struct request *r, struct client *c)
+{
+	if (r->answer != AUTH_YES) {
+		dialogue_end(c);
+		client_say(c, wire_say(&c->wire, NEVER, r->answer == AUTH_NO ? "NO" : "LATER", r->reason));
+	} else if (r->scram) {
+		c->dialogue->proved = true;
+		client_say(c, wire_say(&c->wire, NEVER, "CHALLENGE", r->signature));
+	} else
+		client_say(c, say_yes(c, r->person.address));
 }
 
 /* The next attempt on the same account from the same client. */
@@ -170,11 +214,7 @@ request_answer(struct request *r)
 	log_answer(r);
 	if (c != NULL) {
 		c->request = NULL;
-		if (r->answer == AUTH_YES)
-			client_say(c, say_yes(r));
-		else
-			client_say(c, wire_say(&c->wire, NEVER,
-			    r->answer == AUTH_NO ? "NO" : "LATER", r->reason));
+		request_tell(r, c);
 	}
 	request_free(r);
 	if (held_pair)
@@ -285,6 +325,13 @@ request_check(struct request *r)
 	r->pair->busy = true;
 	r->state = CHECKING;
 	r->began_ms = clock_mono_ms();
+	if (r->scram) { /* known already; only its turn was due. What was guessed cannot be told from the proof. */
+		if (r->proved)
+			request_right(r);
+		else
+			request_wrong(r, false);
+		return;
+	}
 	switch (cache_ask(&d->cache, r->question)) {
 	case VERDICT_RIGHT: /* found out while this one waited */
 		request_right(r);
@@ -317,31 +364,12 @@ known_right(struct request *r)
 	return true;
 }
 
+/* In its turn among the attempts on this account from this client. */
 static void
-request_begin(struct request *r)
+request_enter(struct request *r)
 {
 	struct authd *d = r->d;
 
-	switch (people_find(&d->people, r->login, &r->person)) {
-	case PERSON_OK:
-		break;
-	case PERSON_NONE:
-		r->nobody = true;
-		strlcpy(r->person.hash, d->nobodys_hash, sizeof(r->person.hash));
-		break;
-	case PERSON_UNCLEAR:
-		request_refuse(r, AUTH_NO, "full address needed: log in as name@domain",
-		    "bare name, and no default_domain");
-		return;
-	case PERSON_BROKEN:
-		request_refuse(r, AUTH_LATER, "login not possible now, try again later",
-		    "maps cannot be read");
-		return;
-	}
-	cache_key(&d->cache, span_of(r->person.address), span_of(r->password),
-	    span_of(r->person.hash), r->question);
-	if (known_right(r))
-		return;
 	r->pair = penalty_enter(&d->penalty, r->address, r->person.address);
 	if (r->pair == NULL) {
 		request_refuse(r, AUTH_LATER, "too many attempts at once, try again later",
@@ -356,6 +384,31 @@ request_begin(struct request *r)
 	request_await(r, WAIT_MS);
 }
 
+static void
+request_begin(struct request *r)
+{
+	struct authd *d = r->d;
+
+	switch (people_find(&d->people, r->login, &r->person)) {
+	case PERSON_OK:
+		break;
+	case PERSON_NONE:
+		r->nobody = true;
+		strlcpy(r->person.hash, d->nobodys_hash, sizeof(r->person.hash));
+		break;
+	case PERSON_UNCLEAR:
+		request_refuse(r, AUTH_NO, UNCLEAR);
+		return;
+	case PERSON_BROKEN:
+		request_refuse(r, AUTH_LATER, BROKEN);
+		return;
+	}
+	cache_key(&d->cache, span_of(r->person.address), span_of(r->password),
+	    span_of(r->person.hash), r->question);
+	if (!known_right(r))
+		request_enter(r);
+}
+
 /* --- the dialogue --------------------------------------------------------- */
 
 static bool
@@ -364,6 +417,22 @@ words_fit(const struct wire_packet *p)
 	return strlen(p->word[0]) <= LIMIT_ADDRESS && p->word[0][0] != '\0' &&
 	    strlen(p->word[1]) <= LIMIT_PASSWORD &&
 	    strlen(p->word[2]) <= WORD_MAX && strlen(p->word[3]) <= WORD_MAX;
+}
+
+static struct request *
+request_new(struct client *c, const char *login, const char *service, const char *address)
+{
+	struct request *r = mem_alloc(1, sizeof(*r));
+
+	r->d = c->d;
+	r->client = c;
+	r->state = WAITING;
+	r->login = mem_dup(login);
+	r->service = mem_dup(service);
+	r->address = mem_dup(address);
+	r->timer = evtimer_new(c->d->base, request_timer, r);
+	c->request = r;
+	return r;
 }
 
 static void
@@ -375,18 +444,143 @@ cmd_check(struct client *c, const struct wire_packet *p)
 		client_say(c, wire_say(&c->wire, NEVER, "NO", "wrong name or password"));
 		return;
 	}
-	r = mem_alloc(1, sizeof(*r));
-	r->d = c->d;
-	r->client = c;
-	r->state = WAITING;
-	r->login = mem_dup(p->word[0]);
+	r = request_new(c, p->word[0], p->word[2], p->word[3]);
 	r->password = mem_dup(p->word[1]);
-	r->service = mem_dup(p->word[2]);
-	r->address = mem_dup(p->word[3]);
-	r->timer = evtimer_new(c->d->base, request_timer, r);
-	c->request = r;
 	packet_wipe(c, p);
 	request_begin(r);
+}
+
+/* --- SCRAM ---------------------------------------------------------------- */
+
+static void
+say_malformed(struct client *c)
+{
+	dialogue_end(c);
+	client_say(c, wire_say(&c->wire, NEVER, "MALFORMED", "not what the mechanism wants"));
+}
+
+/* Whoever is not there, or has no verifier, is asked alike, and refused in the end. */
+static enum person_found
+dialogue_person(struct authd *d, struct dialogue *x)
+{
+	enum person_found found = people_find(&d->people, x->scram.login, &x->person);
+
+	x->nobody = found == PERSON_NONE;
+	if (found != PERSON_OK && found != PERSON_NONE)
+		return found;
+	if (x->person.scram && !x->nobody)
+		x->scram.verifier = x->person.verifier;
+	else
+		decoy_verifier(&d->decoy, x->person.address, &x->scram.verifier);
+	return PERSON_OK;
+}
+
+static void
+dialogue_challenge(struct client *c)
+{
+	struct dialogue *x = c->dialogue;
+	struct buf out = BUF_INIT(LIMIT_SASL);
+	struct request *r;
+
+	switch (dialogue_person(c->d, x)) {
+	case PERSON_UNCLEAR:
+		r = request_new(c, x->scram.login, x->service, x->address);
+		request_refuse(r, AUTH_NO, UNCLEAR);
+		break;
+	case PERSON_BROKEN:
+		r = request_new(c, x->scram.login, x->service, x->address);
+		request_refuse(r, AUTH_LATER, BROKEN);
+		break;
+	case PERSON_OK:
+	case PERSON_NONE:
+		scram_challenge(&x->scram, NULL, &out);
+		client_say(c, wire_say(&c->wire, NEVER, "CHALLENGE", buf_str(&out)));
+		break;
+	}
+	buf_free(&out);
+}
+
+static void
+cmd_begin(struct client *c, const struct wire_packet *p)
+{
+	struct dialogue *x = c->dialogue = mem_alloc(1, sizeof(*x));
+	bool plus;
+
+	if (!scram_mechanism(span_of(p->word[0]), &plus) ||
+	    strlcpy(x->service, p->word[3], sizeof(x->service)) >= sizeof(x->service) ||
+	    strlcpy(x->address, p->word[4], sizeof(x->address)) >= sizeof(x->address)) {
+		say_malformed(c);
+		return;
+	}
+	scram_init(&x->scram, plus, p->word[2]);
+	switch (scram_first(&x->scram, span_of(p->word[1]))) {
+	case SCRAM_MORE:
+		dialogue_challenge(c);
+		break;
+	case SCRAM_WRONG:
+		request_refuse(request_new(c, x->scram.login, x->service, x->address), AUTH_NO,
+		    "wrong name or password", "somebody hid SCRAM-SHA-256-PLUS from the client");
+		break;
+	case SCRAM_MALFORMED:
+		say_malformed(c);
+		break;
+	}
+}
+
+/* The proof: right or wrong is known at once, and told when its time has come. */
+static void
+dialogue_prove(struct client *c, const char *said)
+{
+	struct dialogue *x = c->dialogue;
+	struct buf out = BUF_INIT(LIMIT_SASL);
+	enum scram_step step = scram_final(&x->scram, span_of(said), &out);
+	struct request *r;
+
+	if (step == SCRAM_MALFORMED) {
+		buf_free(&out);
+		say_malformed(c);
+		return;
+	}
+	r = request_new(c, x->scram.login, x->service, x->address);
+	r->scram = true;
+	r->nobody = x->nobody;
+	r->person = x->person;
+	r->proved = step == SCRAM_MORE && !x->nobody && x->person.scram;
+	r->signature = mem_dup(buf_str(&out));
+	buf_free(&out);
+	request_enter(r);
+}
+
+static void
+cmd_step(struct client *c, const struct wire_packet *p)
+{
+	char mailbox[LIMIT_ADDRESS + 1];
+
+	if (!c->dialogue->proved)
+		dialogue_prove(c, p->word[0]);
+	else if (p->word[0][0] != '\0')
+		say_malformed(c);
+	else {
+		strlcpy(mailbox, c->dialogue->person.address, sizeof(mailbox));
+		dialogue_end(c);
+		client_say(c, say_yes(c, mailbox));
+	}
+}
+
+static void
+cmd_cancel(struct client *c, const struct wire_packet *p)
+{
+	(void)p;
+	dialogue_end(c);
+}
+
+static void
+cmd_offer(struct client *c, const struct wire_packet *p)
+{
+	bool scram = c->d->conf.scram_iterations > 0 && people_all_scram(&c->d->people);
+
+	(void)p;
+	client_say(c, wire_say(&c->wire, NEVER, "OFFERED", scram ? "yes" : "no"));
 }
 
 static void
@@ -410,6 +604,20 @@ cmd_redeem(struct client *c, const struct wire_packet *p)
 	client_say(c, sent);
 }
 
+// clang-format off
+static const struct {
+	const char *verb; /* of auth_messages: these are all that a client may say */
+	void (*answer)(struct client *, const struct wire_packet *);
+} questions[] = {
+	{ "CHECK",  cmd_check },
+	{ "BEGIN",  cmd_begin },
+	{ "STEP",   cmd_step },
+	{ "CANCEL", cmd_cancel },
+	{ "OFFER",  cmd_offer },
+	{ "REDEEM", cmd_redeem },
+};
+// clang-format on
+
 static void
 client_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -428,10 +636,11 @@ client_readable(evutil_socket_t fd, short what, void *arg)
 		client_close(c);
 		return;
 	}
-	if (wire_is(&p, "CHECK"))
-		cmd_check(c, &p);
-	else
-		cmd_redeem(c, &p);
+	for (size_t i = 0; i < COUNT(questions); i++)
+		if (wire_is(&p, questions[i].verb)) {
+			questions[i].answer(c, &p);
+			return;
+		}
 }
 
 static void
@@ -447,6 +656,7 @@ client_close(struct client *c)
 			request_free(r);
 		}
 	}
+	dialogue_end(c);
 	event_free(c->readable);
 	wire_close(&c->wire);
 	c->d->clients--;
@@ -641,6 +851,7 @@ main(int argc, char *argv[])
 	cache_init(&d.cache, d.conf.auth_cache);
 	penalty_init(&d.penalty);
 	ticket_init(&d.tickets);
+	decoy_open(&d.decoy, &d.inst, scram_iterations(d.conf.scram_iterations));
 	make_nobody(&d);
 	enter_sandbox(&d);
 	verify_fork(&d.verify, d.conf.sandbox);

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "lib/base/log.h"
+#include "router/lookup.h"
 
 void
 people_open(struct people *p, const struct instance *inst, const struct conf *conf)
@@ -109,16 +110,18 @@ static enum person_found
 person_hash(const struct people *p, struct person *person)
 {
 	struct map_entry e;
-	struct span hash;
+	struct span hash, rest;
 	int found = map_find(p->passwd, MAP_PASSWD, span_of(person->address), &e);
 
 	if (found != 1)
 		return found == 0 ? PERSON_NONE : PERSON_BROKEN;
-	hash = span_trim(e.value);
+	rest = span_trim(e.value);
+	hash = span_cut(&rest, ' ');
 	if (hash.len >= sizeof(person->hash))
 		return PERSON_NONE;
 	memcpy(person->hash, hash.s, hash.len);
 	person->hash[hash.len] = '\0';
+	person->scram = rest.s != NULL && scram_parse(rest, &person->verifier);
 	return hash_usable(person->hash) ? PERSON_OK : PERSON_NONE;
 }
 
@@ -161,4 +164,13 @@ people_find(struct people *p, const char *login, struct person *person)
 	buf_free(&address);
 	arena_free(arena);
 	return found;
+}
+
+bool
+people_all_scram(struct people *p)
+{
+	struct map_entry e;
+
+	people_refresh(p);
+	return map_find(p->passwd, MAP_PASSWD, SPAN(NOTE_NO_SCRAM), &e) == 0;
 }

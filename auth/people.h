@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
+#include "lib/mail/scram.h"
 #include "lib/store/hash.h"
 #include "router/router.h"
 
@@ -27,6 +28,8 @@ enum person_found {
 struct person {
 	char address[LIMIT_ADDRESS + 1]; /* the mailbox's own; the login itself with PERSON_NONE */
 	char hash[HASH_MAX];
+	struct scram_verifier verifier;
+	bool scram;             /* there is one */
 	char maildir[PATH_MAX]; /* ROOT/./MAILDIR */
 	bool disabled;
 };
@@ -35,5 +38,7 @@ void people_open(struct people *, const struct instance *, const struct conf *);
 /* By the maps as they are now. login: user@domain (or an alias domain of it), or a bare user in the default
  * domain; user%domain and the like (login_separators), and user@[ADDRESS] for a bare one. */
 enum person_found people_find(struct people *, const char *login, struct person *) MUST_CHECK;
+/* Has everybody who may log in a verifier? */
+bool people_all_scram(struct people *) MUST_CHECK;
 
 #endif

@@ -19,6 +19,7 @@
 #include "auth/forms.h"
 #include "auth/purge.h"
 #include "lib/base/log.h"
+#include "lib/net/sasl.h"
 #include "lib/store/hash.h"
 #include "lib/store/textmap.h"
 #include "lib/store/words.h"
@@ -254,11 +255,11 @@ read_password(char out[LIMIT_PASSWORD + 1])
 	out[n] = '\0';
 }
 
-/* The hash of what was typed, with a line break nowhere in it. */
+/* What passwd keeps of what was typed: a hash, and behind it a verifier for SCRAM. */
 static char *
 new_hash(const struct user *u)
 {
-	char password[LIMIT_PASSWORD + 1], *hash;
+	char password[LIMIT_PASSWORD + 1], *hash, *verifier = NULL, *both;
 
 	if (u->from_stdin)
 		read_password(password);
@@ -267,10 +268,17 @@ new_hash(const struct user *u)
 	if (password[0] == '\0')
 		refuse(EX_DATAERR, "the password is empty");
 	hash = hash_make(password);
-	explicit_bzero(password, sizeof(password));
 	if (hash == NULL)
 		refuse(EX_OSERR, "cannot make a hash: %s", strerror(errno));
-	return hash;
+	if (u->conf.scram_iterations > 0)
+		verifier = sasl_verifier(password, u->conf.scram_iterations);
+	explicit_bzero(password, sizeof(password));
+	if (verifier == NULL)
+		return hash;
+	both = mem_fmt("%s %s", hash, verifier);
+	free(hash);
+	free(verifier);
+	return both;
 }
 
 static void

@@ -28,6 +28,7 @@ places_list(const struct instance *inst, struct place out[PLACES_MAX])
 		/* setgid: what queued makes there belongs to the group of those who link it */
 		{ inst->spool, USER_QUEUE, USER_MAIL,  02700 },
 		{ inst->state, "root",     "root",     0755 },
+		{ instance_path(inst->state, "auth"), USER_AUTH, USER_AUTH, 0700 },
 		{ instance_path(inst->state, "collect"), USER_COLLECT, USER_COLLECT, 0700 },
 		{ instance_path(inst->state, "token"), USER_TOKEN, USER_TOKEN, 0700 },
 		{ inst->run,   "root",     "root",     0755 },

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/net/sasl.h"
 #include "lib/store/hash.h"
 #include "lib/sys/file.h"
 #include "master/samples.h"
@@ -106,6 +107,8 @@ add_users(const struct setup *s, struct buf *out)
 		buf_addf(out, "%s@%s\n", s->people[i].name, s->people[i].domain);
 }
 
+#define SETUP_ITERATIONS 32768 /* the default of scram_iterations */
+
 static void
 add_passwd(const struct setup *s, struct buf *out)
 {
@@ -113,13 +116,16 @@ add_passwd(const struct setup *s, struct buf *out)
 
 	for (i = 0; i < s->people_count; i++) {
 		char *hash = hash_make(s->people[i].password);
+		char *verifier = sasl_verifier(s->people[i].password, SETUP_ITERATIONS);
 
 		if (hash == NULL)
 			fatal(EX_OSERR, "cannot hash a password: %s",
 			    strerror(errno));
-		buf_addf(out, "%s@%s %s\n", s->people[i].name,
-		    s->people[i].domain, hash);
+		buf_addf(out, "%s@%s %s%s%s\n", s->people[i].name,
+		    s->people[i].domain, hash, verifier == NULL ? "" : " ",
+		    verifier == NULL ? "" : verifier);
 		free(hash);
+		free(verifier);
 	}
 }
 

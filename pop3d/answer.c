@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "lib/base/limits.h"
-#include "lib/mail/credentials.h"
 #include "lib/sys/proc.h"
 
 void
@@ -39,8 +38,8 @@ void
 answer_capa(struct io *io, const struct capa *c)
 {
 	io_puts(io, "+OK\r\nTOP\r\nUIDL\r\n");
-	if (c->user)
-		io_puts(io, "USER\r\nSASL " CREDENTIALS_OFFERED "\r\n");
+	if (c->sasl != NULL)
+		answer_f(io, "USER\r\nSASL %s\r\n", c->sasl);
 	if (c->stls)
 		io_puts(io, "STLS\r\n");
 	io_puts(io, "PIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nUTF8\r\nLANG\r\n");

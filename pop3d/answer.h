@@ -17,7 +17,8 @@ void answer_f(struct io *, const char *, ...) PRINTF_LIKE(2, 3);
 void answer_number(struct io *, uint64_t, char behind);
 /* The capabilities (RFC 2449, RFC 6856). */
 struct capa {
-	bool user, stls;        /* USER and PASS are taken here; TLS can begin */
+	const char *sasl;       /* USER and PASS are taken here, and these mechanisms; NULL: none of it */
+	bool stls;              /* TLS can begin */
 	bool inside;            /* after login */
 	uint64_t login_delay_s; /* 0: none */
 };

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "lib/mail/credentials.h"
 #include "lib/sys/proc.h"
 #include "pop3d/answer.h"
 #include "pop3d/handover.h"
@@ -27,7 +26,7 @@ struct visitor {
 	bool plaintext; /* USER and PASS are taken from here */
 	char user[LIMIT_POP3_COMMAND + 1]; /* "": none yet */
 	bool sasl;                 /* goes on: the next line is no command */
-	struct credentials credentials;
+	struct exchange exchange;
 	unsigned failures, errors;
 	const char *why; /* it ended; NULL: it goes on */
 };
@@ -129,29 +128,35 @@ cmd_pass(void *arg, const struct words_given *given)
 
 /* RFC 5034, 4. */
 static void
-sasl_step(struct visitor *v, enum credentials_step step)
+sasl_step(struct visitor *v, enum exchange_step step)
 {
-	struct credentials *c = &v->credentials;
+	struct exchange *x = &v->exchange;
 
-	v->sasl = step == CREDENTIALS_MORE;
+	v->sasl = step == EXCHANGE_MORE;
 	switch (step) {
-	case CREDENTIALS_MORE:
-		answer_f(&v->io, "+ %s\r\n", c->challenge);
+	case EXCHANGE_MORE:
+		answer_f(&v->io, "+ %s\r\n", x->challenge);
 		return;
-	case CREDENTIALS_READY:
-		check(v, c->login, c->password);
+	case EXCHANGE_YES:
+		hand_over(v, x->ticket);
 		break;
-	case CREDENTIALS_CANCELLED:
+	case EXCHANGE_NO:
+		refused(v, AUTH_NO);
+		break;
+	case EXCHANGE_LATER:
+		refused(v, AUTH_LATER);
+		break;
+	case EXCHANGE_CANCELLED:
 		io_puts(&v->io, "-ERR cancelled\r\n");
 		break;
-	case CREDENTIALS_UNKNOWN:
+	case EXCHANGE_UNKNOWN:
 		io_puts(&v->io, "-ERR no such mechanism here\r\n");
 		break;
-	case CREDENTIALS_MALFORMED:
+	case EXCHANGE_MALFORMED:
 		io_puts(&v->io, "-ERR not what this mechanism wants, in base64\r\n");
 		break;
 	}
-	credentials_wipe(c);
+	exchange_wipe(x);
 }
 
 static void
@@ -161,7 +166,8 @@ cmd_auth(void *arg, const struct words_given *given)
 	struct span initial = given->text, mechanism = span_cut(&initial, ' ');
 
 	if (!refuse_plaintext(v))
-		sasl_step(v, credentials_begin(&v->credentials, mechanism, initial));
+		sasl_step(v, exchange_begin(&v->exchange, &v->login->auth, v->tls ? "pop3s" : "pop3", v->client,
+		    v->facts.binding, mechanism, initial));
 }
 
 /* Behind a "+ ": no command, and longer ones than commands are. */
@@ -172,7 +178,7 @@ next_of_sasl(struct visitor *v, int64_t wait_ms)
 	const char *over = answer_line(&v->io, LIMIT_SMTP_AUTH, wait_ms, &v->errors, &line);
 
 	if (over == NULL && line.s != NULL)
-		sasl_step(v, credentials_feed(&v->credentials, line));
+		sasl_step(v, exchange_feed(&v->exchange, line));
 	else
 		v->sasl = false;
 	return over;
@@ -184,7 +190,8 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct visitor *v = arg;
 
 	(void)given;
-	answer_capa(&v->io, &(struct capa){ .user = v->plaintext, .stls = !v->tls && secure_ready(&v->login->secure),
+	answer_capa(&v->io, &(struct capa){
+		.sasl = v->plaintext ? exchange_offered(&v->login->auth, v->facts.binding) : NULL, .stls = !v->tls && secure_ready(&v->login->secure),
 		.login_delay_s = v->login->conf->pop3d_login_delay });
 }
 
@@ -302,5 +309,6 @@ login_serve(struct login *l, const struct gate_conn *conn)
 		log_detail(EV_POP3_DISCONNECT, LS("client", v.client), LS("why", v.why));
 	}
 	io_close(&v.io);
+	exchange_wipe(&v.exchange);
 	explicit_bzero(&v, sizeof(v));
 }

@@ -6,7 +6,7 @@
 
 #include "lib/net/gate.h"
 #include "lib/store/conf.h"
-#include "lib/wire/auth.h"
+#include "lib/wire/exchange.h"
 #include "lib/wire/secure.h"
 #include "router/router.h"
 

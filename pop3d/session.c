@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/mail/credentials.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 #include "pop3d/answer.h"
@@ -251,7 +252,7 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct session *s = arg;
 
 	(void)given;
-	answer_capa(&s->io, &(struct capa){ .user = true, .inside = true, .login_delay_s = s->login_delay_s });
+	answer_capa(&s->io, &(struct capa){ .sasl = CREDENTIALS_OFFERED, .inside = true, .login_delay_s = s->login_delay_s });
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "lib/mail/domain.h"
 #include "lib/mail/path.h"
 #include "lib/mail/uni.h"
+#include "lib/mail/scram.h"
 #include "lib/store/provider.h"
 #include "lib/store/upstream.h"
 #include "lib/store/words.h"
@@ -39,6 +40,7 @@ struct build {
 	char *first_local;
 	/* access */
 	bool bits4[33], bits6[129];
+	bool without_scram; /* somebody has a hash and no verifier */
 };
 
 /* --- entries ------------------------------------------------------------- */
@@ -328,16 +330,21 @@ take_provider(struct build *b, const struct map_entry_text *e)
 static void
 take_passwd(struct build *b, const struct map_entry_text *e)
 {
-	struct span v = e->value;
+	struct span v = e->value, hash = span_cut(&v, ' ');
+	struct scram_verifier verifier;
 
 	if (!address_into_key(b, "", e->key, true))
 		return;
-	if (v.len == 0 || strchr("$_*!", v.s[0]) == NULL ||
-	    memchr(v.s, ' ', v.len) != NULL)
+	if (hash.len == 0 || strchr("$_*!", hash.s[0]) == NULL)
 		maptext_error(b->text, "this is no hash: set the password with "
+		    "posthouse user passwd %.*s", (int)e->key.len, e->key.s);
+	else if (v.s != NULL && !scram_parse(v, &verifier))
+		maptext_error(b->text, "what stands behind the hash is no verifier for SCRAM: set the password with "
 		    "posthouse user passwd %.*s", (int)e->key.len, e->key.s);
 	else
 		put(b, buf_span(&b->key), e);
+	if (v.s == NULL && hash.len > 0 && hash.s[0] != '*' && hash.s[0] != '!')
+		b->without_scram = true;
 }
 
 static void
@@ -494,6 +501,8 @@ take_entries(struct build *b,
 	}
 	if (b->map == MAP_DOMAINS)
 		note_domains(b);
+	if (b->map == MAP_PASSWD && b->without_scram)
+		put_note(b, NOTE_NO_SCRAM, SPAN("yes"));
 	if (b->map == MAP_ACCESS) {
 		note_bits(b, NOTE_BITS4, b->bits4, COUNT(b->bits4));
 		note_bits(b, NOTE_BITS6, b->bits6, COUNT(b->bits6));

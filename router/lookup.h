@@ -6,6 +6,7 @@
 #include "router/router.h"
 
 /* Notes that compile leaves in the maps: keys that begin with a blank. */
+#define NOTE_NO_SCRAM " no-scram"     /* in passwd: for somebody there is no verifier */
 #define NOTE_DEFAULT " default"       /* in domains: where bare names belong */
 #define NOTE_POSTMASTER " postmaster" /* in domains: who a bare <postmaster> is */
 #define NOTE_BITS4 " bits4"           /* in access: prefix lengths there are, longest first: "32,24" */

@@ -81,7 +81,7 @@ cmd_ehlo(struct session *s, struct span arg)
 	if (!s->tls && tls_possible(s))
 		buf_adds(text, "\nSTARTTLS");
 	if (login_offered(s))
-		buf_adds(text, "\nAUTH " CREDENTIALS_OFFERED);
+		buf_addf(text, "\nAUTH %s", exchange_offered(&s->d->auth, s->facts.binding));
 	if (s->xclient)
 		buf_adds(text, "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
 	return reply_say(SAY_HELLO, buf_str(text));

@@ -26,54 +26,44 @@ say(enum said said)
 }
 
 static struct reply
-refuse(struct session *s, enum auth_answer answer)
+refuse(struct session *s)
 {
-	if (answer == AUTH_NO && ++s->login_failures >= FAILURES_MAX)
+	if (++s->login_failures >= FAILURES_MAX)
 		return say(SAY_AUTH_TOO_OFTEN);
-	return reply_say(answer == AUTH_NO ? SAY_AUTH_WRONG : SAY_AUTH_LATER, s->d->auth.reason);
+	return reply_say(SAY_AUTH_WRONG, s->d->auth.reason);
 }
 
 static struct reply
-check(struct session *s)
+go_on(struct session *s, enum exchange_step step)
 {
-	struct credentials *c = &s->credentials;
-	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
-	struct buf address = BUF_INIT(64);
-	enum auth_answer answer;
-
-	ip_add(&address, &s->conn->peer);
-	answer = auth_check(&s->d->auth, c->login, c->password, s->conn->service, buf_str(&address), mailbox, ticket);
-	explicit_bzero(ticket, sizeof(ticket));
-	buf_free(&address);
-	if (answer != AUTH_YES)
-		return refuse(s, answer);
-	strlcpy(s->user, mailbox, sizeof(s->user));
-	return say(SAY_AUTH_OK);
-}
-
-static struct reply
-go_on(struct session *s, enum credentials_step step)
-{
+	struct exchange *x = &s->exchange;
 	struct reply r = say(SAY_AUTH_MALFORMED);
 
 	s->state = READY;
 	switch (step) {
-	case CREDENTIALS_MORE:
+	case EXCHANGE_MORE:
 		s->state = SASL;
-		return reply_say(SAY_CHALLENGE, s->credentials.challenge);
-	case CREDENTIALS_READY:
-		r = check(s);
+		return reply_say(SAY_CHALLENGE, x->challenge);
+	case EXCHANGE_YES:
+		strlcpy(s->user, x->mailbox, sizeof(s->user));
+		r = say(SAY_AUTH_OK);
 		break;
-	case CREDENTIALS_CANCELLED:
+	case EXCHANGE_NO:
+		r = refuse(s);
+		break;
+	case EXCHANGE_LATER:
+		r = reply_say(SAY_AUTH_LATER, s->d->auth.reason);
+		break;
+	case EXCHANGE_CANCELLED:
 		r = say(SAY_AUTH_CANCELLED);
 		break;
-	case CREDENTIALS_UNKNOWN:
+	case EXCHANGE_UNKNOWN:
 		r = say(SAY_AUTH_UNKNOWN);
 		break;
-	case CREDENTIALS_MALFORMED:
+	case EXCHANGE_MALFORMED:
 		break;
 	}
-	credentials_wipe(&s->credentials);
+	exchange_wipe(x);
 	return r;
 }
 
@@ -81,6 +71,8 @@ struct reply
 login_begin(struct session *s, struct span arg)
 {
 	struct span mechanism = span_cut(&arg, ' ');
+	struct buf address = BUF_INIT(64);
+	enum exchange_step step;
 
 	if (!s->submission)
 		return say(SAY_NOT_HERE);
@@ -90,14 +82,18 @@ login_begin(struct session *s, struct span arg)
 		return say(SAY_AUTH_TLS_FIRST);
 	if (mechanism.len == 0)
 		return say(SAY_NEEDS_ARGUMENT);
-	return go_on(s, credentials_begin(&s->credentials, mechanism, arg));
+	ip_add(&address, &s->conn->peer);
+	step = exchange_begin(&s->exchange, &s->d->auth, s->conn->service, buf_str(&address), s->facts.binding,
+	    mechanism, arg);
+	buf_free(&address);
+	return go_on(s, step);
 }
 
 struct reply
 login_go_on(struct session *s, struct span line)
 {
 	s->verb = "AUTH";
-	return go_on(s, credentials_feed(&s->credentials, line));
+	return go_on(s, exchange_feed(&s->exchange, line));
 }
 
 /* Is the mailbox among those who get what is sent to this address? */

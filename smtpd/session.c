@@ -324,6 +324,7 @@ finish(struct session *s)
 	io_reuse(&d->io, -1);
 	session_reset(s);
 	buf_wipe(&d->text);
+	exchange_wipe(&s->exchange);
 	explicit_bzero(s, sizeof(*s));
 }
 

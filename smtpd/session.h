@@ -4,11 +4,10 @@
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
 
-#include "lib/mail/credentials.h"
 #include "lib/net/gate.h"
 #include "lib/store/conf.h"
 #include "lib/sys/io.h"
-#include "lib/wire/auth.h"
+#include "lib/wire/exchange.h"
 #include "lib/wire/secure.h"
 #include "lib/wire/submit.h"
 #include "smtpd/body.h"
@@ -99,7 +98,7 @@ struct session {
 	bool tls;                 /* TLS is there */
 	struct secure_facts facts; /* of it */
 	char user[LIMIT_ADDRESS + 1]; /* who has logged in: a mailbox; "" */
-	struct credentials credentials; /* while SASL goes on */
+	struct exchange exchange; /* while SASL goes on */
 	unsigned login_failures;
 	bool esmtp;
 	char client[64];          /* "[192.0.2.1]" */

@@ -23,6 +23,14 @@ octets(const uint8_t *s, size_t n)
 	return (struct span){ (const char *)s, n };
 }
 
+unsigned
+scram_iterations(uint64_t configured)
+{
+	if (configured < SCRAM_ITERATIONS_MIN)
+		return SCRAM_ITERATIONS_MIN;
+	return configured > SCRAM_ITERATIONS_MAX ? SCRAM_ITERATIONS_MAX : (unsigned)configured;
+}
+
 void
 scram_derive(struct scram_verifier *v, const char *password)
 {

@@ -27,6 +27,8 @@ struct scram_verifier {
 	uint8_t salt[SCRAM_SALT_MAX];
 	uint8_t stored_key[DIGEST_OCTETS], server_key[DIGEST_OCTETS];
 };
+/* As configured, within the bounds. */
+unsigned scram_iterations(uint64_t configured);
 /* salt and iterations are filled in already. password: prepared (RFC 4013). */
 void scram_derive(struct scram_verifier *, const char *password);
 /* SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with base64 (the form of RFC 5803). */

@@ -14,6 +14,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/limits.h"
 #include "lib/base/num.h"
+#include "lib/mail/scram.h"
 
 #define ITERATIONS_MAX 2000000 /* of SCRAM: a few seconds of work, whatever a server asks for */
 #define STATUS_MAX 200         /* octets shown of a refusal */
@@ -383,4 +384,25 @@ sasl_free(struct sasl *s)
 	buf_wipe(&s->first);
 	buf_free(&s->first);
 	free(s);
+}
+
+/* --- for servers ------------------------------------------------------------------------- */
+
+char *
+sasl_verifier(const char *password, uint64_t iterations)
+{
+	struct scram_verifier v = { .salt_n = SCRAM_SALT };
+	struct buf text = BUF_INIT(SCRAM_VERIFIER_MAX - 1);
+	char *prepared = NULL;
+
+	if (gsasl_saslprep(password, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+		return NULL;
+	v.iterations = scram_iterations(iterations);
+	arc4random_buf(v.salt, SCRAM_SALT);
+	scram_derive(&v, prepared);
+	scram_write(&v, &text);
+	explicit_bzero(prepared, strlen(prepared));
+	gsasl_free(prepared);
+	explicit_bzero(&v, sizeof(v));
+	return text.s;
 }

@@ -15,6 +15,7 @@
 #define LIB_NET_SASL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/buf.h"
 
@@ -48,6 +49,11 @@ bool sasl_initial(const struct sasl *); /* the client speaks first */
 int sasl_step(struct sasl *, struct span challenge, struct buf *out, struct buf *why) MUST_CHECK;
 /* The server says we are logged in. -1 with why: it may not know our password at all (RFC 5802, 3). */
 int sasl_success(const struct sasl *, struct buf *why) MUST_CHECK;
+/*
+ * What our own servers keep of a password for SCRAM-SHA-256: the text of a verifier (lib/mail/scram.h) with a fresh
+ * salt; the caller frees. NULL: such a password is not for SCRAM (RFC 4013 forbids its characters).
+ */
+char *sasl_verifier(const char *password, uint64_t iterations) MUST_CHECK;
 void sasl_free(struct sasl *); /* secrets wiped; NULL is fine */
 
 #endif

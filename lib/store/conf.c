@@ -101,6 +101,7 @@ static const struct setting settings[] = {
 	{ "pop3d_timeout",             DURATION, AT(pop3d_timeout),                 "10m", 1, DAYS(1), NULL },
 	{ "login_separators",          TEXT,     AT(login_separators),              "%#$", 0, 0, NULL },
 	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
+	{ "scram_iterations",          NUMBER,   AT(scram_iterations),              "32768", 0, 10000000, NULL },
 
 	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },
 	{ "tls_connections",           NUMBER,   AT(tls_connections),               "2000", 4, 100000, NULL },

@@ -60,6 +60,7 @@ struct conf {
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
 	char *login_separators;   /* %#$: stand for @ in login names */
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
+	uint64_t scram_iterations; /* 32768; 0: no SCRAM */
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */
 	uint64_t tls_connections; /* 2000 */

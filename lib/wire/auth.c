@@ -12,6 +12,13 @@ const struct wire_msg auth_messages[] = {
 	/* who    verb      fds  said in         leads to        words */
 	{ CLIENT, "CHECK",  0,   AUTH_IDLE,      AUTH_DECIDING,  "login password service client" },
 	{ SERVER, "YES",    0,   AUTH_DECIDING,  AUTH_IDLE,      "mailbox ticket" },
+	{ CLIENT, "BEGIN",  0,   AUTH_IDLE,      AUTH_DECIDING,  "mechanism said binding service client" },
+	{ SERVER, "CHALLENGE", 0, AUTH_DECIDING, AUTH_STEPPING,  "challenge" },
+	{ CLIENT, "STEP",   0,   AUTH_STEPPING,  AUTH_DECIDING,  "said" },
+	{ CLIENT, "CANCEL", 0,   AUTH_STEPPING,  AUTH_IDLE,      "why" },
+	{ SERVER, "MALFORMED", 0, AUTH_DECIDING, AUTH_IDLE,      "reason" },
+	{ CLIENT, "OFFER",  0,   AUTH_IDLE,      AUTH_OFFERING,  "service" },
+	{ SERVER, "OFFERED", 0,  AUTH_OFFERING,  AUTH_IDLE,      "scram" },
 	{ SERVER, "NO",     0,   AUTH_DECIDING | AUTH_REDEEMING, AUTH_IDLE, "reason" },
 	{ SERVER, "LATER",  0,   AUTH_DECIDING | AUTH_REDEEMING, AUTH_IDLE, "reason" },
 	{ CLIENT, "REDEEM", 0,   AUTH_IDLE,      AUTH_REDEEMING, "ticket" },
@@ -28,6 +35,8 @@ auth_init(struct auth *a, const char *socket_path)
 	wire_open(&a->wire, -1, CLIENT, auth_messages, AUTH_IDLE);
 	a->path = socket_path;
 	a->reason[0] = '\0';
+	a->asked = deadline_in(0);
+	a->scram = false;
 }
 
 void
@@ -69,11 +78,32 @@ later(struct auth *a)
 	return AUTH_LATER;
 }
 
+/* The next packet of a dialogue under way, which cannot be had again elsewhere. */
+static int
+go_on(struct auth *a, const char *said, struct wire_packet *p)
+{
+	if (wire_say(&a->wire, deadline_in(ANSWER_WAIT_MS), "STEP", said) == 0 &&
+	    wire_recv(&a->wire, deadline_in(ANSWER_WAIT_MS), p) == 1)
+		return 0;
+	auth_close(a);
+	return -1;
+}
+
 static enum auth_answer
 refusal(struct auth *a, const struct wire_packet *p)
 {
 	strlcpy(a->reason, p->word[0], sizeof(a->reason));
+	if (wire_is(p, "MALFORMED"))
+		return AUTH_MALFORMED;
 	return wire_is(p, "NO") ? AUTH_NO : AUTH_LATER;
+}
+
+static enum auth_answer
+admitted(struct auth *a, const struct wire_packet *p, char mailbox[LIMIT_ADDRESS + 1], char ticket[65])
+{
+	if (strlcpy(mailbox, p->word[0], LIMIT_ADDRESS + 1) > LIMIT_ADDRESS || strlcpy(ticket, p->word[1], 65) >= 65)
+		return later(a);
+	return AUTH_YES;
 }
 
 enum auth_answer
@@ -85,12 +115,66 @@ auth_check(struct auth *a, const char *login, const char *password, const char *
 
 	if (ask(a, "CHECK", words, COUNT(words), &p) == -1)
 		return later(a);
-	if (!wire_is(&p, "YES"))
-		return refusal(a, &p);
-	if (strlcpy(mailbox, p.word[0], LIMIT_ADDRESS + 1) > LIMIT_ADDRESS ||
-	    strlcpy(ticket, p.word[1], 65) >= 65)
+	return wire_is(&p, "YES") ? admitted(a, &p, mailbox, ticket) : refusal(a, &p);
+}
+
+#define OFFER_HOLDS_MS 10000
+
+bool
+auth_offers_scram(struct auth *a)
+{
+	const char *const words[] = { "any" };
+	struct wire_packet p;
+
+	if (!deadline_over(a->asked))
+		return a->scram;
+	a->asked = deadline_in(OFFER_HOLDS_MS);
+	a->scram = ask(a, "OFFER", words, COUNT(words), &p) == 0 && wire_is(&p, "OFFERED") &&
+	    strcmp(p.word[0], "yes") == 0;
+	return a->scram;
+}
+
+static enum auth_answer
+challenged(struct auth *a, const struct wire_packet *p, struct buf *challenge)
+{
+	buf_reset(challenge);
+	buf_adds(challenge, p->word[0]);
+	if (!buf_over(challenge))
+		return AUTH_MORE;
+	auth_cancel(a);
+	return later(a);
+}
+
+enum auth_answer
+auth_begin(struct auth *a, const char *mechanism, const char *said, const char *binding, const char *service,
+    const char *client, struct buf *challenge)
+{
+	const char *const words[] = { mechanism, said, binding, service, client };
+	struct wire_packet p;
+
+	if (ask(a, "BEGIN", words, COUNT(words), &p) == -1)
 		return later(a);
-	return AUTH_YES;
+	return wire_is(&p, "CHALLENGE") ? challenged(a, &p, challenge) : refusal(a, &p);
+}
+
+enum auth_answer
+auth_step(struct auth *a, const char *said, struct buf *challenge, char mailbox[LIMIT_ADDRESS + 1], char ticket[65])
+{
+	struct wire_packet p;
+
+	if (go_on(a, said, &p) == -1)
+		return later(a);
+	if (wire_is(&p, "CHALLENGE"))
+		return challenged(a, &p, challenge);
+	return wire_is(&p, "YES") ? admitted(a, &p, mailbox, ticket) : refusal(a, &p);
+}
+
+void
+auth_cancel(struct auth *a)
+{
+	if (a->wire.fd != -1 && a->wire.state == AUTH_STEPPING &&
+	    wire_say(&a->wire, deadline_in(ANSWER_WAIT_MS), "CANCEL", "client") == -1)
+		auth_close(a);
 }
 
 enum auth_answer

@@ -8,24 +8,38 @@
  * LATER: temporary trouble (RFC 3206 SYS/TEMP). A failed CHECK is answered late, the more often the later;
  * so a client asks about one peer at a time over one connection. OWNER's maildir is ROOT/./MAILDIR: the part
  * behind /./ came from the users map and must not lead out of ROOT.
+ *
+ * BEGIN, CHALLENGE, STEP: SCRAM (lib/mail/scram.h), in base64; binding is struct secure_facts' of the client's TLS, or
+ * empty. The last CHALLENGE proves to the client that we know its password, too: the answer to it is empty, and leads
+ * to YES. MALFORMED: not what the mechanism wants. OFFER: can everybody who may log in do so by SCRAM?
  */
 #ifndef LIB_WIRE_AUTH_H
 #define LIB_WIRE_AUTH_H
 
 #include "lib/wire/wire.h"
 
-enum { AUTH_IDLE = 1, AUTH_DECIDING = 2, AUTH_REDEEMING = 4 };
+enum { AUTH_IDLE = 1, AUTH_DECIDING = 2, AUTH_REDEEMING = 4, AUTH_STEPPING = 8, AUTH_OFFERING = 16 };
 extern const struct wire_msg auth_messages[];
 
-enum auth_answer { AUTH_YES, AUTH_NO, AUTH_LATER };
+enum auth_answer { AUTH_YES, AUTH_NO, AUTH_LATER, AUTH_MORE, AUTH_MALFORMED };
 struct auth { /* the client's side, blocking; connects when needed */
 	struct wire wire;
 	const char *path;
+	deadline_ms asked; /* the answer to OFFER holds until then */
+	bool scram;
 	char reason[128]; /* of the last NO or LATER, for people: "wrong name or password" */
 };
 void auth_init(struct auth *, const char *socket_path);
 enum auth_answer auth_check(struct auth *, const char *login, const char *password, const char *service,
     const char *client, char mailbox[LIMIT_ADDRESS + 1], char ticket[65]) MUST_CHECK;
+/* Asks anew after ten seconds. */
+bool auth_offers_scram(struct auth *) MUST_CHECK;
+/* SCRAM. AUTH_MORE: challenge is to be sent to the client; its answer is the next step. auth_cancel(): there is none. */
+enum auth_answer auth_begin(struct auth *, const char *mechanism, const char *said, const char *binding,
+    const char *service, const char *client, struct buf *challenge) MUST_CHECK;
+enum auth_answer auth_step(struct auth *, const char *said, struct buf *challenge, char mailbox[LIMIT_ADDRESS + 1],
+    char ticket[65]) MUST_CHECK;
+void auth_cancel(struct auth *);
 enum auth_answer auth_redeem(struct auth *, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
     struct buf *maildir) MUST_CHECK;
 void auth_close(struct auth *);

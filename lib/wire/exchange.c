@@ -1,0 +1,135 @@
+/*
+ * exchange: a client logs in by SASL, whatever the protocol around it.
+ *
+ * Knows which mechanisms there are and who speaks them; no protocol, no password's worth.
+ */
+#include "lib/wire/exchange.h"
+
+#include <string.h>
+
+#include "lib/mail/scram.h"
+
+const char *
+exchange_offered(struct auth *a, const char *binding)
+{
+	if (!auth_offers_scram(a))
+		return CREDENTIALS_OFFERED;
+	return binding[0] == '\0' ? "SCRAM-SHA-256 " CREDENTIALS_OFFERED
+	                          : "SCRAM-SHA-256-PLUS SCRAM-SHA-256 " CREDENTIALS_OFFERED;
+}
+
+static enum exchange_step
+answered(enum auth_answer answer)
+{
+	switch (answer) {
+	case AUTH_YES:
+		return EXCHANGE_YES;
+	case AUTH_NO:
+		return EXCHANGE_NO;
+	case AUTH_MORE:
+		return EXCHANGE_MORE;
+	case AUTH_MALFORMED:
+		return EXCHANGE_MALFORMED;
+	case AUTH_LATER:
+		break;
+	}
+	return EXCHANGE_LATER;
+}
+
+/* --- PLAIN and LOGIN --------------------------------------------------------- */
+
+static enum exchange_step
+gathered(struct exchange *x, enum credentials_step step)
+{
+	struct credentials *c = &x->credentials;
+
+	switch (step) {
+	case CREDENTIALS_MORE:
+		strlcpy(x->challenge, c->challenge, sizeof(x->challenge));
+		return EXCHANGE_MORE;
+	case CREDENTIALS_READY:
+		return answered(auth_check(x->auth, c->login, c->password, x->service, x->client, x->mailbox,
+		    x->ticket));
+	case CREDENTIALS_CANCELLED:
+		return EXCHANGE_CANCELLED;
+	case CREDENTIALS_MALFORMED:
+		return EXCHANGE_MALFORMED;
+	case CREDENTIALS_UNKNOWN:
+		break;
+	}
+	return EXCHANGE_UNKNOWN;
+}
+
+/* --- SCRAM ------------------------------------------------------------------- */
+
+static enum exchange_step
+pass_on(struct exchange *x, struct span line)
+{
+	struct buf said = BUF_INIT(LIMIT_SASL), challenge = BUF_INIT(sizeof(x->challenge) - 1);
+	enum exchange_step step = EXCHANGE_MALFORMED;
+
+	buf_addspan(&said, line);
+	if (buf_over(&said) || memchr(line.s, '\0', line.len) != NULL)
+		auth_cancel(x->auth);
+	else if (x->begun)
+		step = answered(auth_step(x->auth, buf_str(&said), &challenge, x->mailbox, x->ticket));
+	else
+		step = answered(auth_begin(x->auth, x->mechanism, buf_str(&said), x->binding, x->service, x->client,
+		    &challenge));
+	x->begun = true;
+	strlcpy(x->challenge, buf_str(&challenge), sizeof(x->challenge));
+	buf_wipe(&said);
+	buf_free(&said);
+	buf_free(&challenge);
+	return step;
+}
+
+static enum exchange_step
+scram_begin(struct exchange *x, bool plus, struct span initial)
+{
+	bool bound = x->binding[0] != '\0';
+
+	if (!auth_offers_scram(x->auth) || (plus && !bound))
+		return EXCHANGE_UNKNOWN;
+	strlcpy(x->mechanism, plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", sizeof(x->mechanism));
+	if (initial.s == NULL) /* the client speaks first (RFC 5802, 5): an empty challenge */
+		return EXCHANGE_MORE;
+	return span_is(initial, "=") ? EXCHANGE_MALFORMED : pass_on(x, initial);
+}
+
+/* --- both -------------------------------------------------------------------- */
+
+enum exchange_step
+exchange_begin(struct exchange *x, struct auth *a, const char *service, const char *client, const char *binding,
+    struct span mechanism, struct span initial)
+{
+	bool plus;
+
+	memset(x, 0, sizeof(*x));
+	x->auth = a;
+	x->service = service;
+	strlcpy(x->client, client, sizeof(x->client));
+	strlcpy(x->binding, binding, sizeof(x->binding));
+	if (scram_mechanism(mechanism, &plus))
+		return scram_begin(x, plus, initial);
+	return gathered(x, credentials_begin(&x->credentials, mechanism, initial));
+}
+
+enum exchange_step
+exchange_feed(struct exchange *x, struct span line)
+{
+	if (x->mechanism[0] == '\0')
+		return gathered(x, credentials_feed(&x->credentials, line));
+	if (!span_is(line, "*"))
+		return pass_on(x, line);
+	auth_cancel(x->auth);
+	return EXCHANGE_CANCELLED;
+}
+
+void
+exchange_wipe(struct exchange *x)
+{
+	if (x->auth != NULL)
+		auth_cancel(x->auth);
+	explicit_bzero(x, sizeof(*x));
+}

@@ -1,0 +1,44 @@
+/*
+ * exchange: a client logs in by SASL, whatever the protocol around it: lines of base64 to and fro.
+ *
+ * Name and password of PLAIN and LOGIN are gathered here (lib/mail/credentials) and put before authd at once; SCRAM is
+ * authd's own business, line by line. exchange_wipe() when done, and when the client has gone in the middle.
+ */
+#ifndef LIB_WIRE_EXCHANGE_H
+#define LIB_WIRE_EXCHANGE_H
+
+#include "lib/mail/credentials.h"
+#include "lib/wire/auth.h"
+
+#define EXCHANGE_CHALLENGE 1024 /* octets, NUL included */
+
+enum exchange_step {
+	EXCHANGE_MORE,      /* send challenge (base64), feed the answer */
+	EXCHANGE_YES,       /* mailbox and ticket are there */
+	EXCHANGE_NO,        /* auth->reason says why */
+	EXCHANGE_LATER,     /* ... of these, too */
+	EXCHANGE_CANCELLED, /* the client said "*" */
+	EXCHANGE_MALFORMED, /* no base64, or not what the mechanism wants */
+	EXCHANGE_UNKNOWN    /* no such mechanism here */
+};
+struct exchange {
+	struct auth *auth;
+	const char *service;
+	char client[64], binding[65];
+	char mechanism[24]; /* of SCRAM; "": PLAIN or LOGIN */
+	bool begun;         /* ... authd has heard of it */
+	struct credentials credentials;
+	char challenge[EXCHANGE_CHALLENGE];
+	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
+};
+/* Names of mechanisms, the best first. binding: struct secure_facts'; without one there is no -PLUS. SCRAM is offered
+ * when everybody has a verifier. */
+const char *exchange_offered(struct auth *, const char *binding);
+/* service and binding as authd shall know them; client is an address. service must last. initial: the initial response as it
+ * came, "=" being an empty one (RFC 4954, 4); s NULL: none. */
+enum exchange_step exchange_begin(struct exchange *, struct auth *, const char *service, const char *client,
+    const char *binding, struct span mechanism, struct span initial) MUST_CHECK;
+enum exchange_step exchange_feed(struct exchange *, struct span line) MUST_CHECK;
+void exchange_wipe(struct exchange *);
+
+#endif
