@@ -38,8 +38,8 @@ decoy_open(struct decoy *d, const struct instance *inst, unsigned iterations)
 	d->iterations = iterations;
 	arc4random_buf(d->key, sizeof(d->key));
 	if (fd == -1 || (read_key(d, fd) == -1 && file_replace_at(fd, KEY_FILE, d->key, sizeof(d->key), 0600) == -1))
-		log_event(EV_WARNING, LS("text", "salts of unknown accounts will differ after a restart: posthouse "
-		    "checkup makes the directory"), LS("file", dir), LS("error", strerror(errno)));
+		log_event(EV_WARNING, LS("text", "salts of unknown accounts will differ after a restart: the directory cannot "
+		    "be used"), LS("file", dir), LS("error", strerror(errno)));
 	file_close(fd);
 	free(dir);
 }

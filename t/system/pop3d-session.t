@@ -31,7 +31,7 @@ talk('the greeting, CAPA and QUIT before login', '''
     S: TOP
     S: UIDL
     S: USER
-    S: SASL PLAIN LOGIN
+    S: SASL SCRAM-SHA-256 PLAIN LOGIN
     S: PIPELINING
     S: RESP-CODES
     S: AUTH-RESP-CODE

@@ -44,7 +44,7 @@ with house.smtp() as s:
     s.hello()
     like(s.cmd('AUTH PLAIN ' + ANN), r'^502 ', 'other servers do not log in')
 with tls(submissions) as s:
-    ok('AUTH PLAIN LOGIN' in hello(s), 'under TLS it is')
+    ok('AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN' in hello(s), 'under TLS it is')
     s.talk('''
         C: AUTH
         S: 501 5.5.4 *
@@ -114,7 +114,7 @@ ok(house.wait_event('smtpd.received', user='ann@example.org', service='submissio
 house.conf('sender_rights = local\nplaintext_login = loopback')
 house.restart()
 with house.smtp(house.submission_port) as s:
-    ok('AUTH PLAIN LOGIN' in s.hello(), 'plaintext_login = loopback: from here in the clear')
+    ok('AUTH SCRAM-SHA-256 PLAIN LOGIN' in s.hello(), 'plaintext_login = loopback: from here in the clear')
     like(s.cmd('AUTH PLAIN ' + BOB), r'^235', 'taken')
     like(s.cmd('MAIL FROM:<ann@example.org>'), r'^250', 'sender_rights = local: as anybody of ours')
     s.cmd('RSET')

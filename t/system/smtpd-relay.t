@@ -40,7 +40,7 @@ talk('submission is for our own people', '''
     S: 250-SMTPUTF8
     S: 250-CHUNKING
     S: 250-LIMITS*
-    S: 250 AUTH PLAIN LOGIN
+    S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
     C: MAIL FROM:<ann@example.org>
     S: 530 5.7.0 Authentication required
     C: RCPT TO:<ann@example.org>
