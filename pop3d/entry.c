@@ -1,7 +1,7 @@
 /*
  * entry: may one more session begin in this mailbox?
  *
- * Knows other sessions by a table of digests, and the last login by the time of a file in the maildir.
+ * Knows other sessions by a table of hashes, and the last login by the time of a file in the maildir.
  */
 #include "pop3d/entry.h"
 
@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "lib/base/log.h"
-#include "lib/mail/digest.h"
 #include "lib/sys/file.h"
 
 #define LAST_LOGIN "pop3d-login" /* a file in the maildir, empty: its mtime counts */
@@ -36,14 +35,15 @@ entry_left(struct tenants *t, size_t which)
 	atomic_store(&t->of[which], 0);
 }
 
+/* FNV-1a: two mailboxes that share one share a limit, which does no harm; libcrypto's digests would cost more
+ * than all else that a session does before its first answer. */
 static uint64_t
-digest_of(const char *mailbox)
+hash_of(const char *mailbox)
 {
-	uint8_t digest[DIGEST_OCTETS];
-	uint64_t v;
+	uint64_t v = UINT64_C(14695981039346656037);
 
-	digest_sha256(mailbox, strlen(mailbox), digest);
-	memcpy(&v, digest, sizeof(v));
+	for (; *mailbox != '\0'; mailbox++)
+		v = (v ^ (unsigned char)*mailbox) * UINT64_C(1099511628211);
 	return v == 0 ? 1 : v;
 }
 
@@ -51,7 +51,7 @@ digest_of(const char *mailbox)
 static uint64_t
 count_tenants(struct tenants *t, const char *mailbox)
 {
-	uint64_t own = digest_of(mailbox), n = 0;
+	uint64_t own = hash_of(mailbox), n = 0;
 
 	atomic_store(&t->of[t->self], own);
 	for (size_t i = 0; i < t->n; i++)

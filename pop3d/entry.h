@@ -9,7 +9,7 @@
 
 #include "lib/store/conf.h"
 
-/* Whose mailbox each process has, shared between them: digests, no names. 0: nobody's. */
+/* Whose mailbox each process has, shared between them: hashes, no names. 0: nobody's. */
 struct tenants {
 	_Atomic uint64_t *of;
 	void *shared; /* where that is */

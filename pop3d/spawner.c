@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
@@ -324,6 +325,7 @@ spawner_run(struct spawner *sp)
 	n.children = mem_alloc(n.count, sizeof(*n.children));
 	entry_open(&n.tenants, n.count);
 	n.packet = mem_alloc(LIMIT_PACKET + 1, 1);
+	tzset(); /* or each session would look for the time zone */
 	watch_signals(&n);
 	if (fcntl(sp->fd, F_SETFL, O_NONBLOCK) == -1)
 		return 1;

@@ -1,0 +1,265 @@
+/*
+ * pop3-client: a POP3 client that measures a server. Compiled by t/bench/pop3.
+ *
+ *   pop3-client sessions PORT TLS USER CLIENTS SECONDS   sessions a second: login, STAT, LIST, QUIT
+ *   pop3-client open PORT TLS USER 1 0                   seconds of login, STAT, LIST and UIDL
+ *   pop3-client retr PORT TLS USER COUNT 0               messages a second, RETR pipelined
+ *   pop3-client idle PORT TLS USER COUNT 0               COUNT logins that stay until standard input ends
+ *
+ * TLS is 0 or 1 (at once, nothing verified). The password is "secret".
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/ssl.h>
+
+#define AHEAD 200 /* commands without an answer yet */
+
+struct conn {
+	int fd;
+	SSL *ssl;
+	char in[262144];
+	size_t at, end;
+};
+static SSL_CTX *ctx;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "pop3-client: %s\n", what);
+	exit(1);
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+say(struct conn *c, const char *s, size_t n)
+{
+	ssize_t put = c->ssl != NULL ? SSL_write(c->ssl, s, (int)n) : send(c->fd, s, n, MSG_NOSIGNAL);
+
+	if (put != (ssize_t)n)
+		die("cannot send");
+}
+
+static void
+fill(struct conn *c)
+{
+	ssize_t n;
+
+	if (c->at == c->end)
+		c->at = c->end = 0;
+	else if (c->end == sizeof(c->in)) {
+		memmove(c->in, c->in + c->at, c->end - c->at);
+		c->end -= c->at;
+		c->at = 0;
+	}
+	n = c->ssl != NULL ? SSL_read(c->ssl, c->in + c->end, (int)(sizeof(c->in) - c->end)) :
+	    recv(c->fd, c->in + c->end, sizeof(c->in) - c->end, 0);
+	if (n <= 0)
+		die("the connection ended");
+	c->end += (size_t)n;
+}
+
+/* A line that must say +OK. */
+static void
+good(struct conn *c)
+{
+	char *lf;
+
+	while ((lf = memchr(c->in + c->at, '\n', c->end - c->at)) == NULL)
+		fill(c);
+	if (c->in[c->at] != '+') {
+		*lf = '\0';
+		die(c->in + c->at);
+	}
+	c->at = (size_t)(lf - c->in) + 1;
+}
+
+/* +OK, and lines up to the dot. */
+static void
+many(struct conn *c)
+{
+	char *p;
+
+	good(c);
+	for (;;) {
+		while (c->end - c->at < 3)
+			fill(c);
+		if (memcmp(c->in + c->at, ".\r\n", 3) == 0) {
+			c->at += 3;
+			return;
+		}
+		while ((p = memmem(c->in + c->at, c->end - c->at, "\r\n.\r\n", 5)) == NULL) {
+			if (c->end - c->at > 4)
+				c->at = c->end - 4;
+			fill(c);
+		}
+		c->at = (size_t)(p - c->in) + 5;
+		return;
+	}
+}
+
+static void
+ask(struct conn *c, const char *command)
+{
+	char line[256];
+
+	say(c, line, (size_t)snprintf(line, sizeof(line), "%s\r\n", command));
+}
+
+static void
+enter(struct conn *c, int port, int tls, const char *user)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char line[256];
+	int one = 1;
+
+	c->at = c->end = 0;
+	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) == -1)
+		die("cannot connect");
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (tls) {
+		c->ssl = SSL_new(ctx);
+		SSL_set_fd(c->ssl, c->fd);
+		if (SSL_connect(c->ssl) != 1)
+			die("no TLS");
+	}
+	good(c);
+	snprintf(line, sizeof(line), "USER %s", user);
+	ask(c, line), good(c);
+	ask(c, "PASS secret"), good(c);
+}
+
+static void
+leave(struct conn *c)
+{
+	ask(c, "QUIT"), good(c);
+	if (c->ssl != NULL) {
+		SSL_shutdown(c->ssl);
+		SSL_free(c->ssl);
+		c->ssl = NULL;
+	}
+	close(c->fd);
+}
+
+static void
+sessions(int port, int tls, const char *user, int clients, double seconds)
+{
+	int counts[2];
+	unsigned long n, total = 0;
+	double until = now() + seconds;
+
+	if (pipe(counts) == -1)
+		die("no pipe");
+	for (int i = 0; i < clients; i++)
+		if (fork() == 0) {
+			static struct conn c;
+
+			for (n = 0; now() < until; n++) {
+				enter(&c, port, tls, user);
+				ask(&c, "STAT"), good(&c);
+				ask(&c, "LIST"), many(&c);
+				leave(&c);
+			}
+			_exit(write(counts[1], &n, sizeof(n)) != sizeof(n));
+		}
+	for (int i = 0; i < clients; i++)
+		if (read(counts[0], &n, sizeof(n)) == sizeof(n))
+			total += n;
+	while (wait(NULL) > 0)
+		continue;
+	printf("%.0f\n", (double)total / (now() - until + seconds));
+}
+
+static void
+opening(int port, int tls, const char *user)
+{
+	static struct conn c;
+	double began = now();
+
+	enter(&c, port, tls, user);
+	ask(&c, "STAT"), good(&c);
+	ask(&c, "LIST"), many(&c);
+	ask(&c, "UIDL"), many(&c);
+	printf("%.3f\n", now() - began);
+	leave(&c);
+}
+
+static void
+retrieving(int port, int tls, const char *user, int count)
+{
+	static struct conn c;
+	int asked = 0, had = 0;
+	double began;
+
+	enter(&c, port, tls, user);
+	began = now();
+	while (had < count) {
+		if (asked < count && asked - had <= AHEAD / 2) {
+			char lines[AHEAD * 16];
+			size_t n = 0;
+
+			for (; asked < count && asked - had < AHEAD; asked++)
+				n += (size_t)snprintf(lines + n, sizeof(lines) - n, "RETR %d\r\n", asked + 1);
+			say(&c, lines, n);
+		}
+		many(&c);
+		had++;
+	}
+	printf("%.0f\n", (double)count / (now() - began));
+	leave(&c);
+}
+
+static void
+idling(int port, int tls, const char *user, int count)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	char octet;
+
+	for (int i = 0; i < count; i++) {
+		enter(c, port, tls, user);
+		c->ssl = NULL; /* it stays */
+	}
+	puts("ready");
+	fflush(stdout);
+	(void)!read(0, &octet, 1);
+}
+
+int
+main(int argc, char *argv[])
+{
+	int port, tls, count;
+
+	if (argc != 7)
+		die("see the top of pop3-client.c");
+	port = atoi(argv[2]);
+	tls = atoi(argv[3]);
+	count = atoi(argv[5]);
+	ctx = SSL_CTX_new(TLS_client_method());
+	if (strcmp(argv[1], "sessions") == 0)
+		sessions(port, tls, argv[4], count, atof(argv[6]));
+	else if (strcmp(argv[1], "open") == 0)
+		opening(port, tls, argv[4]);
+	else if (strcmp(argv[1], "retr") == 0)
+		retrieving(port, tls, argv[4], count);
+	else
+		idling(port, tls, argv[4], count);
+	return 0;
+}
