@@ -19,6 +19,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/mail/xtext.h"
 
 #define MINUTES(n) ((int64_t)(n) * 60 * 1000)
 #define REPLY_MAX 8192         /* octets of one reply that are kept */
@@ -348,17 +349,6 @@ able(struct smtp *s, struct job *j)
 
 /* --- envelope --------------------------------------------------------------- */
 
-/* RFC 3461, 4: xtext. */
-static void
-add_xtext(struct buf *out, const char *s)
-{
-	for (; *s != '\0'; s++)
-		if (*s <= ' ' || *s >= 0x7f || *s == '+' || *s == '=')
-			buf_addf(out, "+%02X", (unsigned)(unsigned char)*s);
-		else
-			buf_addc(out, *s);
-}
-
 static void
 say_mail(struct smtp *s, const struct job *j)
 {
@@ -375,7 +365,7 @@ say_mail(struct smtp *s, const struct job *j)
 		buf_addf(&line, " RET=%s", j->ret);
 	if (s->dsn && *j->envid != '\0') {
 		buf_adds(&line, " ENVID=");
-		add_xtext(&line, j->envid);
+		xtext_add(&line, j->envid);
 	}
 	dialogue_say(&s->d, false, "%s", buf_str(&line));
 	buf_free(&line);
@@ -395,7 +385,7 @@ say_rcpt(struct smtp *s, const struct job_rcpt *r)
 	if (s->dsn && semicolon != NULL) {
 		buf_adds(&line, " ORCPT=");
 		buf_add(&line, r->orcpt, (size_t)(semicolon - r->orcpt) + 1);
-		add_xtext(&line, semicolon + 1);
+		xtext_add(&line, semicolon + 1);
 	}
 	dialogue_say(&s->d, false, "%s", buf_str(&line));
 	buf_free(&line);

@@ -15,14 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/mail/xtext.h"
 #include "lib/sys/file.h"
 #include "queue/queued.h"
 
 /* So many messages are held in memory as a whole because they are due; the others wait a little longer. */
 #define WORKING_MAX 2000
 #define BOUNCE_SITE "bounce"
-#define ENVID_MAX 100   /* RFC 3461, 4.4 */
-#define ORCPT_MAX 500   /* RFC 3461, 4.2 */
 #define NEXTHOP_MAX 4096
 
 struct message *
@@ -225,12 +224,12 @@ envelope_fault(const struct envelope *e)
 		return "no recipients";
 	if (strlen(e->sender) > LIMIT_ADDRESS)
 		return "the sender is too long";
-	if (strlen(e->envid) > ENVID_MAX ||
+	if (strlen(e->envid) > LIMIT_ENVID ||
 	    (e->ret[0] != '\0' && strcmp(e->ret, "FULL") != 0 && strcmp(e->ret, "HDRS") != 0))
 		return "its ENVID or RET is none";
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		if (e->rcpts[i].address[0] == '\0' || strlen(e->rcpts[i].address) > LIMIT_ADDRESS ||
-		    strlen(e->rcpts[i].orcpt) > ORCPT_MAX)
+		    strlen(e->rcpts[i].orcpt) > LIMIT_ORCPT)
 			return "a recipient is too long";
 	return NULL;
 }

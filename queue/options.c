@@ -14,9 +14,8 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/buf.h"
+#include "lib/mail/xtext.h"
 #include "lib/store/envelope.h"
-
-#define ENVID_MAX 100 /* octets; RFC 3461, 4.4 */
 
 static void NORETURN
 usage(const char *what, const char *value)
@@ -70,7 +69,7 @@ envid(const char *word)
 	for (size_t i = 0; i < n; i++)
 		if (!ascii_print((unsigned char)word[i]))
 			usage("-V: not printable", "");
-	if (n == 0 || n > ENVID_MAX)
+	if (n == 0 || n > LIMIT_ENVID)
 		usage("-V: 1 to 100 octets belong there", "");
 	return word;
 }

@@ -10,6 +10,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/num.h"
 #include "lib/mail/path.h"
+#include "lib/mail/xtext.h"
 #include "smtpd/session.h"
 
 struct command {
@@ -75,7 +76,7 @@ cmd_ehlo(struct session *s, struct span arg)
 	if (r.code != 250)
 		return r;
 	buf_reset(text);
-	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS RCPTMAX=%llu",
+	buf_addf(text, "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nDSN\nLIMITS RCPTMAX=%llu",
 	    s->d->conf.hostname, (unsigned long long)s->d->conf.message_size_limit,
 	    (unsigned long long)s->d->conf.rcpt_limit); /* RFC 9422 */
 	if (!s->tls && tls_possible(s))
@@ -112,6 +113,14 @@ canonical(struct session *s, const struct path *path)
 	return session_keep_text(s);
 }
 
+/* It was looked at already. */
+static const char *
+decoded_envid(struct session *s, struct span envid)
+{
+	buf_reset(&s->d->text);
+	return xtext_decode(envid, &s->d->text) == -1 ? NULL : session_keep_text(s);
+}
+
 static struct reply
 take_sender(struct session *s, const struct path *path, const struct params *params)
 {
@@ -132,6 +141,8 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 		return refuse(access.reject);
 	s->tx.sender = sender;
 	s->tx.params = *params;
+	if (params->envid.s != NULL)
+		s->tx.envid = decoded_envid(s, params->envid);
 	s->tx.no_relay = access.no_relay;
 	s->tx.no_local = access.no_local;
 	return say(SAY_SENDER_OK);
@@ -157,13 +168,22 @@ cmd_mail(struct session *s, struct span arg)
 	return take_sender(s, &path, &params);
 }
 
+/* As the client gave it, or the address of RCPT (RFC 3461, 4.2; RFC 6533, 3). */
 static const char *
-original_recipient(struct session *s, const char *address)
+original_recipient(struct session *s, const char *address, struct span given)
 {
 	struct buf *text = &s->d->text;
+	struct span type = given.s == NULL ? given : span_cut(&given, ';');
 
 	buf_reset(text);
-	buf_adds(text, s->tx.params.smtputf8 ? "utf-8;" : "rfc822;"); /* RFC 3461, 4.2; RFC 6533, 3 */
+	if (type.s != NULL) {
+		buf_addspan(text, type);
+		buf_addc(text, ';');
+		if (xtext_decode(given, text) == 0)
+			return session_keep_text(s);
+		buf_reset(text);
+	}
+	buf_adds(text, s->tx.params.smtputf8 ? "utf-8;" : "rfc822;");
 	buf_adds(text, address);
 	return session_keep_text(s);
 }
@@ -183,16 +203,16 @@ remember_alias(struct session *s, const struct route *route, const char *address
 
 /* All the final recipients together stay within LIMIT_EXPANSION as well. */
 static struct reply
-add_recipients(struct session *s, const struct route *route, const char *address)
+add_recipients(struct session *s, const struct route *route, const char *address, const struct params *params)
 {
 	struct rcpts *l = &s->d->rcpts;
 	const char *orcpt;
 
 	if (l->n > 0 && route->count > LIMIT_EXPANSION - l->n)
 		return say(SAY_TOO_MANY_RCPTS);
-	orcpt = original_recipient(s, address);
+	orcpt = original_recipient(s, address, params->orcpt);
 	for (const struct route_rcpt *r = route->rcpts; r != NULL; r = r->next)
-		(void)rcpts_add(l, r->action, r->address, orcpt);
+		(void)rcpts_add(l, r->action, r->address, orcpt, params->notify);
 	remember_alias(s, route, address);
 	if (s->tx.rcpts_taken++ == 0)
 		s->tx.original = address;
@@ -219,7 +239,7 @@ refuse_listed(struct session *s)
 }
 
 static struct reply
-route_recipient(struct session *s, const struct path *path)
+route_recipient(struct session *s, const struct path *path, const struct params *params)
 {
 	struct access client = s->access;
 	struct route route = { 0 };
@@ -234,7 +254,7 @@ route_recipient(struct session *s, const struct path *path)
 	    s->d->arena, &route, NULL);
 	if (route.outcome != SENT)
 		return route.reply;
-	return add_recipients(s, &route, address);
+	return add_recipients(s, &route, address, params);
 }
 
 /* Tries are bounded too: a refusal costs memory until the transaction ends. */
@@ -263,7 +283,7 @@ cmd_rcpt(struct session *s, struct span arg)
 		s->rcpt = canonical(s, &path);
 		return refuse_listed(s);
 	}
-	return route_recipient(s, &path);
+	return route_recipient(s, &path, &params);
 }
 
 static bool

@@ -9,6 +9,8 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/num.h"
+#include "lib/mail/xtext.h"
+#include "lib/store/envelope.h"
 
 struct param {
 	const char *name;
@@ -48,13 +50,62 @@ take_smtputf8(struct params *p, struct span value)
 	return value.s == NULL;
 }
 
+static bool
+take_ret(struct params *p, struct span value)
+{
+	if (value.s != NULL)
+		p->ret = span_case_is(value, "FULL") ? "FULL" : span_case_is(value, "HDRS") ? "HDRS" : NULL;
+	return p->ret != NULL;
+}
+
+static bool
+take_envid(struct params *p, struct span value)
+{
+	p->envid = value;
+	return value.s != NULL && value.len <= LIMIT_ENVID && xtext_decode(value, NULL) == 0;
+}
+
+static bool
+take_notify(struct params *p, struct span value)
+{
+	return value.s != NULL && notify_parse(value, &p->notify) == 0;
+}
+
+/* An atom (RFC 5321, 4.1.2), as in "rfc822;". */
+static bool
+is_addr_type(struct span type)
+{
+	for (size_t i = 0; i < type.len; i++)
+		if (!ascii_alnum((unsigned char)type.s[i]) && memchr("!#$%&'*+-/=?^_`{|}~", type.s[i], 19) == NULL)
+			return false;
+	return type.len > 0;
+}
+
+/* An utf-8 address has forms of its own (RFC 6533, 3); ours, of RCPT itself, stands for it. */
+static bool
+take_orcpt(struct params *p, struct span value)
+{
+	struct span rest = value, type = value.s == NULL ? value : span_cut(&rest, ';');
+
+	if (value.s == NULL || value.len > LIMIT_ORCPT || rest.s == NULL || rest.len == 0 || !is_addr_type(type))
+		return false;
+	if (span_case_is(type, "utf-8"))
+		return true;
+	p->orcpt = value;
+	return xtext_decode(rest, NULL) == 0;
+}
+
 static const struct param mail_params[] = {
 	{ "SIZE", take_size },
 	{ "BODY", take_body },
 	{ "SMTPUTF8", take_smtputf8 },
+	{ "RET", take_ret },
+	{ "ENVID", take_envid },
 	{ NULL, NULL },
 };
 static const struct param rcpt_params[] = {
+	{ "NOTIFY", take_notify },
+	{ "ORCPT", take_orcpt },
 	{ NULL, NULL },
 };
 

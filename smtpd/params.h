@@ -15,6 +15,11 @@ struct params {
 	uint64_t size;    /* RFC 1870 */
 	bool eightbit;    /* BODY=8BITMIME, RFC 6152 */
 	bool smtputf8;    /* RFC 6531 */
+	/* RFC 3461; the spans point into the line */
+	const char *ret;  /* "FULL", "HDRS"; NULL */
+	struct span envid; /* xtext; s NULL: not given */
+	unsigned notify;
+	struct span orcpt; /* type;xtext; s NULL: not given, or in a form that we cannot carry */
 	unsigned seen;    /* which were given, by the table's order */
 };
 /* text: all that stands behind the path. SAY_OK, or what is wrong; *out is then half-made. */

@@ -39,18 +39,33 @@ grow(struct rcpts *l)
 		l->index[place(l, l->r[i].action, l->r[i].address)] = (unsigned)i + 1;
 }
 
+/* NOTIFY of an address that two recipients mean: all that either wants to hear of. */
+static unsigned
+merged(unsigned a, unsigned b)
+{
+	if (a == b)
+		return a;
+	a = a == 0 ? NOTIFY_FAILURE | NOTIFY_DELAY : a;
+	b = b == 0 ? NOTIFY_FAILURE | NOTIFY_DELAY : b;
+	return (a | b) & ~(unsigned)NOTIFY_NEVER;
+}
+
 bool
-rcpts_add(struct rcpts *l, enum rcpt_action action, const char *address, const char *orcpt)
+rcpts_add(struct rcpts *l, enum rcpt_action action, const char *address, const char *orcpt, unsigned notify)
 {
 	size_t at;
 
 	if (l->n == l->cap)
 		grow(l);
 	at = place(l, action, address);
-	if (l->index[at] != 0)
+	if (l->index[at] != 0) {
+		struct env_rcpt *r = &l->r[l->index[at] - 1];
+
+		r->notify = merged(r->notify, notify);
 		return false;
+	}
 	l->r[l->n] = (struct env_rcpt){
-		.status = RCPT_TODO, .action = action, .address = address, .orcpt = orcpt, .last = ""
+		.status = RCPT_TODO, .action = action, .notify = notify, .address = address, .orcpt = orcpt, .last = ""
 	};
 	l->index[at] = (unsigned)++l->n;
 	return true;

@@ -13,7 +13,7 @@ struct rcpts {
 	unsigned *index; /* open hash: number + 1; twice as many places as cap */
 };
 /* Strings are not copied. False: it is there already. */
-bool rcpts_add(struct rcpts *, enum rcpt_action, const char *address, const char *orcpt);
+bool rcpts_add(struct rcpts *, enum rcpt_action, const char *address, const char *orcpt, unsigned notify);
 bool rcpts_has(const struct rcpts *, enum rcpt_action, const char *address);
 void rcpts_reset(struct rcpts *); /* memory kept while it is small */
 void rcpts_free(struct rcpts *);

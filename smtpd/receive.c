@@ -237,8 +237,8 @@ commit(struct session *s)
 		.client = client_field(s),
 		.body_8bit = b->eightbit,
 		.smtputf8 = s->tx.params.smtputf8,
-		.ret = "",
-		.envid = "",
+		.ret = s->tx.params.ret == NULL ? "" : s->tx.params.ret,
+		.envid = s->tx.envid == NULL ? "" : s->tx.envid,
 		.rcpts = d->rcpts.r,
 		.rcpt_count = d->rcpts.n,
 	};

@@ -62,6 +62,7 @@ struct alias {                    /* an address that the maps made others of */
 struct transaction {
 	const char *sender;       /* canonical; "": null */
 	struct params params;
+	const char *envid;        /* decoded; NULL: none */
 	bool no_relay, no_local;  /* what access says of the sender */
 	uint64_t rcpts_tried, rcpts_taken;
 	const char *original;     /* of the first RCPT taken, canonical */

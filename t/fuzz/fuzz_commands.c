@@ -51,6 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 		PROMISE(mail.size_given || mail.size == 0);
 		PROMISE(memchr(octets, '\0', n) == NULL || n == 0);
 	}
-	(void)params_rcpt(line, &rcpt);
+	if (params_rcpt(line, &rcpt) == SAY_OK && rcpt.orcpt.s != NULL)
+		PROMISE(memchr(rcpt.orcpt.s, ';', rcpt.orcpt.len) != NULL);
 	return 0;
 }

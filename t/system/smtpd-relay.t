@@ -39,6 +39,7 @@ talk('submission is for our own people', '''
     S: 250-*
     S: 250-SMTPUTF8
     S: 250-CHUNKING
+    S: 250-DSN
     S: 250-LIMITS*
     S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
     C: MAIL FROM:<ann@example.org>

@@ -23,6 +23,7 @@ talk('EHLO names exactly the extensions that are there', '''
     S: 250-ENHANCEDSTATUSCODES
     S: 250-SMTPUTF8
     S: 250-CHUNKING
+    S: 250-DSN
     S: 250 LIMITS RCPTMAX=1000
     C: QUIT
     S: 221 2.0.0 *
@@ -47,6 +48,7 @@ talk('the order of commands', '''
     C: MAIL FROM:<>
     S: 503 5.5.1 *
     C: EHLO client.example
+    S: 250-*
     S: 250-*
     S: 250-*
     S: 250-*
@@ -214,7 +216,7 @@ talk('parameters of MAIL', '''
     S: 501 5.5.4 *
     C: MAIL FROM:<> SMTPUTF8=yes
     S: 501 5.5.4 *
-    C: MAIL FROM:<> RET=FULL
+    C: MAIL FROM:<> BY=120;R
     S: 555 5.5.4 *
     C: MAIL FROM:<> =5
     S: 501 5.5.4 *
@@ -333,7 +335,7 @@ for slowly in (False, True):
         else:
             s.send(script)
         answers.append(s.rest())
-is_(re.findall(rb'(?m)^\d\d\d', answers[0]), [b'250'] * 8 + b'250 250 550 250 250 250 500 221'.split(),
+is_(re.findall(rb'(?m)^\d\d\d', answers[0]), [b'250'] * 9 + b'250 250 550 250 250 250 500 221'.split(),
     'pipelined commands are answered in order')
 is_(answers[1], answers[0], 'octet by octet the same')
 

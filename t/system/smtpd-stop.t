@@ -53,6 +53,7 @@ client.talk('''
     S: 250-ENHANCEDSTATUSCODES
     S: 250-SMTPUTF8
     S: 250-CHUNKING
+    S: 250-DSN
     S: 250 LIMITS*
     C: MAIL FROM:<bob@client.example>
     S: 250 *

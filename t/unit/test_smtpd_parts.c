@@ -13,6 +13,7 @@
 #include "smtpd/params.h"
 #include "smtpd/rcpts.h"
 #include "smtpd/trace.h"
+#include "lib/mail/xtext.h"
 
 static void
 mail_parameters(void **state)
@@ -66,6 +67,104 @@ mail_parameters(void **state)
 	}
 	assert_int_equal(params_rcpt(span_of(""), &p), SAY_OK);
 	assert_int_equal(params_rcpt(span_of(" SIZE=1"), &p), SAY_PARAMETER_UNKNOWN);
+	assert_int_equal(params_mail(span_of(" NOTIFY=NEVER"), &p), SAY_PARAMETER_UNKNOWN);
+}
+
+/* RFC 3461, 4. */
+static void
+dsn_parameters(void **state)
+{
+	static const struct {
+		bool mail;
+		const char *text;
+		enum said said;
+	} rows[] = {
+		{ true, " RET=FULL ENVID=QQ314159", SAY_OK },
+		{ true, " ret=hdrs envid=a+20b+2B+3D", SAY_OK },
+		{ true, " RET=NONE", SAY_PARAMETER_VALUE },
+		{ true, " RET", SAY_PARAMETER_VALUE },
+		{ true, " RET=FULL RET=FULL", SAY_PARAMETER_TWICE },
+		{ true, " ENVID", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a+2", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a+", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a+0G", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a+0A", SAY_PARAMETER_VALUE }, /* a new line, were it let through */
+		{ true, " ENVID=a+00b", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a+7F", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a+E4", SAY_PARAMETER_VALUE },
+		{ true, " ENVID=a\xe4", SAY_PARAMETER_VALUE },
+		{ false, " NOTIFY=NEVER", SAY_OK },
+		{ false, " notify=success,Failure,DELAY ORCPT=rfc822;Bob+2Bx@example.org", SAY_OK },
+		{ false, " NOTIFY=SUCCESS,SUCCESS", SAY_OK },
+		{ false, " NOTIFY=NEVER,SUCCESS", SAY_PARAMETER_VALUE },
+		{ false, " NOTIFY=", SAY_PARAMETER_SYNTAX },
+		{ false, " NOTIFY=SUCCESS,", SAY_PARAMETER_VALUE },
+		{ false, " NOTIFY=,SUCCESS", SAY_PARAMETER_VALUE },
+		{ false, " NOTIFY=ALWAYS", SAY_PARAMETER_VALUE },
+		{ false, " ORCPT=rfc822;", SAY_PARAMETER_VALUE },
+		{ false, " ORCPT=;bob@example.org", SAY_PARAMETER_VALUE },
+		{ false, " ORCPT=bob@example.org", SAY_PARAMETER_VALUE },
+		{ false, " ORCPT=rfc822;bob+0D+0Ainjected", SAY_PARAMETER_VALUE },
+		{ false, " ORCPT=r(c;bob", SAY_PARAMETER_VALUE },
+		{ false, " ORCPT=X.400;bob", SAY_PARAMETER_VALUE }, /* a dot is none of an atom's */
+		{ false, " ORCPT=utf-8;b\\x{F6}b@example.org", SAY_OK },
+		{ false, " RET=FULL", SAY_PARAMETER_UNKNOWN },
+	};
+	struct buf text = BUF_INIT(1024), long_one = BUF_INIT(1024);
+	struct params p;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		enum said said = (rows[i].mail ? params_mail : params_rcpt)(span_of(rows[i].text), &p);
+
+		if (said != rows[i].said)
+			print_error("row %zu: \"%s\"\n", i, rows[i].text);
+		assert_int_equal(said, rows[i].said);
+	}
+	assert_int_equal(params_mail(span_of(" ENVID=a+20b+2b+3D RET=HDRS"), &p), SAY_OK);
+	assert_string_equal(p.ret, "HDRS");
+	assert_int_equal(xtext_decode(p.envid, &text), 0);
+	assert_string_equal(buf_str(&text), "a b+=");
+	buf_reset(&text);
+	xtext_add(&text, "a b+=\xe4");
+	assert_string_equal(buf_str(&text), "a+20b+2B+3D+E4");
+	assert_int_equal(params_rcpt(span_of(" ORCPT=utf-8;x@y NOTIFY=DELAY,SUCCESS"), &p), SAY_OK);
+	assert_null(p.orcpt.s);
+	assert_int_equal(p.notify, NOTIFY_DELAY | NOTIFY_SUCCESS);
+	for (size_t n = 100; n <= 101; n++) {
+		buf_reset(&long_one);
+		buf_addf(&long_one, " ENVID=%0*d", (int)n, 7);
+		assert_int_equal(params_mail(buf_span(&long_one), &p), n == 100 ? SAY_OK : SAY_PARAMETER_VALUE);
+		buf_reset(&long_one);
+		buf_addf(&long_one, " ORCPT=rfc822;%0*d", (int)n + 393, 7);
+		assert_int_equal(params_rcpt(buf_span(&long_one), &p), n == 100 ? SAY_OK : SAY_PARAMETER_VALUE);
+	}
+	buf_free(&text);
+	buf_free(&long_one);
+}
+
+/* Two recipients that mean the same mailbox: who wants to hear of something hears of it. */
+static void
+notify_of_one(void **state)
+{
+	static const unsigned rows[][3] = {
+		{ 0, 0, 0 },
+		{ NOTIFY_NEVER, NOTIFY_NEVER, NOTIFY_NEVER },
+		{ NOTIFY_NEVER, NOTIFY_SUCCESS, NOTIFY_SUCCESS },
+		{ NOTIFY_NEVER, 0, NOTIFY_FAILURE | NOTIFY_DELAY },
+		{ 0, NOTIFY_SUCCESS, NOTIFY_FAILURE | NOTIFY_DELAY | NOTIFY_SUCCESS },
+		{ NOTIFY_DELAY, NOTIFY_SUCCESS, NOTIFY_DELAY | NOTIFY_SUCCESS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct rcpts l = { 0 };
+
+		assert_true(rcpts_add(&l, RCPT_LOCAL, "ann@example.org", "", rows[i][0]));
+		assert_false(rcpts_add(&l, RCPT_LOCAL, "ann@example.org", "", rows[i][1]));
+		assert_int_equal(l.r[0].notify, rows[i][2]);
+		rcpts_free(&l);
+	}
 }
 
 static void
@@ -80,13 +179,13 @@ recipients_once(void **state)
 		assert_false(rcpts_has(&l, RCPT_LOCAL, "u0@example.org"));
 		for (int i = 0; i < MANY; i++) {
 			snprintf(names[i], sizeof(names[i]), "u%d@example.org", i);
-			assert_true(rcpts_add(&l, RCPT_LOCAL, names[i], ""));
-			assert_false(rcpts_add(&l, RCPT_LOCAL, names[i / 2], ""));
+			assert_true(rcpts_add(&l, RCPT_LOCAL, names[i], "", 0));
+			assert_false(rcpts_add(&l, RCPT_LOCAL, names[i / 2], "", 0));
 		}
 		assert_int_equal(l.n, MANY);
 		assert_true(rcpts_has(&l, RCPT_LOCAL, "u4999@example.org"));
 		assert_false(rcpts_has(&l, RCPT_RELAY, "u4999@example.org"));
-		assert_true(rcpts_add(&l, RCPT_RELAY, names[0], "")); /* another action is another thing */
+		assert_true(rcpts_add(&l, RCPT_RELAY, names[0], "", 0)); /* another action is another thing */
 		for (int i = 0; i < MANY; i++)
 			assert_string_equal(l.r[i].address, names[i]); /* in the order they came */
 		rcpts_reset(&l);
@@ -144,7 +243,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mail_parameters),
+		cmocka_unit_test(mail_parameters), cmocka_unit_test(dsn_parameters),
+		cmocka_unit_test(notify_of_one),
 		cmocka_unit_test(recipients_once),
 		cmocka_unit_test(trace_fields),
 		cmocka_unit_test(replies_complete),
