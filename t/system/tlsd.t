@@ -241,6 +241,44 @@ if ROOT:
 os.chmod(tls_dir / 'acme.example', 0o700)
 ok(house.wait_event('tls.certificates', pairs=4), 'NAME/fullchain.pem with NAME/privkey.pem')
 
+# --- OCSP: a response beside the certificate is stapled ---------------------
+
+
+def openssl(*argv):
+    return subprocess.run(['openssl', *[str(a) for a in argv]], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, cwd=work).stdout.decode('utf-8', 'replace')
+
+
+def put_response(der):
+    new = tls_dir / '.new.ocsp'
+    new.write_bytes(der)
+    give(new)
+    new.rename(tls_dir / 'leaf.ocsp')
+
+
+def stapled():
+    return 'OCSP Response Status: successful' in openssl('s_client', '-connect', '127.0.0.1:%d' % smtps, '-servername',
+                                                         'stapled.example', '-status')
+
+
+openssl('req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-days', '30', '-subj', '/CN=CA',
+        '-keyout', 'ca.key', '-out', 'ca.pem')
+openssl('req', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-subj', '/CN=stapled.example', '-addext',
+        'subjectAltName=DNS:stapled.example', '-keyout', 'leaf.key', '-out', 'leaf.csr')
+openssl('x509', '-req', '-in', 'leaf.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-set_serial', '4660', '-days', '30', '-copy_extensions',
+        'copy', '-out', 'leaf.pem')
+(work / 'index.txt').write_text('V\t491231235959Z\t\t1234\tunknown\t/CN=stapled.example\n')
+install('leaf')
+ok(house.wait_event('tls.certificates', pairs=5), 'a certificate without a response')
+ok(not stapled(), '... has none stapled')
+openssl('ocsp', '-index', 'index.txt', '-CA', 'ca.pem', '-rsigner', 'ca.pem', '-rkey', 'ca.key', '-issuer', 'ca.pem',
+        '-cert', 'leaf.pem', '-respout', 'leaf.der', '-ndays', '3')
+put_response((work / 'leaf.der').read_bytes())
+ok(wait_until(stapled), 'a response that is put beside it is stapled (RFC 6066, 8)')
+put_response((work / 'leaf.der').read_bytes()[:-40])
+ok(wait_until(lambda: not stapled()), 'one that is cut short is not')
+like(house.log(), r'leaf\.ocsp: no OCSP response, or one that has run out', '... and somebody is told')
+
 # --- many, and those that misbehave ----------------------------------------------------------
 
 lines = [tls(smtps, Smtp) for _ in range(20)]
