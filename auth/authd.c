@@ -30,6 +30,7 @@
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
 #include "lib/wire/auth.h"
+#include "router/entry.h"
 
 #define CLIENTS_MAX 4096
 #define WAIT_MS (10 * 1000) /* an attempt waits so long for earlier ones on the same account */
@@ -271,18 +272,38 @@ request_hold(struct request *r, int64_t delay_ms)
 
 /* --- the check ------------------------------------------------------------ */
 
+/* Names of services as our programs say them: submission, submissions, pop3, pop3s. */
+static bool
+may_enter(const struct person *p, const char *service)
+{
+	if (strncmp(service, "pop3", 4) == 0)
+		return (p->may & RIGHT_POP3) != 0;
+	return (p->may & RIGHT_SMTP) != 0;
+}
+
+/* Told only to who knows the password. */
+static void
+request_entitle(struct request *r)
+{
+	r->answer = AUTH_YES;
+	if (r->person.disabled) {
+		r->answer = AUTH_NO;
+		r->reason = "account disabled";
+		r->cause = "disabled";
+	} else if (!may_enter(&r->person, r->service)) {
+		r->answer = AUTH_NO;
+		r->reason = "this account may not log in here";
+		r->cause = "not among its rights";
+	}
+}
+
 static void
 request_right(struct request *r)
 {
 	int64_t delay = penalty_passed_ms(&r->d->penalty, r->address);
 
 	penalty_passed(&r->d->penalty, r->pair);
-	r->answer = AUTH_YES;
-	if (r->person.disabled) { /* told only to who knows the password */
-		r->answer = AUTH_NO;
-		r->reason = "account disabled";
-		r->cause = "disabled";
-	}
+	request_entitle(r);
 	request_hold(r, delay);
 }
 
@@ -354,12 +375,7 @@ known_right(struct request *r)
 {
 	if (cache_ask(&r->d->cache, r->question) != VERDICT_RIGHT)
 		return false;
-	r->answer = AUTH_YES;
-	if (r->person.disabled) {
-		r->answer = AUTH_NO;
-		r->reason = "account disabled";
-		r->cause = "disabled";
-	}
+	request_entitle(r);
 	request_answer(r);
 	return true;
 }

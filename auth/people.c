@@ -141,6 +141,7 @@ person_mailbox(struct people *p, const char *address, struct arena *arena,
 		sizeof(person->address))
 		return PERSON_BROKEN;
 	person->disabled = box.disabled;
+	person->may = box.may;
 	return PERSON_OK;
 }
 

@@ -32,6 +32,7 @@ struct person {
 	bool scram;             /* there is one */
 	char maildir[PATH_MAX]; /* ROOT/./MAILDIR */
 	bool disabled;
+	unsigned may;           /* RIGHT_ of router/entry.h */
 };
 
 void people_open(struct people *, const struct instance *, const struct conf *);

@@ -28,7 +28,7 @@
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--stdin]\n"
-    "       posthouse [-C DIR] user set ADDRESS [--name NAME] [--maildir PATH]\n"
+    "       posthouse [-C DIR] user set ADDRESS [--name NAME] [--maildir PATH] [--rights LIST]\n"
     "       posthouse [-C DIR] user passwd ADDRESS [--stdin]\n"
     "       posthouse [-C DIR] user disable | enable ADDRESS\n"
     "       posthouse [-C DIR] user delete ADDRESS [--purge]\n"
@@ -38,11 +38,12 @@ static const char usage_text[] =
     "  --name N    the person's name\n"
     "  --maildir P where the mail is, below the mail root; \"\" is DOMAIN/NAME (moves no\n"
     "              mail: posthouse mailbox move does)\n"
+    "  --rights L  where to log in: smtp, pop3, or smtp,pop3; \"\" is everywhere\n"
     "  --stdin     the password is the first line of standard input, not asked for\n"
     "  --purge     delete the mail too; else it is kept\n";
 
 struct user {
-	const char *dir, *name, *maildir, *given;
+	const char *dir, *name, *maildir, *rights, *given;
 	bool from_stdin, purge, json;
 	struct instance inst;
 	struct conf conf;
@@ -409,12 +410,13 @@ set_word(struct user *u, const char *word, const char *value)
 static void
 verb_set(struct user *u)
 {
-	if (u->name == NULL && u->maildir == NULL)
-		refuse(EX_USAGE, "nothing to set: give --name or --maildir");
+	if (u->name == NULL && u->maildir == NULL && u->rights == NULL)
+		refuse(EX_USAGE, "nothing to set: give --name, --maildir or --rights");
 	open_maps(u);
 	lock_maps(u);
 	must_exist(u);
 	set_word(u, "maildir=", u->maildir);
+	set_word(u, "rights=", u->rights);
 	set_word(u, "name=", u->name);
 	publish(u);
 	printf("%s changed\n", u->address);
@@ -684,6 +686,7 @@ read_options(struct user *u, int argc, char *argv[])
 	static const struct option names[] = {
 		{ "name", required_argument, NULL, 'n' },
 		{ "maildir", required_argument, NULL, 'm' },
+		{ "rights", required_argument, NULL, 'r' },
 		{ "stdin", no_argument, NULL, 's' },
 		{ "purge", no_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
@@ -697,6 +700,7 @@ read_options(struct user *u, int argc, char *argv[])
 		case 'C': u->dir = optarg; break;
 		case 'n': u->name = optarg; break;
 		case 'm': u->maildir = optarg; break;
+		case 'r': u->rights = optarg; break;
 		case 's': u->from_stdin = true; break;
 		case 'p': u->purge = true; break;
 		case 'j': u->json = true; break;

@@ -31,7 +31,7 @@ struct entry_map {
 const char *const domain_words[] = { "local", "relay", "alias-of=",
 	"postmaster=", "catch-all=", "mail_root=", NULL };
 const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
-	"disabled", NULL };
+	"rights=", "disabled", NULL };
 const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
 	"proxy", "xclient", "disabled", "text=", NULL };
@@ -196,8 +196,26 @@ entry_domain(struct span text, struct arena *mem, struct domain_entry *out,
 static const struct entry_word user_forms[] = {
 	{ VALUE, IN_USER(name) }, { VALUE, IN_USER(maildir) },
 	{ VALUE, IN_USER(copy_to) }, { VALUE, IN_USER(forward) },
-	{ PLAIN, IN_USER(disabled) },
+	{ VALUE, IN_USER(rights) }, { PLAIN, IN_USER(disabled) },
 };
+
+/* "smtp,pop3": nothing else, for who mistypes a right has not given it. */
+static bool
+take_rights(struct span list, unsigned *may)
+{
+	*may = list.s == NULL ? RIGHT_ALL : 0;
+	while (list.s != NULL) {
+		struct span word = span_trim(span_cut(&list, ','));
+
+		if (span_is(word, "smtp"))
+			*may |= RIGHT_SMTP;
+		else if (span_is(word, "pop3"))
+			*may |= RIGHT_POP3;
+		else
+			return false;
+	}
+	return true;
+}
 
 /* A path below the mail root that stays there. */
 static bool
@@ -228,6 +246,11 @@ entry_user(struct span text, struct arena *mem, struct user_entry *out,
 	if (out->maildir.s != NULL && !stays_inside(out->maildir)) {
 		fault(why, "maildir= is a path below the mail root: write it "
 		    "without / in front and without ..");
+		return -1;
+	}
+	if (!take_rights(out->rights, &out->may)) {
+		fault(why, "rights= is smtp, pop3, or both with a comma between: not %.*s", (int)out->rights.len,
+		    out->rights.s);
 		return -1;
 	}
 	if (out->forward.s != NULL && out->copy_to.s != NULL) {

@@ -21,9 +21,16 @@ struct domain_entry {
 };
 int entry_domain(struct span, struct arena *, struct domain_entry *, struct buf *why) MUST_CHECK;
 
+/* Where a user may log in. */
+#define RIGHT_SMTP 1u
+#define RIGHT_POP3 2u
+#define RIGHT_ALL (RIGHT_SMTP | RIGHT_POP3)
+
 struct user_entry {
 	struct span name, maildir;
 	struct span copy_to, forward; /* addresses: entry_next_address */
+	struct span rights;           /* as written */
+	unsigned may;                 /* RIGHT_ */
 	bool disabled;
 };
 int entry_user(struct span, struct arena *, struct user_entry *, struct buf *why) MUST_CHECK;

@@ -68,6 +68,7 @@ struct mailbox {
 	const char *root;    /* the domain's mail_root, or the instance's */
 	const char *name;    /* the person's; "" */
 	bool disabled;
+	unsigned may;        /* log in where: RIGHT_ of router/entry.h */
 	unsigned line;
 };
 /* By its address or, bare, by name in the default domain; domain aliases followed. 1, 0: none, -1: maps broken. */

@@ -137,6 +137,26 @@ ok(salt('other') != decoy['s'], '... of another nobody another one')
 house.restart()
 is_(salt('nosuch'), decoy['s'], '... after a restart, too')
 
+# --- rights
+
+for rights, smtp, pop3 in (('smtp', r'^334 ', '-ERR [AUTH] this account may not log in here'), ('pop3', r'^535 5\.7\.8 this account may not log in here', '+ '),
+                           ('smtp,pop3', r'^334 ', '+ ')):
+    house.ph('user', 'set', 'ann', '--rights', rights)
+    with clear() as s:
+        like(log_in(s, Scram('ann', 's\u00e9cret pass'))[0], smtp, 'rights=%s: SMTP' % rights)
+    with house.pop3() as p:
+        p.cmd()
+        c = Scram('ann', 's\u00e9cret pass')
+        said = p.cmd(c.final(p.cmd('AUTH SCRAM-SHA-256 ' + c.first())[2:]))
+        is_(said[:len(pop3)], pop3, '... POP3')
+with clear() as s:
+    house.ph('user', 'set', 'ann', '--rights', 'pop3')
+    plain = b64('\0ann\0s\u00e9cret pass'.encode())
+    is_([s.cmd('AUTH PLAIN ' + plain)[:9] for _ in range(2)], ['535 5.7.8'] * 2, '... PLAIN, fresh and from the cache')
+p = house.ph('user', 'set', 'ann', '--rights', 'stmp', check=False)
+ok(p.returncode == 65 and 'rights= is smtp, pop3' in p.stderr, 'a right that there is not')
+house.ph('user', 'set', 'ann', '--rights', '')
+
 # --- under TLS
 
 with tls(submissions) as s:
