@@ -137,25 +137,30 @@ asks_dns(const struct smtpd *d)
 }
 
 static void
+may_read(struct sandbox *box, const char *path)
+{
+	size_t n = 0;
+
+	while (box->paths[n].path != NULL)
+		n++;
+	box->paths[n].path = path;
+	box->paths[n].rights = MAY_READ;
+}
+
+static void
 narrow(const struct smtpd *d, unsigned calls)
 {
 	struct sandbox box = { .mode = d->conf.sandbox, .calls = calls };
 
-	box.paths[0].path = d->instance.run;
-	box.paths[0].rights = MAY_READ;
-	box.paths[1].path = "/usr/lib"; /* tables of charsets, for filters and attachments */
-	box.paths[1].rights = MAY_READ;
+	may_read(&box, d->instance.run);
+	may_read(&box, "/usr/lib"); /* tables of charsets, for filters and attachments */
 	/* The one session of odmr has the maps open already, and runs as a user who could read secrets. */
-	if (!d->odmr) {
-		box.paths[2].path = d->instance.maps;
-		box.paths[2].rights = MAY_READ;
-	}
+	if (!d->odmr)
+		may_read(&box, d->instance.maps);
 	if (asks_dns(d)) { /* the resolver's files */
 		box.calls |= CALL_INET;
-		box.paths[2].path = "/etc";
-		box.paths[2].rights = MAY_READ;
-		box.paths[3].path = "/run/systemd/resolve";
-		box.paths[3].rights = MAY_READ;
+		may_read(&box, "/etc");
+		may_read(&box, "/run/systemd/resolve");
 	}
 	sandbox_enter(&box);
 }
