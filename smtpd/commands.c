@@ -127,6 +127,7 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 	uint64_t limit = s->d->conf.message_size_limit;
 	struct access access = { 0 };
 	const char *sender;
+	enum said said;
 
 	if (path->utf8 && !params->smtputf8)
 		return say(SAY_SENDER_UTF8);
@@ -139,6 +140,10 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 		router_sender(&s->d->router, sender, &access, s->d->arena);
 	if (access.reject != NULL)
 		return refuse(access.reject);
+	said = lookup_sender(s, path);
+	if (said != SAY_SENDER_OK)
+		return say(said);
+	lookup_client(s);
 	s->tx.sender = sender;
 	s->tx.params = *params;
 	if (params->envid.s != NULL)
@@ -278,6 +283,8 @@ cmd_rcpt(struct session *s, struct span arg)
 		return say(SAY_RCPT_UTF8);
 	if (s->tx.rcpts_taken >= s->d->conf.rcpt_limit || s->tx.rcpts_tried >= s->d->conf.rcpt_limit + TRIES_MORE)
 		return say(SAY_TOO_MANY_RCPTS);
+	if (s->d->conf.null_sender_one_rcpt && s->tx.sender[0] == '\0' && s->tx.rcpts_taken > 0)
+		return say(SAY_NULL_ONE);
 	s->tx.rcpts_tried++;
 	if (is_listed(s, &path)) {
 		s->rcpt = canonical(s, &path);

@@ -213,7 +213,8 @@ accepted(struct session *s, const struct envelope *env)
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
 	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how),
-	    LS("tls", s->facts.version), LS("user", s->user));
+	    LS("tls", s->facts.version), LS("user", s->user), LS("rdns", s->rdns),
+	    LS("fcrdns", s->rdns_asked ? (s->fcrdns ? "yes" : "no") : ""));
 	for (const struct alias *a = s->tx.aliases; a != NULL; a = a->next)
 		log_event(EV_SMTPD_ALIAS, LS("id", submit->id), LS("to", a->to), LN("rcpts", a->count), LS("rcpt", a->rcpt));
 	buf_reset(text);

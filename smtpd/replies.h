@@ -55,6 +55,9 @@ enum said {
 	SAY_REFUSED,         /* text given */
 	SAY_PROXY,
 	SAY_EARLY,
+	SAY_SENDER_NONE,
+	SAY_SENDER_LATER,
+	SAY_NULL_ONE,
 	SAY_LISTED,          /* text given */
 	SAY_XCLIENT_NO,
 	SAY_XCLIENT_SYNTAX,

@@ -4,6 +4,7 @@
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
 
+#include "lib/net/dns.h"
 #include "lib/net/gate.h"
 #include "lib/store/conf.h"
 #include "lib/sys/io.h"
@@ -28,6 +29,7 @@ struct smtpd {
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */
 	struct front front;   /* the gate's */
 	struct dnsbl_rules lists;
+	struct dns *dns;      /* NULL: no setting asks for it */
 	struct router router;
 	struct submit submit;
 	struct secure secure; /* tlsd */
@@ -104,6 +106,7 @@ struct session {
 	bool esmtp;
 	char client[64];          /* "[192.0.2.1]" */
 	char rdns[LIMIT_DOMAIN + 1]; /* the name of its address, "": not known */
+	bool rdns_asked, fcrdns; /* fcrdns: and that name has this address */
 	char helo[LIMIT_DOMAIN + 1];
 	struct access access;     /* what access says of the client */
 	bool helo_no_relay, helo_no_local;
@@ -134,6 +137,9 @@ const char *session_keep_text(struct session *);
 
 /* commands.c: the answer to one line; moves the state. */
 struct reply command_run(struct session *, struct span line);
+/* lookup.c: SAY_SENDER_OK, SAY_SENDER_NONE, SAY_SENDER_LATER */
+enum said lookup_sender(struct session *, const struct path *sender);
+void lookup_client(struct session *); /* rdns and fcrdns, once a session */
 /* xclient.c: XCLIENT */
 struct reply xclient_run(struct session *, struct span arg);
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */

@@ -130,10 +130,11 @@ open_sockets(const struct smtpd *d, struct sockets *l, const char *service)
 		fatal(EX_CONFIG, "cannot serve: listen_smtp, listen_submission and listen_submissions are all none");
 }
 
+/* In sessions; the gate does for its lists. */
 static bool
 asks_dns(const struct smtpd *d)
 {
-	return d->lists.n > 0;
+	return d->conf.sender_domain_check || d->conf.reverse_lookup;
 }
 
 static void
@@ -148,7 +149,7 @@ may_read(struct sandbox *box, const char *path)
 }
 
 static void
-narrow(const struct smtpd *d, unsigned calls)
+narrow(const struct smtpd *d, unsigned calls, bool dns)
 {
 	struct sandbox box = { .mode = d->conf.sandbox, .calls = calls };
 
@@ -157,7 +158,7 @@ narrow(const struct smtpd *d, unsigned calls)
 	/* The one session of odmr has the maps open already, and runs as a user who could read secrets. */
 	if (!d->odmr)
 		may_read(&box, d->instance.maps);
-	if (asks_dns(d)) { /* the resolver's files */
+	if (dns) { /* the resolver's files */
 		box.calls |= CALL_INET;
 		may_read(&box, "/etc");
 		may_read(&box, "/run/systemd/resolve");
@@ -168,7 +169,20 @@ narrow(const struct smtpd *d, unsigned calls)
 static void
 enter_parent(void *arg)
 {
-	narrow(arg, CALL_FORK | CALL_UNIX);
+	struct smtpd *d = arg;
+
+	narrow(d, CALL_FORK | CALL_UNIX, asks_dns(d) || d->lists.n > 0);
+}
+
+static void
+open_resolver(struct smtpd *d)
+{
+	struct buf why = BUF_INIT(512);
+
+	d->dns = dns_open(d->conf.resolver, (int)d->conf.dns_timeout * 1000, &why);
+	if (d->dns == NULL)
+		fatal(EX_CONFIG, "cannot open the resolver: %s", buf_str(&why));
+	buf_free(&why);
 }
 
 /* Everything that sessions use again and again. */
@@ -190,7 +204,9 @@ enter_worker(void *arg)
 	d->arena = arena_new();
 	buf_init(&d->text, 64 * 1024);
 	d->block = mem_alloc(BLOCK_OCTETS, 1);
-	narrow(d, CALL_UNIX);
+	if (asks_dns(d))
+		open_resolver(d);
+	narrow(d, CALL_UNIX, asks_dns(d) || (gate_inetd() && d->lists.n > 0));
 }
 
 static void

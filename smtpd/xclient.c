@@ -176,6 +176,7 @@ xclient_run(struct session *s, struct span arg)
 	if (!take_login(s, t.login))
 		return reply_say(SAY_XCLIENT_SYNTAX, NULL);
 	strlcpy(s->rdns, t.name, sizeof(s->rdns));
+	s->rdns_asked = s->fcrdns = false;
 	strlcpy(s->helo, t.helo, sizeof(s->helo));
 	take_addresses(s, &t);
 	s->esmtp = t.esmtp;

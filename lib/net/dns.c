@@ -1,5 +1,5 @@
 /*
- * dns: MX and address look-ups, over c-ares.
+ * dns: look-ups of MX, addresses and names of addresses, over c-ares.
  *
  * Asks and waits, one look-up at a time, until a deadline. "Not there" is only what
  * a server has said (NXDOMAIN, no data): whatever else happens is TRY_AGAIN, for
@@ -18,6 +18,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/mail/domain.h"
+#include "lib/net/dnsbl_rules.h"
 
 #define TRIES 2 /* at each server; c-ares doubles the pause */
 #define ANSWERS_MAX 256 /* records looked at */
@@ -454,4 +455,48 @@ dns_addresses(struct dns *d, const char *name, struct ip *out, int max, int *n,
 	free(v6);
 	free(v4);
 	return finish(d, status);
+}
+
+/* --- names of addresses ------------------------------------------------------ */
+
+struct name_answer {
+	char name[256];
+	struct ip ip;
+	int status, pending;
+};
+
+static void
+name_arrived(void *arg, int status, int timeouts, unsigned char *octets, int n)
+{
+	struct name_answer *a = arg;
+	struct hostent *h = NULL;
+
+	(void)timeouts;
+	a->pending--;
+	a->status = status;
+	if (status == ARES_SUCCESS)
+		a->status = ares_parse_ptr_reply(octets, n, a->ip.octets, a->ip.v6 ? 16 : 4,
+		    a->ip.v6 ? AF_INET6 : AF_INET, &h);
+	if (a->status != ARES_SUCCESS)
+		return;
+	if (h->h_name != NULL && strlen(h->h_name) < sizeof(a->name))
+		memcpy(a->name, h->h_name, strlen(h->h_name) + 1);
+	ares_free_hostent(h);
+	if (a->name[0] == '\0')
+		a->status = ARES_ENODATA;
+}
+
+enum dns_result
+dns_name(struct dns *d, const struct ip *ip, char name[256], deadline_ms until)
+{
+	struct name_answer a = { .ip = *ip, .pending = 1 };
+	struct buf reversed = BUF_INIT(300);
+
+	begin(d);
+	dnsbl_query(&reversed, ip, ip->v6 ? "ip6.arpa" : "in-addr.arpa"); /* RFC 1035, 3.5; RFC 3596, 2.5 */
+	ares_query(d->channel, buf_str(&reversed), C_IN, T_PTR, name_arrived, &a);
+	await(d, &a.pending, until);
+	buf_free(&reversed);
+	memcpy(name, a.name, sizeof(a.name));
+	return finish(d, a.status);
 }

@@ -1,5 +1,5 @@
 /*
- * dns: MX and address look-ups, over c-ares. The only module that knows it.
+ * dns: look-ups of MX, addresses and names of addresses, over c-ares. The only module that knows it.
  *
  * Names are complete: no search list is tried. U-labels are asked for as A-labels; a
  * name that cannot be in DNS is DNS_NONE. Reads /etc/resolv.conf (again after trouble:
@@ -27,6 +27,8 @@ enum dns_result dns_mx(struct dns *, const char *domain, struct dns_mx *, int ma
 /* AAAA and A, AAAA first, from /etc/hosts or DNS; localhost is never asked for. DNS_OK
  * with at least one. An address, in brackets or not, is its own answer. */
 enum dns_result dns_addresses(struct dns *, const char *host, struct ip *, int max, int *n, deadline_ms);
+/* The name of an address (PTR). Anybody may claim any name: ask for its addresses, too. */
+enum dns_result dns_name(struct dns *, const struct ip *, char name[256], deadline_ms);
 /* Why the last look-up gave what it gave, for log and DSN: "DNS server returned answer with no data". */
 const char *dns_reason(const struct dns *);
 

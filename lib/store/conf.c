@@ -39,6 +39,7 @@ static const char *const no_yes[] = { "no", "yes", NULL };
 static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };
 static const char *const names_choices[] = { "auto", "always", NULL };
+static const char *const dns_error_choices[] = { "accept", "defer", NULL };
 static const char *const level_choices[] = { "notice", "detail", NULL };
 static const char *const error_choices[] = { "accept", "reject", "defer", NULL };
 static const char *const sender_choices[] = { "own", "local", "any", NULL };
@@ -84,6 +85,10 @@ static const struct setting settings[] = {
 	{ "dnsbl_threshold",           NUMBER,   AT(dnsbl_threshold),               "1", 1, 16000, NULL },
 	{ "dnsbl_timeout",             DURATION, AT(dnsbl_timeout),                 "5s", 1, 60, NULL },
 	{ "dnsbl_probe",               DURATION, AT(dnsbl_probe),                   "15m", 1, DAYS(1), NULL },
+	{ "sender_domain_check",       BOOL,     AT(sender_domain_check),           "no", 0, 0, no_yes },
+	{ "on_dns_error",              BOOL,     AT(defer_on_dns_error),            "accept", 0, 0, dns_error_choices },
+	{ "null_sender_one_rcpt",      BOOL,     AT(null_sender_one_rcpt),          "no", 0, 0, no_yes },
+	{ "reverse_lookup",            BOOL,     AT(reverse_lookup),                "no", 0, 0, no_yes },
 	{ "smtpd_timeout",             DURATION, AT(smtpd_timeout),                 "5m", 1, DAYS(1), NULL },
 	{ "smtpd_session_timeout",     DURATION, AT(smtpd_session_timeout),         "1h", 1, DAYS(7), NULL },
 	{ "smtpd_errors",              NUMBER,   AT(smtpd_errors),                  "20", 1, 10000, NULL },

@@ -47,6 +47,8 @@ struct conf {
 	uint64_t dnsbl_threshold, dnsbl_timeout, dnsbl_probe; /* 1, 5s, 15m */
 	char *proxy_from;         /* networks of balancers; none */
 	uint64_t proxy_timeout;   /* seconds for their headers; 5 */
+	bool sender_domain_check, defer_on_dns_error; /* no; on_dns_error = accept | defer */
+	bool null_sender_one_rcpt, reverse_lookup;    /* no, no */
 	uint64_t smtpd_timeout;   /* seconds a command; 300 */
 	uint64_t smtpd_session_timeout; /* seconds in all; 3600 */
 	uint64_t smtpd_errors;    /* errors before 421; 20 */

@@ -1,0 +1,69 @@
+/*
+ * lookup: what smtpd asks DNS in a session: does the sender's domain exist, what is the client called.
+ *
+ * Each waits at most dns_timeout, and only this client's process. Trouble with DNS is nobody's fault: it never refuses
+ * for good.
+ */
+#include <string.h>
+
+#include "smtpd/session.h"
+
+#define ADDRESSES_MAX 32
+
+static bool
+is_stranger(const struct session *s)
+{
+	return s->d->dns != NULL && !s->access.trusted && s->user[0] == '\0' && !s->odmr;
+}
+
+/* RFC 5321, 5.1: an MX, or else an address. A null MX (RFC 7505) takes no answers, so nobody sends from there. */
+static enum dns_result
+domain_exists(struct dns *dns, const char *domain, deadline_ms until)
+{
+	struct dns_mx mx[2];
+	struct ip ip[1];
+	int n;
+	enum dns_result result = dns_mx(dns, domain, mx, 2, &n, until);
+
+	if (result == DNS_OK)
+		return n == 1 && mx[0].host[0] == '\0' ? DNS_NONE : DNS_OK;
+	return result == DNS_NONE ? dns_addresses(dns, domain, ip, 1, &n, until) : result;
+}
+
+enum said
+lookup_sender(struct session *s, const struct path *sender)
+{
+	const struct conf *conf = &s->d->conf;
+
+	if (!conf->sender_domain_check || !is_stranger(s) || sender->domain.len == 0 || sender->domain.s[0] == '[')
+		return SAY_SENDER_OK;
+	switch (domain_exists(s->d->dns, arena_dupn(s->d->arena, sender->domain.s, sender->domain.len),
+	    deadline_earlier(deadline_in((int64_t)conf->dns_timeout * 1000), s->end))) {
+	case DNS_NONE:
+		return SAY_SENDER_NONE;
+	case DNS_TRY_AGAIN:
+		return conf->defer_on_dns_error ? SAY_SENDER_LATER : SAY_SENDER_OK;
+	case DNS_OK:
+		break;
+	}
+	return SAY_SENDER_OK;
+}
+
+void
+lookup_client(struct session *s)
+{
+	struct ip ip[ADDRESSES_MAX];
+	deadline_ms until = deadline_in((int64_t)s->d->conf.dns_timeout * 1000);
+	int n = 0;
+
+	if (!s->d->conf.reverse_lookup || s->rdns_asked || !is_stranger(s))
+		return;
+	s->rdns_asked = true;
+	if (s->rdns[0] == '\0' && dns_name(s->d->dns, &s->conn->peer, s->rdns, until) != DNS_OK) {
+		s->rdns[0] = '\0';
+		return;
+	}
+	(void)dns_addresses(s->d->dns, s->rdns, ip, ADDRESSES_MAX, &n, until);
+	while (n > 0 && !s->fcrdns)
+		s->fcrdns = ip_eq(&ip[--n], &s->conn->peer);
+}
