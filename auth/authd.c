@@ -8,25 +8,22 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "auth/cache.h"
 #include "auth/decoy.h"
+#include "auth/door.h"
 #include "auth/penalty.h"
 #include "auth/people.h"
 #include "auth/ticket.h"
 #include "auth/verify.h"
 #include "lib/base/log.h"
 #include "lib/base/options.h"
-#include "lib/sys/file.h"
-#include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
 #include "lib/wire/auth.h"
@@ -40,9 +37,8 @@ struct authd {
 	const char *dir;
 	struct instance inst;
 	struct conf conf;
-	int listen_fd;
 	struct event_base *base;
-	struct event *accepting, *again, *stop[3];
+	struct event *stop[3];
 	struct people people;
 	struct cache cache;
 	struct penalty penalty;
@@ -50,7 +46,7 @@ struct authd {
 	struct table tickets;
 	struct verify verify;
 	char *nobodys_hash; /* what unknown people are checked against */
-	size_t clients;
+	struct door door;
 	bool broken;
 	uid_t mail_uid, uids[5];
 };
@@ -639,19 +635,14 @@ client_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct client *c = arg;
 	struct wire_packet p;
-	int got = wire_recv(&c->wire, NEVER, &p);
+	int got = door_hear(&c->wire, c->uid, &p);
 
 	(void)fd;
 	(void)what;
-	if (got == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
 	if (got == -1)
-		log_event(EV_WARNING, LS("text", "a client broke the dialogue"),
-		    LN("uid", c->uid), LS("error", strerror(errno)));
-	if (got <= 0) {
 		client_close(c);
+	if (got != 1)
 		return;
-	}
 	for (size_t i = 0; i < COUNT(questions); i++)
 		if (wire_is(&p, questions[i].verb)) {
 			questions[i].answer(c, &p);
@@ -675,13 +666,15 @@ client_close(struct client *c)
 	dialogue_end(c);
 	event_free(c->readable);
 	wire_close(&c->wire);
-	c->d->clients--;
+	c->d->door.clients--;
 	free(c);
 }
 
 static bool
-may_ask(const struct authd *d, uid_t uid)
+may_ask(void *arg, uid_t uid)
 {
+	const struct authd *d = arg;
+
 	if (uid == 0 || uid == geteuid() || uid == d->mail_uid)
 		return true;
 	for (size_t i = 0; i < COUNT(d->uids); i++)
@@ -691,56 +684,17 @@ may_ask(const struct authd *d, uid_t uid)
 }
 
 static void
-client_open(struct authd *d, int fd)
+client_open(void *arg, int fd, uid_t uid)
 {
-	struct client *c;
-	uid_t uid;
-	pid_t pid;
+	struct authd *d = arg;
+	struct client *c = mem_alloc(1, sizeof(*c));
 
-	if (d->clients >= CLIENTS_MAX || peer_uid(fd, &uid, &pid) == -1) {
-		file_close(fd);
-		return;
-	}
-	if (!may_ask(d, uid)) {
-		log_event(EV_WARNING, LS("text", "connection refused: not a uid of ours"),
-		    LN("uid", uid));
-		file_close(fd);
-		return;
-	}
-	c = mem_alloc(1, sizeof(*c));
 	c->d = d;
 	c->uid = uid;
 	c->readable = event_new(d->base, fd, EV_READ | EV_PERSIST, client_readable, c);
 	wire_open(&c->wire, fd, SERVER, auth_messages, AUTH_IDLE);
-	d->clients++;
 	if (c->readable == NULL || event_add(c->readable, NULL) == -1)
 		client_close(c);
-}
-
-static void
-accept_clients(evutil_socket_t fd, short what, void *arg)
-{
-	static const struct timeval pause = { 1, 0 };
-	struct authd *d = arg;
-	int got;
-
-	(void)what;
-	while ((got = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1)
-		client_open(d, got);
-	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-		event_del(d->accepting); /* they wait in the backlog */
-		event_add(d->again, &pause);
-	}
-}
-
-static void
-accept_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct authd *d = arg;
-
-	(void)fd;
-	(void)what;
-	event_add(d->accepting, NULL);
 }
 
 /* --- startup -------------------------------------------------------------- */
@@ -755,26 +709,6 @@ read_options(struct authd *d, int argc, char *argv[])
 	instance_open(&d->inst, d->dir);
 }
 
-static void
-open_socket(struct authd *d)
-{
-	struct buf why = BUF_INIT(1024);
-	char *path = instance_path(d->inst.run, "auth");
-	const char *name;
-
-	for (int i = 0; (d->listen_fd = listen_passed(i, &name)) != -1; i++)
-		if (name != NULL && strcmp(name, "auth") == 0)
-			break;
-	/* Anybody may connect; who they are decides what they may ask. */
-	if (d->listen_fd == -1)
-		d->listen_fd = listen_unix(path, 0666, &why);
-	if (d->listen_fd == -1)
-		fatal(EX_CANTCREAT, "%s", buf_str(&why));
-	if (fcntl(d->listen_fd, F_SETFL, O_NONBLOCK) == -1)
-		fatal(EX_OSERR, "cannot set up %s: %s", path, strerror(errno));
-	free(path);
-	buf_free(&why);
-}
 
 static void
 know_uids(struct authd *d)
@@ -844,11 +778,8 @@ open_events(struct authd *d)
 		d->stop[i] = evsignal_new(d->base, signals[i], stop, d);
 		event_add(d->stop[i], NULL);
 	}
-	d->accepting = event_new(d->base, d->listen_fd, EV_READ | EV_PERSIST,
-	    accept_clients, d);
-	d->again = evtimer_new(d->base, accept_again, d);
 	verify_open(&d->verify, d->base);
-	event_add(d->accepting, NULL);
+	door_open(&d->door, d->base);
 }
 
 int
@@ -860,7 +791,8 @@ main(int argc, char *argv[])
 	read_options(&d, argc, argv);
 	conf_load(&d.conf, &d.inst);
 	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
-	open_socket(&d);
+	d.door = (struct door){ .max = CLIENTS_MAX, .may_enter = may_ask, .enter = client_open, .arg = &d };
+	door_listen(&d.door, &d.inst, "auth");
 	know_uids(&d);
 	proc_drop(USER_AUTH);
 	people_open(&d.people, &d.inst, &d.conf);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "auth/door.h"
 #include "auth/herald.h"
 #include "auth/keeper.h"
 #include "auth/login.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
 #include "lib/base/options.h"
-#include "lib/sys/file.h"
-#include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
 #include "lib/wire/token.h"
@@ -37,12 +35,11 @@ struct tokend {
 	struct conf conf;
 	struct router router;
 	char *state_dir, *submit_path;
-	int listen_fd;
 	struct event_base *base;
-	struct event *accepting, *again, *stop[3];
+	struct event *stop[3];
 	struct keeper keeper;
 	struct herald herald;
-	size_t clients;
+	struct door door;
 	uid_t collect_uid, remote_uid;
 };
 
@@ -265,7 +262,7 @@ client_close(struct client *c)
 	login_cancel(c->login);
 	event_free(c->readable);
 	wire_close(&c->wire);
-	c->d->clients--;
+	c->d->door.clients--;
 	free(c->account);
 	free(c);
 }
@@ -292,19 +289,14 @@ client_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct client *c = arg;
 	struct wire_packet p;
-	int got = wire_recv(&c->wire, NEVER, &p);
+	int got = door_hear(&c->wire, c->uid, &p);
 
 	(void)fd;
 	(void)what;
-	if (got == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (got == -1 && errno != ECONNRESET)
-		log_event(EV_WARNING, LS("text", "a client broke the dialogue"), LN("uid", c->uid),
-		    LS("error", strerror(errno)));
-	if (got <= 0) {
+	if (got == -1)
 		client_close(c);
+	if (got != 1)
 		return;
-	}
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (wire_is(&p, commands[i].verb)) {
 			if (may_say(c, &commands[i], &p))
@@ -316,62 +308,26 @@ client_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 static bool
-may_connect(const struct tokend *d, uid_t uid)
+may_connect(void *arg, uid_t uid)
 {
+	const struct tokend *d = arg;
+
 	return is_administrator(uid) || uid == d->collect_uid || uid == d->remote_uid;
 }
 
 static void
-client_open(struct tokend *d, int fd)
+client_open(void *arg, int fd, uid_t uid)
 {
-	struct client *c;
-	uid_t uid;
-	pid_t pid;
+	struct tokend *d = arg;
+	struct client *c = mem_alloc(1, sizeof(*c));
 
-	if (d->clients >= CLIENTS_MAX || peer_uid(fd, &uid, &pid) == -1) {
-		file_close(fd);
-		return;
-	}
-	if (!may_connect(d, uid)) {
-		log_event(EV_WARNING, LS("text", "connection refused: not a uid of ours"), LN("uid", uid));
-		file_close(fd);
-		return;
-	}
-	c = mem_alloc(1, sizeof(*c));
 	c->d = d;
 	c->uid = uid;
 	c->waiter.done = say_token;
 	c->readable = event_new(d->base, fd, EV_READ | EV_PERSIST, client_readable, c);
 	wire_open(&c->wire, fd, SERVER, token_messages, TOKEN_IDLE);
-	d->clients++;
 	if (c->readable == NULL || event_add(c->readable, NULL) == -1)
 		client_close(c);
-}
-
-static void
-accept_clients(evutil_socket_t fd, short what, void *arg)
-{
-	static const struct timeval pause = { 1, 0 };
-	struct tokend *d = arg;
-	int got;
-
-	(void)what;
-	while ((got = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1)
-		client_open(d, got);
-	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-		event_del(d->accepting); /* they wait in the backlog */
-		event_add(d->again, &pause);
-	}
-}
-
-static void
-accept_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct tokend *d = arg;
-
-	(void)fd;
-	(void)what;
-	event_add(d->accepting, NULL);
 }
 
 /* --- startup -------------------------------------------------------------- */
@@ -387,26 +343,6 @@ read_options(struct tokend *d, int argc, char *argv[])
 	d->submit_path = instance_path(d->inst.run, "submit");
 }
 
-static void
-open_socket(struct tokend *d)
-{
-	struct buf why = BUF_INIT(1024);
-	char *path = instance_path(d->inst.run, "token");
-	const char *name;
-
-	for (int i = 0; (d->listen_fd = listen_passed(i, &name)) != -1; i++)
-		if (name != NULL && strcmp(name, "token") == 0)
-			break;
-	/* Anybody may connect; who they are decides what they may ask. */
-	if (d->listen_fd == -1)
-		d->listen_fd = listen_unix(path, 0666, &why);
-	if (d->listen_fd == -1)
-		fatal(EX_CANTCREAT, "%s", buf_str(&why));
-	if (fcntl(d->listen_fd, F_SETFL, O_NONBLOCK) == -1)
-		fatal(EX_OSERR, "cannot set up %s: %s", path, strerror(errno));
-	free(path);
-	buf_free(&why);
-}
 
 static void
 open_maps(struct tokend *d)
@@ -490,9 +426,7 @@ open_events(struct tokend *d)
 		d->stop[i] = evsignal_new(d->base, signals[i], signal_came, d);
 		event_add(d->stop[i], NULL);
 	}
-	d->accepting = event_new(d->base, d->listen_fd, EV_READ | EV_PERSIST, accept_clients, d);
-	d->again = evtimer_new(d->base, accept_again, d);
-	event_add(d->accepting, NULL);
+	door_open(&d->door, d->base);
 }
 
 static void
@@ -530,7 +464,8 @@ main(int argc, char *argv[])
 	read_options(&d, argc, argv);
 	conf_load(&d.conf, &d.inst);
 	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
-	open_socket(&d);
+	d.door = (struct door){ .max = CLIENTS_MAX, .may_enter = may_connect, .enter = client_open, .arg = &d };
+	door_listen(&d.door, &d.inst, "token");
 	d.collect_uid = proc_uid(USER_COLLECT);
 	d.remote_uid = proc_uid(USER_REMOTE);
 	proc_drop(USER_TOKEN);
