@@ -616,6 +616,31 @@ cmd_redeem(struct client *c, const struct wire_packet *p)
 	client_say(c, sent);
 }
 
+/* --- penalties, for people ------------------------------------------------- */
+
+static void
+cmd_delayed(struct client *c, const struct wire_packet *p)
+{
+	struct buf list = BUF_INIT(LIMIT_PACKET - 1024);
+	char count[24];
+	size_t n = 0;
+
+	if (c->uid != 0 && c->uid != geteuid()) {
+		log_event(EV_WARNING, LS("text", "a question about penalties refused"), LN("uid", c->uid));
+		client_close(c);
+		return;
+	}
+	if (wire_is(p, "UNLOCK"))
+		n = penalty_forget(&c->d->penalty, p->word[0]);
+	else
+		penalty_list(&c->d->penalty, &list);
+	for (size_t i = 0; i < list.len; i++)
+		n += list.s[i] == '\n';
+	(void)snprintf(count, sizeof(count), "%zu", n);
+	client_say(c, wire_send(&c->wire, NEVER, NULL, buf_span(&list), "LIST", (const char *const[]){ count }, 1));
+	buf_free(&list);
+}
+
 // clang-format off
 static const struct {
 	const char *verb; /* of auth_messages: these are all that a client may say */
@@ -627,6 +652,8 @@ static const struct {
 	{ "CANCEL", cmd_cancel },
 	{ "OFFER",  cmd_offer },
 	{ "REDEEM", cmd_redeem },
+	{ "DELAYED", cmd_delayed },
+	{ "UNLOCK", cmd_delayed },
 };
 // clang-format on
 

@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "lib/base/ascii.h"
 #include "lib/net/ip.h"
 
 #define PENALTY_MAX 8192            /* records of each kind */
@@ -18,6 +20,7 @@
 
 struct address {
 	struct table_item item;
+	char client[64]; /* the one that failed last */
 	unsigned failures;
 };
 
@@ -73,6 +76,8 @@ penalty_enter(struct penalty *p, const char *client, const char *account)
 		pair = table_add(&p->pairs, key);
 		if (pair == NULL)
 			return NULL;
+		strlcpy(pair->client, client, sizeof(pair->client));
+		strlcpy(pair->account, account, sizeof(pair->account));
 		TAILQ_INIT(&pair->waiting);
 	}
 	pair->item.pins++;
@@ -131,6 +136,7 @@ penalty_failed(struct penalty *p, struct pair *pair, const char *client,
 		return;
 	if (a->failures < 100)
 		a->failures++;
+	strlcpy(a->client, client, sizeof(a->client));
 	table_renew(&p->addresses, a);
 }
 
@@ -148,4 +154,66 @@ penalty_leave(struct penalty *p, struct pair *pair)
 	pair->item.pins--;
 	if (pair->item.pins == 0 && pair->failures == 0)
 		table_remove(&p->pairs, pair);
+}
+
+static void
+add_line(struct buf *out, const char *account, const char *client, unsigned failures)
+{
+	struct buf line = BUF_INIT(1024);
+
+	if (failures > 0) {
+		word_encode(&line, account, strlen(account), NULL);
+		buf_addc(&line, ' ');
+		word_encode(&line, client, strlen(client), NULL);
+		buf_addf(&line, " %u\n", failures);
+	}
+	if (out->max - out->len > line.len)
+		buf_addspan(out, buf_span(&line));
+	buf_free(&line);
+}
+
+static bool
+over(const struct table_item *it)
+{
+	return it->pins == 0 && deadline_over(it->until);
+}
+
+void
+penalty_list(struct penalty *p, struct buf *out)
+{
+	struct table_item *it;
+
+	TAILQ_FOREACH(it, &p->addresses.used, used)
+		if (!over(it))
+			add_line(out, "*", ((struct address *)it)->client, ((struct address *)it)->failures);
+	TAILQ_FOREACH(it, &p->pairs.used, used)
+		if (!over(it))
+			add_line(out, ((struct pair *)it)->account, ((struct pair *)it)->client,
+			    ((struct pair *)it)->failures);
+}
+
+size_t
+penalty_forget(struct penalty *p, const char *who)
+{
+	struct table_item *it, *next;
+	uint8_t key[DIGEST_OCTETS];
+	struct address *a = NULL;
+	size_t n = 0;
+
+	TAILQ_FOREACH_SAFE(it, &p->pairs.used, used, next) {
+		struct pair *pair = (struct pair *)it;
+
+		if (pair->failures == 0 || (strcasecmp(pair->account, who) != 0 && strcasecmp(pair->client, who) != 0))
+			continue;
+		n += !over(it);
+		pair->failures = 0;
+		if (it->pins == 0)
+			table_remove(&p->pairs, it);
+	}
+	if (strchr(who, '@') == NULL && address_key(p, who, key))
+		a = table_find(&p->addresses, key);
+	if (a == NULL)
+		return n;
+	table_remove(&p->addresses, a);
+	return n + 1;
 }

@@ -16,10 +16,12 @@
 #include <stdint.h>
 
 #include "auth/table.h"
+#include "lib/base/limits.h"
 
 struct request;
 struct pair { /* an account tried from an address */
 	struct table_item item;
+	char client[64], account[LIMIT_ADDRESS + 1]; /* for people */
 	unsigned failures;
 	bool busy; /* an attempt is under way: the others wait */
 	TAILQ_HEAD(pair_queue, request) waiting;
@@ -38,6 +40,11 @@ int64_t penalty_failed_ms(struct penalty *, const struct pair *, const char *cli
 int64_t penalty_passed_ms(struct penalty *, const char *client) MUST_CHECK;
 void penalty_failed(struct penalty *, struct pair *, const char *client, bool repeated);
 void penalty_passed(struct penalty *, struct pair *);
+/* Who has failures now, one a line: "ACCOUNT CLIENT FAILURES", of addresses "* CLIENT FAILURES"; as much as fits. */
+void penalty_list(struct penalty *, struct buf *out);
+/* Failures of this account, or of this client (an address, with all that it tried), are forgotten; how many records
+ * there were. */
+size_t penalty_forget(struct penalty *, const char *who);
 void penalty_leave(struct penalty *, struct pair *); /* unpinned */
 
 #endif

@@ -19,18 +19,21 @@
 #include "auth/forms.h"
 #include "auth/purge.h"
 #include "lib/base/log.h"
+#include "lib/net/ip.h"
 #include "lib/net/sasl.h"
 #include "lib/store/hash.h"
 #include "lib/store/textmap.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
+#include "lib/wire/auth.h"
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--stdin]\n"
     "       posthouse [-C DIR] user set ADDRESS [--name NAME] [--maildir PATH] [--rights LIST]\n"
     "       posthouse [-C DIR] user passwd ADDRESS [--stdin]\n"
     "       posthouse [-C DIR] user disable | enable ADDRESS\n"
+    "       posthouse [-C DIR] user unlock [ADDRESS | CLIENT]\n"
     "       posthouse [-C DIR] user delete ADDRESS [--purge]\n"
     "       posthouse [-C DIR] user list [--json]\n"
     "       posthouse [-C DIR] user show ADDRESS [--json]\n\n"
@@ -660,6 +663,68 @@ verb_show(struct user *u)
 	boxes_free(&boxes);
 }
 
+/* The settings as they stand in etc/, which is what will be compiled. */
+static void
+open_etc(struct user *u)
+{
+	struct buf why = BUF_INIT(65536);
+	char *file = instance_path(u->inst.etc, "posthouse.conf");
+
+	u->etc_fd = open(u->inst.etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (u->etc_fd == -1)
+		refuse(EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
+	if (conf_read(&u->conf, file, &why) == -1)
+		refuse(EX_CONFIG, "%s", buf_str(&why));
+	free(file);
+	buf_free(&why);
+}
+
+/* --- delays ---------------------------------------------------------------- */
+
+static void
+delayed_text(struct buf *list)
+{
+	struct span rest = buf_span(list);
+
+	if (rest.len == 0)
+		printf("nobody's login is delayed\n");
+	while (rest.len > 0 && rest.s != NULL) {
+		struct span line = span_cut(&rest, '\n'), account = span_cut(&line, ' '), client = span_cut(&line, ' ');
+
+		if (client.s != NULL && line.s != NULL)
+			printf("%.*s from %.*s: %.*s failures\n", (int)account.len, account.s, (int)client.len, client.s,
+			    (int)line.len, line.s);
+	}
+}
+
+/* An account or a client's address; without either, whom it would be good for. */
+static void
+verb_unlock(struct user *u)
+{
+	char *path = instance_path(u->inst.run, "auth");
+	struct buf list = BUF_INIT(LIMIT_PACKET);
+	const char *who = u->given;
+	struct auth auth;
+	uint64_t n;
+	struct ip ip;
+
+	if (who != NULL && ip_parse(span_of(who), &ip) == -1) {
+		open_etc(u);
+		open_maps(u);
+		who = u->address;
+	}
+	auth_init(&auth, path);
+	if (auth_delayed(&auth, who, &n, &list) == -1)
+		refuse(EX_UNAVAILABLE, "cannot ask authd over %s: it does not run, or not for you: be root", path);
+	if (who == NULL)
+		delayed_text(&list);
+	else
+		printf(n == 0 ? "%s: no login was delayed\n" : "%s: delays are over\n", who);
+	auth_close(&auth);
+	buf_free(&list);
+	free(path);
+}
+
 /* --- the command line ----------------------------------------------------- */
 
 // clang-format off
@@ -675,6 +740,7 @@ static const struct verb {
 	{ "show",    true,  false, verb_show },
 	{ "disable", true,  true,  verb_disable },
 	{ "enable",  true,  true,  verb_enable },
+	{ "unlock",  false, false, verb_unlock },
 	{ "delete",  true,  true,  verb_delete },
 	{ "del",     true,  true,  verb_delete },
 };
@@ -708,28 +774,14 @@ read_options(struct user *u, int argc, char *argv[])
 		}
 	for (size_t i = 0; optind < argc && i < COUNT(verbs); i++)
 		if (strcmp(verbs[i].verb, argv[optind]) == 0) {
-			if (optind + 1 + verbs[i].takes_address != argc)
+			bool may_have = verbs[i].run == verb_unlock && optind + 2 == argc;
+
+			if (optind + 1 + verbs[i].takes_address != argc && !may_have)
 				usage(EX_USAGE);
 			u->given = argv[optind + 1];
 			return &verbs[i];
 		}
 	usage(EX_USAGE);
-}
-
-/* The settings as they stand in etc/, which is what will be compiled. */
-static void
-open_etc(struct user *u)
-{
-	struct buf why = BUF_INIT(65536);
-	char *file = instance_path(u->inst.etc, "posthouse.conf");
-
-	u->etc_fd = open(u->inst.etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (u->etc_fd == -1)
-		refuse(EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
-	if (conf_read(&u->conf, file, &why) == -1)
-		refuse(EX_CONFIG, "%s", buf_str(&why));
-	free(file);
-	buf_free(&why);
 }
 
 int

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "lib/base/num.h"
 #include "lib/sys/listen.h"
 
 // clang-format off
@@ -19,6 +20,9 @@ const struct wire_msg auth_messages[] = {
 	{ SERVER, "MALFORMED", 0, AUTH_DECIDING, AUTH_IDLE,      "reason" },
 	{ CLIENT, "OFFER",  0,   AUTH_IDLE,      AUTH_OFFERING,  "service" },
 	{ SERVER, "OFFERED", 0,  AUTH_OFFERING,  AUTH_IDLE,      "scram" },
+	{ CLIENT, "DELAYED", 0,  AUTH_IDLE,      AUTH_LISTING,   "all" },
+	{ SERVER, "LIST",   0,   AUTH_LISTING,   AUTH_IDLE,      "count +" },
+	{ CLIENT, "UNLOCK", 0,   AUTH_IDLE,      AUTH_LISTING,   "who" },
 	{ SERVER, "NO",     0,   AUTH_DECIDING | AUTH_REDEEMING, AUTH_IDLE, "reason" },
 	{ SERVER, "LATER",  0,   AUTH_DECIDING | AUTH_REDEEMING, AUTH_IDLE, "reason" },
 	{ CLIENT, "REDEEM", 0,   AUTH_IDLE,      AUTH_REDEEMING, "ticket" },
@@ -193,4 +197,17 @@ auth_redeem(struct auth *a, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
 	buf_reset(maildir);
 	buf_adds(maildir, p.word[1]);
 	return buf_over(maildir) ? later(a) : AUTH_YES;
+}
+
+int
+auth_delayed(struct auth *a, const char *unlock, uint64_t *count, struct buf *list)
+{
+	const char *const words[] = { unlock == NULL ? "all" : unlock };
+	struct wire_packet p;
+
+	if (ask(a, unlock == NULL ? "DELAYED" : "UNLOCK", words, COUNT(words), &p) == -1 ||
+	    num_parse(span_of(p.word[0]), UINT64_MAX, count) == -1)
+		return -1;
+	buf_addspan(list, p.body);
+	return 0;
 }

@@ -11,14 +11,16 @@
  *
  * BEGIN, CHALLENGE, STEP: SCRAM (lib/mail/scram.h), in base64; binding is struct secure_facts' of the client's TLS, or
  * empty. The last CHALLENGE proves to the client that we know its password, too: the answer to it is empty, and leads
- * to YES. MALFORMED: not what the mechanism wants. OFFER: can everybody who may log in do so by SCRAM?
+ * to YES. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK: penalties, for root alone. OFFER: can everybody who may log in do so by SCRAM?
  */
 #ifndef LIB_WIRE_AUTH_H
 #define LIB_WIRE_AUTH_H
 
+#include <stdint.h>
+
 #include "lib/wire/wire.h"
 
-enum { AUTH_IDLE = 1, AUTH_DECIDING = 2, AUTH_REDEEMING = 4, AUTH_STEPPING = 8, AUTH_OFFERING = 16 };
+enum { AUTH_IDLE = 1, AUTH_DECIDING = 2, AUTH_REDEEMING = 4, AUTH_STEPPING = 8, AUTH_OFFERING = 16, AUTH_LISTING = 32 };
 extern const struct wire_msg auth_messages[];
 
 enum auth_answer { AUTH_YES, AUTH_NO, AUTH_LATER, AUTH_MORE, AUTH_MALFORMED };
@@ -42,6 +44,10 @@ enum auth_answer auth_step(struct auth *, const char *said, struct buf *challeng
 void auth_cancel(struct auth *);
 enum auth_answer auth_redeem(struct auth *, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
     struct buf *maildir) MUST_CHECK;
+/* Whose logins are delayed: lines "ACCOUNT CLIENT FAILURES" (words, %-encoded; account "*": whatever the client tries)
+ * into list; or, unlock not NULL, make an end of it for this account or client. count: how many records. -1: authd
+ * cannot be asked, or not by us. */
+int auth_delayed(struct auth *, const char *unlock, uint64_t *count, struct buf *list) MUST_CHECK;
 void auth_close(struct auth *);
 
 #endif

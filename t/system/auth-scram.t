@@ -126,6 +126,19 @@ with clear() as s:
     like(log_in(s, Scram('off', 'secret'))[0], r'^535 5\.7\.8 account disabled', 'a disabled account, to who knows its password')
 
 
+# --- delays, seen and ended
+
+p = house.ph('user', 'unlock').stdout
+like(p, r'^bob@example\.org from 127\.0\.0\.1: 1 failures$', 'user unlock: whose login is delayed')
+like(p, r'^nosuch@example\.org from 127\.0\.0\.1', '... strangers, too')
+like(house.ph('user', 'unlock', 'BOB').stdout, r'^bob@example\.org: delays are over', '... and no longer')
+ok('bob@' not in house.ph('user', 'unlock').stdout, '... really')
+like(house.ph('user', 'unlock', '127.0.0.1').stdout, r'^127\.0\.0\.1: delays are over', 'a client, whatever it tried')
+is_(house.ph('user', 'unlock').stdout, "nobody's login is delayed\n", '... nothing is left')
+like(house.ph('user', 'unlock', 'bob').stdout, r'no login was delayed', 'nothing to end')
+
+# --- salts
+
 def salt(name):
     with clear() as s:
         challenge = s.cmd('AUTH SCRAM-SHA-256 ' + Scram(name, '').first())
