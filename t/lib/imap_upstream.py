@@ -6,8 +6,9 @@
 """
 import base64
 import re
-import socket
 import threading
+
+from provider import Provider
 
 CAPABILITIES = ('IMAP4rev1', 'LITERAL+', 'SASL-IR', 'AUTH=PLAIN', 'UIDPLUS', 'MOVE', 'IDLE')
 
@@ -33,7 +34,7 @@ class Folder:
         return sorted(self.messages).index(uid) + 1
 
 
-class ImapUpstream:
+class ImapUpstream(Provider):
     def __init__(self, messages=(), login='office', password='secret', capa=CAPABILITIES, tls=None, implicit=False,
                  greeting=None, sizes=None, status=True):
         self.folders = {'INBOX': Folder(messages)}
@@ -43,32 +44,7 @@ class ImapUpstream:
         self.quirks = {}
         self.commands, self.sessions, self.idlers = [], 0, []
         self.lock = threading.RLock()
-        self.sock = socket.socket()
-        self.sock.bind(('127.0.0.1', 0))
-        self.sock.listen(20)
-        self.port = self.sock.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.sock.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
-        session = None
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.implicit:
-                sock = self.tls.wrap_socket(sock, server_side=True)
-            session = Session(self, sock)
-            session.run()
-        except (OSError, ValueError, EOFError):
-            pass
-        finally:
-            (session.sock if session else sock).close()
+        self.open(Session)
 
     @property
     def inbox(self):

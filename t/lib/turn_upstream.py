@@ -1,19 +1,19 @@
 """turn_upstream: a provider with a queue for us, in threads: an SMTP server that knows ETRN (RFC 1985) and ATRN (RFC
 2645); well-behaved until it is told otherwise.
 
-    p = Provider(mails=[(sender, [rcpt, ...], octets)])
+    p = TurnUpstream(mails=[(sender, [rcpt, ...], octets)])
     p.port, p.commands, p.sent, p.replies
     p.quirks['ATRN'] = lambda session, argument: ...   # answers instead; returns False to hang up
 """
 import base64
 import hmac
-import socket
-import threading
+
+from provider import Provider
 
 CHALLENGE = b'<1896.697170952@provider.example>'
 
 
-class Provider:
+class TurnUpstream(Provider):
     def __init__(self, mails=(), login='office', password='secret', auth='CRAM-MD5 PLAIN', tls=None, implicit=False,
                  offers=('PIPELINING', 'ETRN', 'ATRN'), pipelined=False, chunks=0):
         self.mails = list(mails)      # what waits; sent ones leave
@@ -24,39 +24,14 @@ class Provider:
         self.answers = {}             # domain → what ETRN is answered
         self.quirks = {}              # verb → function(session, argument); True: answered, None: as usual, False: hang up
         self.commands, self.sent, self.replies, self.over_tls = [], [], [], []
-        self.sock = socket.socket()
-        self.sock.bind(('127.0.0.1', 0))
-        self.sock.listen(20)
-        self.port = self.sock.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.sock.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
-        session = None
-        try:
-            sock.settimeout(20)
-            if self.implicit:
-                sock = self.tls.wrap_socket(sock, server_side=True)
-            session = Session(self, sock)
-            session.run()
-        except (OSError, ValueError):
-            pass
-        finally:
-            (session.sock if session else sock).close()
+        self.open(Session)
 
 
 class Session:
     def __init__(self, p, sock):
         self.p, self.sock, self.buf = p, sock, b''
         self.encrypted, self.known = p.implicit, False
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(20)
 
     def send(self, octets):
         self.sock.sendall(octets)

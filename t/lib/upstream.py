@@ -12,11 +12,12 @@ import hashlib
 import hmac
 import os
 import re
-import socket
 import threading
 
+from provider import Provider
 
-class Upstream:
+
+class Upstream(Provider):
     def __init__(self, messages=(), login='office', password='secret', capa=('USER', 'UIDL', 'TOP', 'PIPELINING'),
                  uidl=True, sizes=None, tls=None, implicit=False, token=None, top=True, stuffing=True, hasty=False,
                  uids=None, greeting='ready'):
@@ -33,32 +34,7 @@ class Upstream:
         self.quirks = {}            # verb → function(conn, argument); True: answered, None: as usual, False: hang up
         self.deleted, self.commands, self.sessions = [], [], 0
         self.lock = threading.Lock()
-        self.sock = socket.socket()
-        self.sock.bind(('127.0.0.1', 0))
-        self.sock.listen(20)
-        self.port = self.sock.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.sock.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
-        try:
-            if self.implicit:
-                sock = self.tls.wrap_socket(sock, server_side=True)
-            Session(self, sock).run()
-        except (OSError, ValueError):
-            pass
-        finally:
-            sock.close()
-
-    def close(self):
-        self.sock.close()
+        self.open(Session)
 
 
 class Session:
@@ -68,7 +44,6 @@ class Session:
             up.sessions += 1
             self.box = list(up.messages.items())
         self.gone = set()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, octets):
         if self.up.budget is not None:

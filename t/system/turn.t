@@ -10,7 +10,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
-from turn_upstream import Provider
+from turn_upstream import TurnUpstream
 
 house = House(users=['ann:secret', 'bob:secret'], postmaster='chief', conf='collect_timeout = 1s\nsmtpd_timeout = 10s\n')
 house.start()
@@ -50,7 +50,7 @@ def expected(*mails):
 # --- ETRN
 
 ETRN = 'protocol=etrn tls=none'
-p = Provider(auth=None)
+p = TurnUpstream(auth=None)
 account(p, ETRN)
 r = collect()
 is_(r.returncode, 0, 'ETRN')
@@ -74,9 +74,9 @@ is_([(e['domain'], e['result'], e['pending']) for e in r.events if e['event'] ==
      ('@g.example', 'started', '0')], '... each told apart, and all domains asked for')
 like(r.stdout, r'failed: d\.example: not now: 458 Unable .* d\.example; e\.example: not allowed: 459 .*; '
      r'f\.example: unknown command: 500 Syntax Error$', '... and the reason said')
-account(Provider(auth=None, offers=['PIPELINING']), ETRN)
+account(TurnUpstream(auth=None, offers=['PIPELINING']), ETRN)
 like(collect().stdout, 'failed: the server offers no ETRN', 'a server without ETRN')
-p = Provider(auth='CRAM-MD5')
+p = TurnUpstream(auth='CRAM-MD5')
 account(p, ETRN + ' login=office')
 is_((collect().returncode, p.commands[1:2]), (0, ['AUTH CRAM-MD5']), 'with a login')
 
@@ -90,7 +90,7 @@ shapes = [
     mail(4, text=b'long ' + b'x' * 900 + b'\r\n' + b'a line\r\n' * 60000, sender=''),
 ]
 for pipelined, chunks in (False, 0), (True, 0), (False, 200000):
-    p = Provider(shapes, pipelined=pipelined, chunks=chunks)
+    p = TurnUpstream(shapes, pipelined=pipelined, chunks=chunks)
     account(p, ATRN)
     r = collect()
     is_(r.returncode, 0, 'ATRN' + (', the provider pipelining' if pipelined else ', in chunks' if chunks else ''))
@@ -105,7 +105,7 @@ for pipelined, chunks in (False, 0), (True, 0), (False, 200000):
     is_(sorted(taken('ann')), sorted(expected(shapes[0], shapes[1], shapes[3])), "ann's messages, octet for octet")
     is_(sorted(taken('bob')), sorted(expected(shapes[1], shapes[2])), "bob's")
 
-p = Provider([])
+p = TurnUpstream([])
 account(p, ATRN)
 r = collect()
 is_((r.returncode, p.commands[-1]), (0, 'QUIT'), '453: no mail is no failure')
@@ -113,13 +113,13 @@ like(r.stdout, r'^isp: 0 messages, 0 octets, [\d.]+ s$', '... and says none')
 
 # Somebody else's mail is no business of ours, whoever brings it; nor is the provider's a client of ours.
 house.set_map('access', '127.0.0.1 trust\n')
-p = Provider([mail(10, ['nobody@elsewhere.example']), mail(11, ['who@example.org']), mail(12)])
+p = TurnUpstream([mail(10, ['nobody@elsewhere.example']), mail(11, ['who@example.org']), mail(12)])
 account(p, ATRN)
 r = collect()
 is_([x[:3] for x in p.replies if x[0] in '45'], ['550', '554', '550', '554'], 'no relay for the provider, nor unknown people')
 is_((taken('ann'), len(p.mails)), (expected(mail(12)), 2), '... what is ours is taken')
 house.set_map('access', '127.0.0.1 reject\n')
-p = Provider([mail(13)])
+p = TurnUpstream([mail(13)])
 account(p, ATRN)
 is_((collect().returncode, taken('ann')), (0, expected(mail(13))), 'whom we called is not turned away by access')
 house.set_map('access', '')
@@ -131,20 +131,20 @@ for answer, text in (('450 ATRN request refused', 'does not give us this mail: .
                      ('502 Command not implemented', 'knows no ATRN: 502'),
                      ('530 Authentication required', 'wants another login: 530'),
                      ('554 no', 'ATRN: 554 no')):
-    p = Provider([mail(20)])
+    p = TurnUpstream([mail(20)])
     p.quirks['ATRN'] = lambda s, a, answer=answer: s.say(answer) or True
     account(p, ATRN)
     r = collect()
     is_((r.returncode, len(p.mails)), (75, 1), answer)
     like(r.stdout, 'failed: .*' + text, '... is said')
-p = Provider([mail(21)])
+p = TurnUpstream([mail(21)])
 account(p, ATRN + ' secret=other')
 r = collect()
 like(r.stdout, 'failed: login refused: 535 5.7.8 no', 'a wrong password')
 ok([e for e in r.events if e['event'] == 'collect.auth_failed'], '... is told as such')
 ok(not [c for c in p.commands if c.startswith('ATRN')], '... and nothing else is said')
 ok('wrong' not in r.stdout + r.stderr, '... nor the password')
-p = Provider([mail(22)], auth='PLAIN')
+p = TurnUpstream([mail(22)], auth='PLAIN')
 account(p, ATRN)
 r = collect()
 like(r.stdout, 'failed: the server takes the password in the clear only, and there is no TLS', 'PLAIN without TLS is not said')
@@ -152,7 +152,7 @@ ok(not [c for c in p.commands if c.startswith('AUTH')], '... indeed')
 
 # A server that cannot prove that it knows the password, one that asks for ever, one that wants no token.
 
-p = Provider([mail(23)], auth='SCRAM-SHA-256')
+p = TurnUpstream([mail(23)], auth='SCRAM-SHA-256')
 p.quirks['AUTH'] = lambda s, a: s.say('235 come in') or True
 account(p, ATRN)
 like(collect().stdout, 'failed: SCRAM-SHA-256: the server says that we are logged in before it has proved to know the password',
@@ -160,7 +160,7 @@ like(collect().stdout, 'failed: SCRAM-SHA-256: the server says that we are logge
 p.quirks['AUTH'] = lambda s, a: [s.say('334 ' + 'A' * 40) for i in range(100)] and True
 r = collect()
 is_((r.returncode, [c for c in p.commands if c.startswith('ATRN')]), (75, []), 'challenges that make no sense')
-p = Provider([mail(24)], auth='XOAUTH2')
+p = TurnUpstream([mail(24)], auth='XOAUTH2')
 
 
 def refuse_token(s, arg):
@@ -190,7 +190,7 @@ def breaks_off(s, arg):
     return False
 
 
-p = Provider([mail(30)])
+p = TurnUpstream([mail(30)])
 p.quirks['ATRN'] = breaks_off
 account(p, ATRN)
 r = collect()
@@ -206,7 +206,7 @@ def hangs(s, arg):
 
 
 house.conf('smtpd_timeout = 1s\n')
-p = Provider([mail(31)])
+p = TurnUpstream([mail(31)])
 p.quirks['ATRN'] = hangs
 account(p, ATRN)
 r = collect()
@@ -234,7 +234,7 @@ def in_pieces(s, arg):
     return False
 
 
-p = Provider([mail(32)])
+p = TurnUpstream([mail(32)])
 p.quirks['ATRN'] = in_pieces
 account(p, ATRN)
 r = collect()
@@ -243,7 +243,7 @@ is_(taken('ann'), expected(mail(32, text=b'x\r\n')), '... the message is whole')
 
 # A server that never ends, in two ways.
 
-p = Provider([mail(33)])
+p = TurnUpstream([mail(33)])
 p.quirks['EHLO'] = lambda s, a: [s.say('250-X%d' % i) for i in range(1000)] and False
 account(p, ATRN)
 like(collect().stdout, 'failed: .*too many lines', 'a reply of too many lines')
@@ -289,7 +289,7 @@ for number, name in ((signal.SIGTERM, 'SIGTERM'), (signal.SIGKILL, 'SIGKILL')):
         go_on.wait(20)
         return False
 
-    p = Provider([mail(34)])
+    p = TurnUpstream([mail(34)])
     p.quirks['ATRN'] = stalls
     account(p, ATRN)
     process = house.spawn('collect')
@@ -317,18 +317,18 @@ else:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(where / 'cert', where / 'key')
     for words, options in (('', {}), ('tls=implicit', {'implicit': True})):
-        p = Provider(shapes, tls=context, auth='PLAIN', **options)
+        p = TurnUpstream(shapes, tls=context, auth='PLAIN', **options)
         account(p, 'protocol=atrn login=office ca=%s %s' % (where / 'cert', words))
         r = collect()
         is_((r.returncode, p.over_tls), (0, [True]), 'ATRN over TLS ' + words)
         like(r.stdout, r'^isp: 4 messages, ', '... counted')
         is_(sorted(taken('ann') + taken('bob')), sorted(expected(*shapes) + expected(shapes[1])), '... octet for octet')
-    p = Provider(shapes)
+    p = TurnUpstream(shapes)
     account(p, 'protocol=atrn login=office')
     r = collect()
     like(r.stdout, 'failed: the server offers no STARTTLS, so nothing was sent', 'TLS is the default, and asked for')
     is_(p.commands[1:], [], '... without it nothing is said')
-    p = Provider(shapes, tls=context)
+    p = TurnUpstream(shapes, tls=context)
 
     def inject(s, arg):
         s.send(b'220 go ahead\r\n250 injected\r\n')
@@ -343,7 +343,7 @@ else:
     account(p, 'protocol=atrn login=office ca=%s' % (where / 'cert'))
     r = collect()
     like(r.stdout, 'failed: the server sent more, in the clear, before TLS began', 'an answer slipped in before TLS')
-    p = Provider(shapes, tls=context)
+    p = TurnUpstream(shapes, tls=context)
     account(p, 'protocol=atrn login=office')
     like(collect().stdout, 'failed: .*not to be trusted', 'a certificate that nobody trusts')
     is_(len(p.commands), 2, '... ends it there')
