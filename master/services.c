@@ -19,6 +19,7 @@ const struct socket_def socket_defs[] = {
 	{ "smtp",       SOCKET_SMTP, offsetof(struct conf, listen_smtp),       "25",   0,    NULL },
 	{ "submission", SOCKET_SMTP, offsetof(struct conf, listen_submission), "587",  0,    NULL },
 	{ "submissions", SOCKET_SMTPS, offsetof(struct conf, listen_submissions), "465", 0,    NULL },
+	{ "lmtp",       SOCKET_SMTP, offsetof(struct conf, listen_lmtp),       "24",   0,    NULL },
 	{ "pop3",       SOCKET_POP3, offsetof(struct conf, listen_pop3),       "110",  0,    NULL },
 	{ "pop3s",      SOCKET_POP3S,offsetof(struct conf, listen_pop3s),      "995",  0,    NULL },
 	{ "submit",     SOCKET_UNIX, 0,                                        NULL,   0666, NULL },
@@ -40,7 +41,7 @@ const struct service_def service_defs[] = {
 	{ "local",   USER_MAIL,    1,     { NULL },                                 NULL,      NULL },
 	{ "remote",  USER_REMOTE,  1,     { NULL },                                 NULL,      NULL },
 	{ "bounce",  USER_QUEUE,   1,     { NULL },                                 NULL,      NULL },
-	{ "smtpd",   USER_SMTPD,   0,     { "smtp", "submission", "submissions" },  NULL,      NULL },
+	{ "smtpd",   USER_SMTPD,   0,     { "smtp", "submission", "submissions", "lmtp" }, NULL,      NULL },
 	{ "pop3d",   USER_POP3,    0,     { "pop3", "pop3s" },                      NULL,      NULL },
 	{ "collect", USER_COLLECT, 0,     { NULL },                                 "--serve", wants_collect },
 };

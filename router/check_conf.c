@@ -113,6 +113,7 @@ check_listeners(struct check *k)
 		{ "listen_smtp", k->c->conf.listen_smtp, 25 },
 		{ "listen_submission", k->c->conf.listen_submission, 587 },
 		{ "listen_submissions", k->c->conf.listen_submissions, 465 },
+		{ "listen_lmtp", k->c->conf.listen_lmtp, 24 },
 		{ "listen_pop3", k->c->conf.listen_pop3, 110 },
 		{ "listen_pop3s", k->c->conf.listen_pop3s, 995 },
 	};

@@ -35,11 +35,13 @@ refuse(const char *text)
 }
 
 static struct reply
-hello(struct session *s, struct span name, bool esmtp)
+hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 {
 	struct access access = { 0 };
 
 	name = span_trim(name);
+	if (s->lmtp != lmtp)
+		return say(SAY_UNKNOWN); /* RFC 2033, 4.1 */
 	if (name.len == 0 || name.len >= sizeof(s->helo))
 		return say(SAY_NEEDS_NAME);
 	session_reset(s);
@@ -57,7 +59,7 @@ hello(struct session *s, struct span name, bool esmtp)
 static struct reply
 cmd_helo(struct session *s, struct span arg)
 {
-	return hello(s, arg, false);
+	return hello(s, arg, false, false);
 }
 
 /* A connection turned round has its TLS in front of us, in collect. */
@@ -68,9 +70,9 @@ tls_possible(struct session *s)
 }
 
 static struct reply
-cmd_ehlo(struct session *s, struct span arg)
+extended_hello(struct session *s, struct span arg, bool lmtp)
 {
-	struct reply r = hello(s, arg, true);
+	struct reply r = hello(s, arg, true, lmtp);
 	struct buf *text = &s->d->text;
 
 	if (r.code != 250)
@@ -86,6 +88,18 @@ cmd_ehlo(struct session *s, struct span arg)
 	if (s->xclient)
 		buf_adds(text, "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
 	return reply_say(SAY_HELLO, buf_str(text));
+}
+
+static struct reply
+cmd_ehlo(struct session *s, struct span arg)
+{
+	return extended_hello(s, arg, false);
+}
+
+static struct reply
+cmd_lhlo(struct session *s, struct span arg)
+{
+	return extended_hello(s, arg, true);
 }
 
 /* "FROM:" or "TO:", and the path behind it. Octets taken, blanks in front of the path
@@ -424,6 +438,7 @@ static const struct command commands[] = {
 	/* verb       taken in            leads to  otherwise        handler */
 	{ "HELO",     ANY,                READY,    SAY_UNKNOWN,     cmd_helo },
 	{ "EHLO",     ANY,                READY,    SAY_UNKNOWN,     cmd_ehlo },
+	{ "LHLO",     ANY,                READY,    SAY_UNKNOWN,     cmd_lhlo },
 	{ "MAIL",     READY,              MAIL,     SAY_MAIL_TWICE,  cmd_mail },
 	{ "RCPT",     MAIL | RCPT,        RCPT,     SAY_MAIL_FIRST,  cmd_rcpt },
 	{ "RCPT",     CHUNK,              SAME,     SAY_MAIL_FIRST,  cmd_in_chunks },

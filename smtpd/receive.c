@@ -36,6 +36,8 @@ with(const struct session *s)
 	static const char *const esmtp[2][2] = { { "ESMTP", "ESMTPS" }, { "ESMTPA", "ESMTPSA" } };
 	bool login = s->user[0] != '\0';
 
+	if (s->lmtp)
+		return s->tls ? "LMTPS" : "LMTP"; /* RFC 3848 */
 	if (s->tx.params.smtputf8)
 		return utf8[login][s->tls]; /* RFC 6531, 4.3 */
 	return s->esmtp || s->tls || login ? esmtp[login][s->tls] : "SMTP"; /* RFC 3848 */

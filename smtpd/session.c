@@ -179,9 +179,19 @@ step(struct session *s)
 	}
 }
 
+/* LMTP: an answer for each recipient that was taken, in their order (RFC 2033, 4.2 and 4.3); 421 ends all. */
+static void
+answer_message(struct session *s, struct reply r, bool whole)
+{
+	answer(s, r);
+	for (uint64_t i = 1; whole && s->lmtp && s->state != GONE && i < s->tx.rcpts_taken; i++)
+		reply_format(&r, &s->d->io.out);
+}
+
 static void
 take_message(struct session *s)
 {
+	bool whole = !s->chunk.given || (s->chunk.wanted && s->chunk.last);
 	struct reply r;
 
 	s->verb = s->chunk.given ? "BDAT" : "DATA";
@@ -190,7 +200,7 @@ take_message(struct session *s)
 	if (r.code == 0)
 		s->state = GONE;
 	else
-		answer(s, r);
+		answer_message(s, r, whole);
 	if (s->state == READY || s->state == GONE)
 		session_reset(s);
 }
@@ -249,7 +259,7 @@ session_greeting(struct session *s)
 		return r;
 	}
 	buf_reset(&d->text);
-	buf_addf(&d->text, "%s ESMTP Posthouse", d->conf.hostname);
+	buf_addf(&d->text, "%s %s Posthouse", d->conf.hostname, s->lmtp ? "LMTP" : "ESMTP");
 	return reply_say(SAY_GREETING, session_keep_text(s));
 }
 
@@ -300,6 +310,7 @@ begin(struct session *s, struct smtpd *d, struct gate_conn *conn)
 	s->conn = conn;
 	s->state = START;
 	s->submission = strncmp(conn->service, "submission", strlen("submission")) == 0; /* submissions, too */
+	s->lmtp = strcmp(conn->service, "lmtp") == 0;
 	s->odmr = strcmp(conn->service, "odmr") == 0;
 	s->end = deadline_in((int64_t)d->conf.smtpd_session_timeout * 1000);
 	s->why = "quit";

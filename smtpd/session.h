@@ -97,6 +97,7 @@ struct session {
 	unsigned state;
 	bool submission;          /* RFC 6409: our own people only */
 	bool xclient;             /* who connected may say whom it speaks for */
+	bool lmtp;                /* RFC 2033 */
 	bool odmr;                /* RFC 2645: we called the client, to bring us our mail */
 	bool tls;                 /* TLS is there */
 	struct secure_facts facts; /* of it */

@@ -31,7 +31,7 @@ struct sockets {
 static NORETURN void
 usage(int code)
 {
-	fputs("usage: smtpd [-C DIR] [-s smtp|submission|submissions]\n"
+	fputs("usage: smtpd [-C DIR] [-s smtp|submission|submissions|lmtp]\n"
 	      "       smtpd [-C DIR] -s odmr [-p ADDRESS]\n"
 	      "  -C DIR      the instance below DIR; without it the system's own\n"
 	      "  -s SERVICE  what the connection on standard input is for\n"
@@ -45,7 +45,7 @@ static bool
 is_service(const char *name)
 {
 	return strcmp(name, "smtp") == 0 || strcmp(name, "submission") == 0 ||
-	    strcmp(name, "submissions") == 0 ||
+	    strcmp(name, "submissions") == 0 || strcmp(name, "lmtp") == 0 ||
 	    (strcmp(name, "odmr") == 0 && gate_inetd());
 }
 
@@ -126,8 +126,9 @@ open_sockets(const struct smtpd *d, struct sockets *l, const char *service)
 	listen_on(l, "smtp", d->conf.listen_smtp, ":25");
 	listen_on(l, "submission", d->conf.listen_submission, ":587");
 	listen_on(l, "submissions", d->conf.listen_submissions, ":465");
+	listen_on(l, "lmtp", d->conf.listen_lmtp, ":24");
 	if (l->n == 0)
-		fatal(EX_CONFIG, "cannot serve: listen_smtp, listen_submission and listen_submissions are all none");
+		fatal(EX_CONFIG, "cannot serve: listen_smtp, listen_submission, listen_submissions and listen_lmtp are all none");
 }
 
 /* In sessions; the gate does for its lists. */

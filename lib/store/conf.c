@@ -62,6 +62,7 @@ static const struct setting settings[] = {
 	{ "listen_smtp",               TEXT,     AT(listen_smtp),                   "127.0.0.1:25, [::1]:25", 0, 0, NULL },
 	{ "listen_submission",         TEXT,     AT(listen_submission),             "127.0.0.1:587, [::1]:587", 0, 0, NULL },
 	{ "listen_submissions",        TEXT,     AT(listen_submissions),            "none", 0, 0, NULL },
+	{ "listen_lmtp",               TEXT,     AT(listen_lmtp),                   "none", 0, 0, NULL },
 	{ "listen_pop3",               TEXT,     AT(listen_pop3),                   "127.0.0.1:110, [::1]:110", 0, 0, NULL },
 	{ "listen_pop3s",              TEXT,     AT(listen_pop3s),                  "none", 0, 0, NULL },
 

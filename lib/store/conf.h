@@ -29,6 +29,7 @@ struct conf {
 	/* listening; "" binds every address, "none" nothing; comma-separated */
 	char *listen_smtp;       /* 127.0.0.1:25, [::1]:25 */
 	char *listen_submission; /* 127.0.0.1:587, [::1]:587 */
+	char *listen_lmtp;       /* none; RFC 2033, usually 24 */
 	char *listen_pop3;       /* 127.0.0.1:110, [::1]:110 */
 	char *listen_submissions, *listen_pop3s; /* none; with TLS at once: 465, 995 */
 	/* smtpd */
