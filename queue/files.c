@@ -21,13 +21,13 @@
 #include "queue/queued.h"
 
 int
-files_link(const struct spool *s, int msg_fd, int env_fd, const char *id)
+files_link(const struct spool *s, int msg_fd, int env_fd, const char *id, bool held)
 {
 	int error;
 
 	if (file_link_fd(msg_fd, s->new_fd, id) == -1)
 		return -1;
-	if (file_link_fd(env_fd, s->env_fd, id) == 0)
+	if (file_link_fd(env_fd, held ? s->hold_fd : s->env_fd, id) == 0)
 		return 0;
 	error = errno;
 	unlinkat(s->new_fd, id, 0);

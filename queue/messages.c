@@ -217,6 +217,8 @@ message_start(struct queued *q, struct message *m)
 	message_check(q, m);
 }
 
+#define HELD_MAX 500
+
 const char *
 envelope_fault(const struct envelope *e)
 {
@@ -227,6 +229,8 @@ envelope_fault(const struct envelope *e)
 	if (strlen(e->envid) > LIMIT_ENVID ||
 	    (e->ret[0] != '\0' && strcmp(e->ret, "FULL") != 0 && strcmp(e->ret, "HDRS") != 0))
 		return "its ENVID or RET is none";
+	if (strlen(e->held) > HELD_MAX)
+		return "the reason for holding it is too long";
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		if (e->rcpts[i].address[0] == '\0' || strlen(e->rcpts[i].address) > LIMIT_ADDRESS ||
 		    strlen(e->rcpts[i].orcpt) > LIMIT_ORCPT)

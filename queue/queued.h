@@ -212,7 +212,7 @@ const char *link_deferral(void);
 
 /* --- files.c ------------------------------------------------------------- */
 
-int files_link(const struct spool *, int msg_fd, int env_fd, const char *id);
+int files_link(const struct spool *, int msg_fd, int env_fd, const char *id, bool held);
 void files_unlink(const struct spool *, const struct record *);
 void files_attempted(const struct spool *, struct record *); /* new/ to cur/ */
 int files_open_message(const struct spool *, const char *id);

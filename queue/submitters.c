@@ -413,7 +413,7 @@ on_commit(struct submitter *s, struct wire_packet *p)
 		m->rcpt = arena_alloc(m->arena, m->env.rcpt_count * sizeof *m->rcpt);
 		m->from = s;
 		s->deciding = m;
-		if (may_go_direct(&m->env) && agents_count(q, KIND_LOCAL, false) > 0)
+		if (m->env.held[0] == '\0' && may_go_direct(&m->env) && agents_count(q, KIND_LOCAL, false) > 0)
 			begin_direct(q, m);
 		else
 			message_queue(q, m);
@@ -521,6 +521,17 @@ write_envelope(struct message *m)
 	return pwrite(m->env_fd, m->env_text.s, m->env_text.len, 0) == n ? 0 : -1;
 }
 
+/* A filter wants people to look at it first. */
+static void
+hold_from_the_beginning(struct queued *q, struct message *m)
+{
+	m->record->flags |= HELD;
+	q->records.held++;
+	if (q->sync_names)
+		(void)!fsync(q->spool.hold_fd); /* what syncs names does not look there */
+	log_event(EV_QUEUE_HELD, LS("id", m->env.id), LS("by", m->env.held));
+}
+
 void
 message_queue(struct queued *q, struct message *m)
 {
@@ -536,7 +547,8 @@ message_queue(struct queued *q, struct message *m)
 	for (size_t i = 0; i < m->env.rcpt_count; i++)
 		if (m->rcpt[i].state == WAS_SENT)
 			message_end_rcpt(m->env_fd, m, i, RCPT_DONE);
-	if (files_link(&q->spool, m->msg_fd, m->env_fd, m->env.id) == -1) {
+	m->hold_it = m->env.held[0] != '\0';
+	if (files_link(&q->spool, m->msg_fd, m->env_fd, m->env.id, m->hold_it) == -1) {
 		queue_failed(q, m, errno);
 		return;
 	}
@@ -546,6 +558,8 @@ message_queue(struct queued *q, struct message *m)
 	m->phase = LINKED;
 	m->record = records_add(&q->records, m->env.id);
 	m->record->flags = IN_NEW;
+	if (m->hold_it)
+		hold_from_the_beginning(q, m);
 	m->record->work = m;
 	m->naming = q->sync_names;
 	if (m->naming)

@@ -10,6 +10,7 @@
 
 #include "lib/base/num.h"
 #include "lib/net/dnsbl_rules.h"
+#include "lib/net/milter.h"
 #include "router/check.h"
 #include "router/front.h"
 
@@ -207,6 +208,21 @@ check_lists(struct check *k)
 	buf_free(&why);
 }
 
+static void
+check_milters(struct check *k)
+{
+	const struct milter_settings any = { OTHERWISE_TEMPFAIL, 1, 1, 1 };
+	struct milter_place places[MILTER_PLACES_MAX];
+	struct buf why = BUF_INIT(1000);
+	int n = milter_places_parse(span_of(k->c->conf.milters), &any, places, &why);
+
+	if (n == -1)
+		conf_wrong(k, "milters", "%s", buf_str(&why));
+	else
+		milter_places_free(places, (size_t)n);
+	buf_free(&why);
+}
+
 void
 check_conf(struct check *k)
 {
@@ -225,6 +241,7 @@ check_conf(struct check *k)
 	check_host_name(k, "hostname", conf->hostname);
 	check_host_name(k, "helo_name", conf->helo_name);
 	check_resolver(k);
+	check_milters(k);
 	check_balancers(k);
 	check_lists(k);
 	if (conf->mail_root[0] != '\0' && conf->mail_root[0] != '/')

@@ -38,6 +38,7 @@ static struct reply
 hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 {
 	struct access access = { 0 };
+	struct reply r;
 
 	name = span_trim(name);
 	if (s->lmtp != lmtp)
@@ -53,7 +54,8 @@ hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 	s->helo_no_local = access.no_local;
 	if (access.reject != NULL)
 		return refuse(access.reject);
-	return reply_say(SAY_HELLO, s->d->conf.hostname);
+	r = milters_helo(s);
+	return r.code != 0 ? r : reply_say(SAY_HELLO, s->d->conf.hostname);
 }
 
 static struct reply
@@ -136,12 +138,13 @@ decoded_envid(struct session *s, struct span envid)
 }
 
 static struct reply
-take_sender(struct session *s, const struct path *path, const struct params *params)
+take_sender(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
 	uint64_t limit = s->d->conf.message_size_limit;
 	struct access access = { 0 };
 	const char *sender;
 	enum said said;
+	struct reply r;
 
 	if (path->utf8 && !params->smtputf8)
 		return say(SAY_SENDER_UTF8);
@@ -164,7 +167,8 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 		s->tx.envid = decoded_envid(s, params->envid);
 	s->tx.no_relay = access.no_relay;
 	s->tx.no_local = access.no_local;
-	return say(SAY_SENDER_OK);
+	r = milters_mail(s, sender, args);
+	return r.code != 0 ? r : say(SAY_SENDER_OK);
 }
 
 static struct reply
@@ -184,7 +188,7 @@ cmd_mail(struct session *s, struct span arg)
 	said = params_mail((struct span){ arg.s + n, arg.len - (size_t)n }, &params);
 	if (said != SAY_OK)
 		return say(said);
-	return take_sender(s, &path, &params);
+	return take_sender(s, &path, &params, (struct span){ arg.s + n, arg.len - (size_t)n });
 }
 
 /* As the client gave it, or the address of RCPT (RFC 3461, 4.2; RFC 6533, 3). */
@@ -222,17 +226,22 @@ remember_alias(struct session *s, const struct route *route, const char *address
 
 /* All the final recipients together stay within LIMIT_EXPANSION as well. */
 static struct reply
-add_recipients(struct session *s, const struct route *route, const char *address, const struct params *params)
+add_recipients(struct session *s, const struct route *route, const char *address, const struct params *params, struct span args)
 {
 	struct rcpts *l = &s->d->rcpts;
 	const char *orcpt;
+	struct reply r;
 
 	if (l->n > 0 && route->count > LIMIT_EXPANSION - l->n)
 		return say(SAY_TOO_MANY_RCPTS);
+	r = milters_rcpt(s, address, args);
+	if (r.code != 0)
+		return r;
 	orcpt = original_recipient(s, address, params->orcpt);
-	for (const struct route_rcpt *r = route->rcpts; r != NULL; r = r->next)
-		(void)rcpts_add(l, r->action, r->address, orcpt, params->notify);
+	for (const struct route_rcpt *to = route->rcpts; to != NULL; to = to->next)
+		(void)rcpts_add(l, to->action, to->address, orcpt, params->notify);
 	remember_alias(s, route, address);
+	milters_remember(s, address, route->rcpts);
 	if (s->tx.rcpts_taken++ == 0)
 		s->tx.original = address;
 	return say(SAY_RCPT_OK);
@@ -258,7 +267,7 @@ refuse_listed(struct session *s)
 }
 
 static struct reply
-route_recipient(struct session *s, const struct path *path, const struct params *params)
+route_recipient(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
 	struct access client = s->access;
 	struct route route = { 0 };
@@ -271,9 +280,10 @@ route_recipient(struct session *s, const struct path *path, const struct params 
 		client = (struct access){ .trusted = true };
 	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay, client.trusted || s->submission,
 	    s->d->arena, &route, NULL);
-	if (route.outcome != SENT)
-		return route.reply;
-	return add_recipients(s, &route, address, params);
+	if (route.outcome == SENT)
+		return add_recipients(s, &route, address, params, args);
+	milters_rcpt_refused(s, address, args, &route.reply);
+	return route.reply;
 }
 
 /* Tries are bounded too: a refusal costs memory until the transaction ends. */
@@ -304,7 +314,7 @@ cmd_rcpt(struct session *s, struct span arg)
 		s->rcpt = canonical(s, &path);
 		return refuse_listed(s);
 	}
-	return route_recipient(s, &path, &params);
+	return route_recipient(s, &path, &params, (struct span){ arg.s + n, arg.len - (size_t)n });
 }
 
 static bool
@@ -322,7 +332,11 @@ cmd_data(struct session *s, struct span arg)
 		return say(SAY_NO_ARGUMENT);
 	if (s->d->rcpts.n > 0 && submit_open(&s->d->submit, &r) == -1)
 		return r;
-	return say(SAY_GO_AHEAD);
+	r = milters_data(s);
+	if (r.code == 0)
+		return say(SAY_GO_AHEAD);
+	submit_abort(&s->d->submit);
+	return r;
 }
 
 /* RFC 3030, 2: BDAT and DATA do not mix, and the recipients are all there. */
@@ -495,8 +509,10 @@ command_run(struct session *s, struct span line)
 	if (line.len > LIMIT_SMTP_COMMAND - 2 && !span_case_is(verb, "AUTH"))
 		return say(SAY_TOO_LONG);
 	c = find(s, verb);
-	if (c == NULL)
-		return say(SAY_UNKNOWN);
+	if (c == NULL) {
+		r = milters_unknown(s, line);
+		return r.code != 0 ? r : say(SAY_UNKNOWN);
+	}
 	s->verb = c->verb;
 	if (arg.s == NULL)
 		arg = SPAN("");

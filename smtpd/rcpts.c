@@ -78,6 +78,20 @@ rcpts_has(const struct rcpts *l, enum rcpt_action action, const char *address)
 }
 
 void
+rcpts_remove(struct rcpts *l, enum rcpt_action action, const char *address)
+{
+	size_t i = l->n == 0 ? 0 : l->index[place(l, action, address)];
+
+	if (i == 0)
+		return;
+	memmove(l->r + i - 1, l->r + i, (l->n - i) * sizeof(*l->r));
+	l->n--;
+	memset(l->index, 0, 2 * l->cap * sizeof(*l->index));
+	for (i = 0; i < l->n; i++)
+		l->index[place(l, l->r[i].action, l->r[i].address)] = (unsigned)i + 1;
+}
+
+void
 rcpts_reset(struct rcpts *l)
 {
 	if (l->cap > KEPT)

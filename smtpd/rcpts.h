@@ -15,6 +15,7 @@ struct rcpts {
 /* Strings are not copied. False: it is there already. */
 bool rcpts_add(struct rcpts *, enum rcpt_action, const char *address, const char *orcpt, unsigned notify);
 bool rcpts_has(const struct rcpts *, enum rcpt_action, const char *address);
+void rcpts_remove(struct rcpts *, enum rcpt_action, const char *address);
 void rcpts_reset(struct rcpts *); /* memory kept while it is small */
 void rcpts_free(struct rcpts *);
 

@@ -50,11 +50,12 @@ only_mailbox(const struct rcpts *l)
 	return l->n == 1 && l->r[0].action == RCPT_LOCAL ? l->r[0].address : NULL;
 }
 
-static void
-write_trace(struct session *s, struct file *f, time_t now)
+static struct trace
+trace_of(struct session *s)
 {
 	struct smtpd *d = s->d;
-	struct trace trace = {
+
+	return (struct trace){
 		.sender = s->tx.sender,
 		.mailbox = only_mailbox(&d->rcpts),
 		.original = s->tx.rcpts_taken == 1 ? s->tx.original : NULL,
@@ -64,8 +65,23 @@ write_trace(struct session *s, struct file *f, time_t now)
 		.with = with(s),
 		.facts = s->tls ? &s->facts : NULL,
 		.id = d->submit.id,
-		.now = now,
+		.now = s->reception.now,
 	};
+}
+
+void
+receive_head(struct session *s, struct buf *out)
+{
+	struct trace trace = trace_of(s);
+
+	trace_head(&trace, out);
+}
+
+static void
+write_trace(struct session *s, struct file *f)
+{
+	struct smtpd *d = s->d;
+	struct trace trace = trace_of(s);
 
 	buf_reset(&d->text);
 	trace_head(&trace, &d->text);
@@ -240,6 +256,7 @@ commit(struct session *s)
 		.client = client_field(s),
 		.body_8bit = b->eightbit,
 		.smtputf8 = s->tx.params.smtputf8,
+		.held = s->tx.held == NULL ? "" : s->tx.held,
 		.ret = s->tx.params.ret == NULL ? "" : s->tx.params.ret,
 		.envid = s->tx.envid == NULL ? "" : s->tx.envid,
 		.rcpts = d->rcpts.r,
@@ -271,7 +288,7 @@ begin(struct session *s)
 		.now = time(NULL), .begun = true };
 	body_init(&r->body, d->conf.message_size_limit, d->conf.received_limit,
 	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
-	write_trace(s, &r->file, r->now);
+	write_trace(s, &r->file);
 	r->scanned = content_any(&d->content);
 	if (!r->scanned)
 		return;
@@ -373,14 +390,15 @@ end(struct session *s)
 {
 	enum said said = verdict(&s->reception.body, &s->reception.file);
 	struct smtpd *d = s->d;
-	struct reply r;
+	struct reply r = reply_say(said, NULL);
 
 	s->state = READY;
-	s->reception.begun = false;
-	r = reply_say(said, NULL);
-	if (said == SAY_OK && s->reception.scanned)
+	if (r.code == 250 && s->reception.scanned)
 		r = content_reply(s);
 	if (r.code == 250 && d->rcpts.n > 0)
+		r = milters_message(s);
+	s->reception.begun = false;
+	if (r.code == 250 && d->rcpts.n > 0 && !s->tx.discard)
 		return commit(s);
 	submit_abort(&d->submit);
 	return r.code == 250 ? discarded(s) : r;
@@ -434,8 +452,14 @@ receive_chunk(struct session *s)
 	s->state = wanted ? READY : s->chunk.said_in;
 	if (wanted && !s->reception.begun) {
 		wanted = s->d->rcpts.n == 0 || submit_open(&s->d->submit, &r) == 0;
-		if (wanted)
-			begin(s);
+		if (wanted) {
+			r = milters_data(s);
+			wanted = r.code == 0;
+			if (wanted)
+				begin(s);
+			else
+				submit_abort(&s->d->submit);
+		}
 	}
 	s->reception.body.counted = true;
 	if (!read_chunk(s, s->chunk.octets, wanted))

@@ -81,6 +81,10 @@ enum said {
 	SAY_ATTACHMENT,      /* the mask follows */
 	SAY_UNREADABLE,      /* the reason follows */
 	SAY_UNREADABLE_LATER,
+	SAY_HEADER_TOO_LARGE,
+	SAY_MILTER_LATER,
+	SAY_MILTER_DOWN,
+	SAY_MILTER_SHUTDOWN,
 	/* ours */
 	SAY_BUSY,
 	SAY_STOPPING,

@@ -35,6 +35,8 @@ session_reset(struct session *s)
 		submit_abort(&s->d->submit); /* a message that stopped between two chunks */
 	if (s->d->content.begun)
 		(void)content_end(&s->d->content);
+	if (s->d->milters != NULL)
+		milters_abort(s);
 	rcpts_reset(&s->d->rcpts);
 	arena_reset(s->d->arena);
 	memset(&s->tx, 0, sizeof(s->tx));
@@ -258,6 +260,12 @@ session_greeting(struct session *s)
 		s->state = GONE;
 		return r;
 	}
+	r = milters_connect(s);
+	if (r.code != 0) {
+		s->why = "refused";
+		s->state = GONE;
+		return r;
+	}
 	buf_reset(&d->text);
 	buf_addf(&d->text, "%s %s Posthouse", d->conf.hostname, s->lmtp ? "LMTP" : "ESMTP");
 	return reply_say(SAY_GREETING, session_keep_text(s));
@@ -334,6 +342,7 @@ finish(struct session *s)
 	file_close(d->io.fd);
 	io_reuse(&d->io, -1);
 	session_reset(s);
+	milters_quit(s);
 	buf_wipe(&d->text);
 	exchange_wipe(&s->exchange);
 	explicit_bzero(s, sizeof(*s));

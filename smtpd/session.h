@@ -38,6 +38,8 @@ struct smtpd {
 	struct arena *arena;  /* of one transaction */
 	struct buf text;      /* of one reply, one address: scratch */
 	struct rcpts rcpts;
+	struct milters *milters; /* NULL: there are none */
+	bool milters_inet;    /* over TCP */
 	char *block;          /* BLOCK_OCTETS */
 	struct content content; /* filters and attachments */
 };
@@ -61,6 +63,12 @@ struct alias {                    /* an address that the maps made others of */
 	size_t count;
 	const struct alias *next;
 };
+struct taken {                    /* RCPT, as milters know it */
+	const char *address;
+	const struct route_rcpt *finals;
+	bool removed;
+	struct taken *next;
+};
 struct transaction {
 	const char *sender;       /* canonical; "": null */
 	struct params params;
@@ -69,6 +77,13 @@ struct transaction {
 	uint64_t rcpts_tried, rcpts_taken;
 	const char *original;     /* of the first RCPT taken, canonical */
 	const struct alias *aliases; /* the last first */
+	/* with milters only */
+	struct taken *taken;      /* the last first */
+	bool discard;             /* one of them lets it disappear */
+	const char *held;         /* one of them wants it held: why */
+	struct reply refused;     /* the answer to DATA; code 0: not refused */
+	const char *milter_address; /* that they are asked about */
+	const struct reply *milter_error; /* our refusal of it, that they are told of */
 };
 
 struct reception {               /* of a message: receive.c */
@@ -152,5 +167,22 @@ bool login_may_send_as(struct session *, const struct path *sender);
 /* receive.c: the message behind 354, or the chunk behind BDAT; moves the state. Code 0: the client is gone (s->why). */
 struct reply receive_message(struct session *);
 struct reply receive_chunk(struct session *);
+/* What stands above a message for mailboxes, as sender and recipients are now; appended. */
+void receive_head(struct session *, struct buf *out);
+
+/* milters.c: what filters say to each step. Code 0: go on. All of them cost nothing where there are none. */
+bool milters_open(struct smtpd *); /* before the sandbox; true: one of them is asked over TCP */
+struct reply milters_connect(struct session *);
+struct reply milters_helo(struct session *);
+struct reply milters_mail(struct session *, const char *sender, struct span args);
+struct reply milters_rcpt(struct session *, const char *address, struct span args);
+void milters_rcpt_refused(struct session *, const char *address, struct span args, const struct reply *);
+struct reply milters_data(struct session *);
+struct reply milters_unknown(struct session *, struct span line);
+void milters_abort(struct session *); /* the transaction has ended otherwise */
+void milters_quit(struct session *);
+void milters_remember(struct session *, const char *address, const struct route_rcpt *finals);
+/* milters_message.c: the message is whole. They may change it, s->tx and the recipients. 250: go on. */
+struct reply milters_message(struct session *);
 
 #endif

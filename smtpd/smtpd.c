@@ -172,7 +172,7 @@ enter_parent(void *arg)
 {
 	struct smtpd *d = arg;
 
-	narrow(d, CALL_FORK | CALL_UNIX, asks_dns(d) || d->lists.n > 0);
+	narrow(d, CALL_FORK | CALL_UNIX | (d->milters_inet ? CALL_INET : 0u), asks_dns(d) || d->lists.n > 0);
 }
 
 static void
@@ -207,7 +207,7 @@ enter_worker(void *arg)
 	d->block = mem_alloc(BLOCK_OCTETS, 1);
 	if (asks_dns(d))
 		open_resolver(d);
-	narrow(d, CALL_UNIX, asks_dns(d) || (gate_inetd() && d->lists.n > 0));
+	narrow(d, CALL_UNIX | (d->milters_inet ? CALL_INET : 0u), asks_dns(d) || (gate_inetd() && d->lists.n > 0));
 }
 
 static void
@@ -251,6 +251,7 @@ main(int argc, char *argv[])
 		log_level_set(LOG_DETAIL);
 	tzset(); /* /etc/localtime, while it may be read */
 	open_sockets(&d, &sockets, service);
+	d.milters_inet = !d.odmr && milters_open(&d);
 	proc_drop(USER_SMTPD);
 	return run_gate(&d, &sockets);
 }

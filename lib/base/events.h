@@ -27,6 +27,9 @@
 
 #define EV_DNSBL_SUSPENDED "dnsbl.suspended" /* list, reason: its answers do not count for now */
 #define EV_DNSBL_RESUMED "dnsbl.resumed"     /* list */
+#define EV_MILTER_FAILED "milter.failed"     /* milter, at, reason, so, client, id: it could not be asked */
+#define EV_MILTER_ACTION "milter.action"     /* milter, at, action, client, id, sender: reject, tempfail, reply, discard, shutdown */
+#define EV_MILTER_CHANGED "milter.changed"   /* id, milter, headers, body, rcpts, sender, held */
 
 #define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */
 #define EV_QUEUE_DELIVERED "queue.delivered" /* id, rcpt, agent, to, reply */

@@ -35,6 +35,7 @@ struct setting {
 	const char *const *choices; /* by number, NULL last; BOOL: no, yes */
 };
 
+static const char *const milter_choices[] = { "tempfail", "accept", "shutdown", NULL };
 static const char *const no_yes[] = { "no", "yes", NULL };
 static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };
@@ -94,6 +95,12 @@ static const struct setting settings[] = {
 	{ "smtpd_session_timeout",     DURATION, AT(smtpd_session_timeout),         "1h", 1, DAYS(7), NULL },
 	{ "smtpd_errors",              NUMBER,   AT(smtpd_errors),                  "20", 1, 10000, NULL },
 	{ "smtp_bare_newline",         BOOL,     AT(smtpd_bare_newline_normalize),  "reject", 0, 0, newline_choices },
+
+	{ "milters",                   TEXT,     AT(milters),                       "", 0, 0, NULL },
+	{ "milter_default",            CHOICE,   AT(milter_default),                "tempfail", 0, 0, milter_choices },
+	{ "milter_connect_timeout",    DURATION, AT(milter_connect_timeout),        "30s", 1, 3600, NULL },
+	{ "milter_timeout",            DURATION, AT(milter_timeout),                "30s", 1, 3600, NULL },
+	{ "milter_content_timeout",    DURATION, AT(milter_content_timeout),        "5m", 1, 3600, NULL },
 
 	{ "sender_rights",             CHOICE,   AT(sender_rights),                 "own", 0, 0, sender_choices },
 

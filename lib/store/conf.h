@@ -54,6 +54,9 @@ struct conf {
 	uint64_t smtpd_session_timeout; /* seconds in all; 3600 */
 	uint64_t smtpd_errors;    /* errors before 421; 20 */
 	bool smtpd_bare_newline_normalize; /* smtp_bare_newline = reject | normalize (trusted only) */
+	char *milters;            /* "unix:/path, inet:host:port ..."; "": none */
+	enum milter_default { MILTER_DEFAULT_TEMPFAIL, MILTER_DEFAULT_ACCEPT, MILTER_DEFAULT_SHUTDOWN } milter_default;
+	uint64_t milter_connect_timeout, milter_timeout, milter_content_timeout; /* 30, 30, 300 */
 	enum sender_rights sender_rights; /* own: of those who have logged in */
 	/* pop3d, smtpd, authd */
 	enum plaintext_login plaintext_login; /* loopback */

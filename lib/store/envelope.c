@@ -133,6 +133,11 @@ envelope_write(const struct envelope *e, struct buf *out)
 		buf_adds(out, "smtputf8\n");
 	if (e->key[0] != '\0')
 		buf_addf(out, "key %s%s\n", e->key, e->again ? " again" : "");
+	if (e->held != NULL && e->held[0] != '\0') {
+		buf_adds(out, "hold ");
+		add_text(out, e->held);
+		buf_addc(out, '\n');
+	}
 	add_given(out, "ret", e->ret);
 	add_given(out, "envid", e->envid);
 	buf_addf(out, "rcpts %zu\n", e->rcpt_count);
@@ -289,6 +294,12 @@ get_key(struct reading *r, struct span v)
 }
 
 static int
+get_hold(struct reading *r, struct span v)
+{
+	return get_text(r, v, &r->e->held);
+}
+
+static int
 get_ret(struct reading *r, struct span v)
 {
 	return get_word(r, v, &r->e->ret);
@@ -330,6 +341,7 @@ static const struct {
 	{ "body", true, get_body },
 	{ "smtputf8", false, get_smtputf8 },
 	{ "key", false, get_key },
+	{ "hold", false, get_hold },
 	{ "ret", false, get_ret },
 	{ "envid", false, get_envid },
 	{ "rcpts", true, get_rcpts },
@@ -523,7 +535,7 @@ static struct reading
 begin_reading(struct arena *mem, struct envelope *out, struct buf *why)
 {
 	memset(out, 0, sizeof(*out));
-	out->sender = out->client = out->ret = out->envid = "";
+	out->sender = out->client = out->held = out->ret = out->envid = "";
 	return (struct reading){ .mem = mem, .e = out, .why = why };
 }
 

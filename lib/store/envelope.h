@@ -12,6 +12,7 @@
  *   body 8BITMIME                   7BIT, 8BITMIME
  *   smtputf8                        when it is needed
  *   key 9tq4x0... again             a delivery key, when the submitter gave one; again: look for an earlier copy
+ *   hold suspicious             it is to be held on arrival, when a filter wants so
  *   ret FULL / envid QQ314159       DSN (RFC 3461), when given
  *   rcpts 2                         so that a file cut short is recognised; recipients follow
  *   T 0000 local ann@example.org rfc822;Ann@Example.ORG -
@@ -53,6 +54,7 @@ struct envelope {
 	uint64_t octets, wire_octets, head_octets;
 	const char *client;   /* the field's text as written */
 	bool body_8bit, smtputf8;
+	const char *held;     /* why it is to be held from the beginning; "": it is not */
 	const char *ret, *envid; /* "" when not given */
 	char key[LIMIT_KEY];  /* the same key: the same copy for the same recipients; "": none */
 	bool again;           /* a copy with this key may be here already: look into mailboxes */
