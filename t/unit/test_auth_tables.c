@@ -212,6 +212,34 @@ addresses_are_counted(void **state)
 	}
 }
 
+static void
+delays_are_listed_and_forgotten(void **state)
+{
+	struct buf list = BUF_INIT(4096), tight = BUF_INIT(8);
+	struct penalty p;
+	struct pair *pair;
+
+	(void)state;
+	penalty_init(&p);
+	pair = penalty_enter(&p, "2001:db8::1", "ann@example.org");
+	penalty_failed(&p, pair, "2001:db8::1", false); /* pinned while it is looked at */
+	penalty_list(&p, &list);
+	penalty_list(&p, &tight);
+	assert_string_equal(buf_str(&list), "* 2001:db8::1 1\nann@example.org 2001:db8::1 1\n");
+	assert_int_equal(tight.len, 0);
+	assert_int_equal(penalty_forget(&p, "bob@example.org"), 0);
+	assert_int_equal(penalty_forget(&p, "2001:db8::2"), 1); /* the same /64, nothing tried by itself */
+	assert_int_equal(penalty_forget(&p, "ANN@example.org"), 1);
+	assert_int_equal(penalty_forget(&p, "ann@example.org"), 0);
+	assert_true(penalty_failed_ms(&p, pair, "2001:db8::1") == 0);
+	penalty_leave(&p, pair);
+	assert_int_equal(p.pairs.count + p.addresses.count, 0);
+	buf_free(&list);
+	buf_free(&tight);
+	table_free(&p.pairs);
+	table_free(&p.addresses);
+}
+
 int
 main(void)
 {
@@ -223,6 +251,7 @@ main(void)
 		cmocka_unit_test(cache_knows_the_question),
 		cmocka_unit_test(delays_double),
 		cmocka_unit_test(addresses_are_counted),
+		cmocka_unit_test(delays_are_listed_and_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("auth_tables", tests, NULL, NULL);
