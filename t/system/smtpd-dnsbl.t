@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """DNS lists of clients: scores, filters, sanity, silence; who does not wait for the banner."""
-import os, sys, time
+import os, resource, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 from dns_server import *
@@ -121,6 +121,39 @@ with come('192.0.2.1') as s:
 with come('203.0.113.1', house.submission_port) as s:
     is_(s.reply()[0], 220, 'submission')
 ok(time.monotonic() - began < 0.8 * PATIENCE, 'at once')
+
+# Many wait: they cost the gate little, and nobody is forgotten.
+house.set_map('access', '127.0.0.1 trust\n192.0.2.0/24 trust\n')
+house.conf('dnsbl = bl.test, dul.test, good.test\nbanner_delay = 3s\nsmtpd_connections = 4000')
+house.restart()
+gate = [p for p in house.pids('smtpd') if not any(p in children(q) for q in house.pids('smtpd'))][0]
+
+
+def dirty():
+    with open('/proc/%d/smaps_rollup' % gate) as f:
+        return int(re.search(r'^Private_Dirty:\s+(\d+)', f.read(), re.M).group(1))
+
+
+dns.names['*.test'] = DROP
+MANY = 2000
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < MANY + 500 or PATIENCE > 1:
+    skip('%d strangers wait' % MANY, 'too few descriptors, or an instrumented build')
+else:
+    before, crowd = dirty(), []
+    for i in range(MANY):
+        crowd.append(socket.create_connection(('127.0.0.1', house.smtp_port), 15, ('127.1.%d.%d' % (i // 250, 1 + i % 250), 0)))
+    fds = '/proc/%d/fd' % gate
+    ok(wait_until(lambda: len(os.listdir(fds)) > MANY), '%d strangers wait' % MANY)
+    ok(dirty() - before < MANY * 1.2, '... for less than 1.2 kB each: %d kB' % (dirty() - before))
+    crowd[0].settimeout(15)
+    is_(crowd[0].recv(4), b'220 ', '... and the first is served')
+    for c in crowd:
+        c.close()
+    ok(wait_until(lambda: len(os.listdir(fds)) < 200), '... all of them leave')
+del dns.names['*.test']
+house.set_map('access', '192.0.2.0/24 trust\n')
+house.conf('dnsbl =\nbanner_delay = 1s')
 
 # inetd: the same in one process.
 listener = socket.create_server(('127.0.0.1', 0))
