@@ -37,6 +37,7 @@ static const struct verb {
 	{ "link",     "queue",    true,  "the line is up, or about to go down: send and collect, or stop that" },
 	{ "user",     "user",     false, "add, change, list, disable people" },
 	{ "mailbox",  "mailbox",  false, "how many messages each mailbox holds; move one" },
+	{ "client-card", "client-card", false, "what somebody types into a mail program: servers, ports, TLS, login" },
 	{ "oauth",    "oauth",    false, "log in to providers that take no passwords; how that stands" },
 	{ "wake",     "wake",     false, "ask upstreams for our mail: by finger, a letter or a command" },
 	{ "upstream", "upstream", false, "add, change, list, test provider accounts" },
@@ -53,7 +54,7 @@ help(void)
 	     "       posthouse --help | --version\n\n"
 	     "  -C DIR     the instance below DIR; without it the system's own\n");
 	for (i = 0; i < COUNT(verbs); i++)
-		printf("  %-10s %s\n", verbs[i].verb, verbs[i].help);
+		printf("  %-11s %s\n", verbs[i].verb, verbs[i].help);
 	puts("\nposthouse VERB --help tells more; so do posthouse(1) and posthouse(7).");
 }
 

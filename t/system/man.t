@@ -56,14 +56,14 @@ is_(bad, [], '--help of every program: usage on standard output, exit code 0')
 
 # The verbs, the events: once in the code, once in the manual.
 
-verbs = re.findall(r'^\t\{ "(\w+)", +"\w+",', (SRCDIR / 'master' / 'posthouse.c').read_text(), re.M)
+verbs = re.findall(r'^\t\{ "([\w-]+)", +"[\w-]+",', (SRCDIR / 'master' / 'posthouse.c').read_text(), re.M)
 text = (MAN / 'posthouse.1').read_text()
-told = re.findall(r'^\.It Cm (\w+)', text, re.M)
+told = re.findall(r'^\.It Cm ([\w-]+)', text, re.M)
 is_(sorted(verbs), sorted(told), 'posthouse(1) tells of every verb')
 r = house.run([BIN / 'posthouse', '--help'])
 is_([v for v in verbs if not re.search(r'^  %s +\S' % v, r.stdout, re.M)], [], 'so does posthouse --help')
 is_([v for v in verbs if not any((LIBEXEC / p).exists() for p in re.findall(
-    r'^\t\{ "%s", +"(\w+)"' % v, (SRCDIR / 'master' / 'posthouse.c').read_text(), re.M))], [], 'and each has its program')
+    r'^\t\{ "%s", +"([\w-]+)"' % v, (SRCDIR / 'master' / 'posthouse.c').read_text(), re.M))], [], 'and each has its program')
 
 events = re.findall(r'^#define EV_\w+ "([^"]+)"', (SRCDIR / 'lib' / 'base' / 'events.h').read_text(), re.M)
 told = re.findall(r'^\.It Cm ([a-z0-9]+\.\w+)', (MAN / 'posthouse-log.7').read_text(), re.M)
