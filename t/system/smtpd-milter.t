@@ -72,4 +72,63 @@ got = [t for t in told() if not t.startswith('macros')]
 is_(got, ['connect [127.0.0.1] 2 127.0.0.1', 'helo client.example', 'mail <x@client.example>', 'rcpt <ann@example.org>', 'data',
           'header From x@client.example', 'header Subject hello\n  again', 'header X-Two 1', 'header x-two 2', 'eoh',
           'body 18 1 Hello.\r\n..\r\n.dot\r\n', 'close'], 'what a filter is told')
+
+
+def changed(lines, rcpts='ann@example.org', body=BODY):
+    rules(*lines)
+    return house.send('x@client.example', rcpts, body)
+
+
+# Answers at each stage.
+for stage, code in (('mail', '550 5.7.1'), ('rcpt', '550 5.7.1'), ('data', '550 5.7.1'), ('header', '550 5.7.1'),
+                    ('eoh', '550 5.7.1'), ('body', '550 5.7.1'), ('end', '550 5.7.1')):
+    like(changed([stage + ' reject']), '^' + code, 'reject at ' + stage)
+    like(changed([stage + ' tempfail']), '^451 4.7.1 ', 'tempfail at ' + stage)
+is_(changed(['end reply 554 5.7.9 Not%20like%20this']), '554 5.7.9 Not like this', 'its own words')
+like(changed(['mail discard']), '^250 2.0.0 Accepted', 'discarded, and the client does not know')
+rules('connect reject')
+with house.smtp() as c:
+    c.talk('S: 554 5.7.1 *', 'reject at the connection is the banner')
+rules('helo reject')
+with house.smtp() as c:
+    c.talk('S: 220 *\nC: EHLO client.example\nS: 550 5.7.1 *', 'reject at EHLO')
+is_(len(house.mail('ann@example.org')), 1, 'nothing of all that was delivered')
+
+# Changes.
+like(changed(['end addheader X-New one', 'end addheader X-Top two%0Athree 1', 'end chgheader X-Two 2 second',
+              'end chgheader Subject 1']), '^250 .* delivered', 'fields are changed')
+is_(text_of(newest()), b'X-Top: two\n\tthree\nFrom: x@client.example\nX-Two: 1\nX-Two: second\nX-New: one\n\n'
+    b'Hello.\n..\n.dot\n', 'added, inserted, changed, deleted; none ends before its time')
+like(changed(['end body new%20body%0D%0A 5000', 'end addheader X-New one']), '^250 ', 'a longer body')
+is_(text_of(newest()).split(b'\n\n', 1)[1], b'new body\n' * 5000, 'all of it')
+like(changed(['end body short%0D%0A'], body=BODY + b'long line\r\n' * 20000), '^250 ', 'a shorter body')
+is_(text_of(newest()).split(b'\n\n', 1)[1], b'short\n', 'and nothing behind it')
+big = BODY + b'0123456789\r\n' * 30000
+like(changed(['end addheader X-Long ' + 'y' * 900], body=big), '^250 ', 'a field in front of a long body')
+is_(text_of(newest()).split(b'\n\n', 1)[1], big.replace(b'\r\n', b'\n').split(b'\n\n', 1)[1], 'every octet of it')
+like(changed(['end addrcpt bob@example.org', 'end delrcpt <ann@example.org>', 'end chgfrom <new@client.example>']), '^250 ',
+     'recipients and sender')
+like(newest('bob@example.org'), r'\AReturn-Path: <new@client\.example>\nX-Original-To: .*\nDelivered-To: bob@|'
+     r'\AReturn-Path: <new@client\.example>\nDelivered-To: bob@', 'bob has it, from another sender')
+is_(len(house.mail('ann@example.org')), seen['ann@example.org'], 'ann has not')
+like(changed(['end quarantine looks%20odd']), '^250 2.0.0 .* queued', 'quarantine')
+held = house.wait_event('queue.held', by='looks odd')
+ok(held, 'is held, with its reason')
+is_(len(house.mail('ann@example.org')), seen['ann@example.org'], 'and not delivered')
+house.ph('queue', 'release', held['id'])
+ok(newest(), 'until it is released')
+
+# Not there.
+end(peer)
+os.path.exists(SOCKET) and os.unlink(SOCKET)
+like(changed([]), '^451 4.3.0 A filter', 'a filter that is not there: later')
+ok(house.wait_event('milter.failed', so='tempfail'), 'and the log says so')
+configure(milters='unix:%s default=accept' % SOCKET)
+like(changed([]), '^250 ', 'default=accept')
+rules()
+peer = start_peer()
+configure(milters='unix:' + SOCKET, milter_default='shutdown')
+end(peer)
+with house.smtp() as c:
+    c.talk('S: 421 4.3.0 *', 'milter_default = shutdown')
 done()
