@@ -76,7 +76,8 @@ static bool
 is_addr_type(struct span type)
 {
 	for (size_t i = 0; i < type.len; i++)
-		if (!ascii_alnum((unsigned char)type.s[i]) && memchr("!#$%&'*+-/=?^_`{|}~", type.s[i], 19) == NULL)
+		if (!ascii_alnum((unsigned char)type.s[i]) &&
+		    (type.s[i] == '\0' || strchr("!#$%&'*+-/=?^_`{|}~", type.s[i]) == NULL))
 			return false;
 	return type.len > 0;
 }
