@@ -47,14 +47,20 @@ test_counts(void **state)
 static void
 test_v6(void **state)
 {
-	struct caller *a;
+	struct caller *a, *b, *c;
 
 	(void)state;
 	callers_init(&all, false);
 	a = enter("2001:db8:1:2::3");
 	assert_ptr_equal(enter("2001:db8:1:2:ffff::"), a);
-	assert_ptr_equal(enter("2001:db8:1:3::")->network, a->network);
-	assert_ptr_not_equal(enter("2001:db8:2:2::3")->network, a->network);
+	b = enter("2001:db8:1:3::");
+	assert_ptr_equal(b->network, a->network);
+	c = enter("2001:db8:2:2::3");
+	assert_ptr_not_equal(c->network, a->network);
+	caller_leave(&all, a);
+	caller_leave(&all, a);
+	caller_leave(&all, b);
+	caller_leave(&all, c);
 }
 
 /* Who is gone is remembered for its minute, and of many only the last ones. */
@@ -80,6 +86,12 @@ test_minute(void **state)
 		caller_leave(&all, caller_enter(&all, &ip));
 	}
 	assert_int_equal(all.idle_count, 20000);
+	TAILQ_FOREACH(a, &all.idle, idler)
+		a->since_ms -= 60000;
+	a = enter("192.0.2.1");
+	assert_int_equal(all.idle_count, 0);
+	a->since_ms -= 60000;
+	caller_leave(&all, a);
 }
 
 int
