@@ -32,11 +32,12 @@ struct list {
 	unsigned probing;       /* answers to the probe that are not there yet */
 	const char *wrong;      /* what the probe found so far */
 };
+enum stage { BACKLOG, ASKED, KNOWN };
 struct opinion {
 	LIST_ENTRY(opinion) next;
 	TAILQ_ENTRY(opinion) age; /* in backlog, asked or known */
 	struct ip ip;
-	enum { BACKLOG, ASKED, KNOWN } state;
+	enum stage state;
 	uint8_t pending;          /* answers that are not there yet */
 	bool doubt;               /* one did not come */
 	uint16_t listed;          /* by which lists, a bit each */
@@ -131,7 +132,7 @@ queue_of(struct dnsbl *d, const struct opinion *o)
 }
 
 static void
-opinion_move(struct dnsbl *d, struct opinion *o, int state)
+opinion_move(struct dnsbl *d, struct opinion *o, enum stage state)
 {
 	TAILQ_REMOVE(queue_of(d, o), o, age);
 	if (o->state == KNOWN)
