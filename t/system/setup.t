@@ -36,8 +36,8 @@ is_(lines(etc / 'posthouse.conf'), [
     'listen_submissions = 127.0.0.1:%s, [::1]:%s' % (('465',) * 2 if ROOT else ('5465',) * 2),
     'listen_pop3s = 127.0.0.1:12995, [::1]:12995', 'default_domain = example.org'], 'posthouse.conf')
 passwd = lines(etc / 'passwd')
-is_([bool(re.fullmatch(r'(ann@example\.org|bob@b\.example) \$y\$[./A-Za-z0-9$]+', x)) for x in passwd], [True, True],
-    'passwd: yescrypt')
+is_([bool(re.fullmatch(r'(ann@example\.org|bob@b\.example) \$y\$[./A-Za-z0-9$]+ SCRAM-SHA-256\$\d+:[+/=A-Za-z0-9]+\$[+/=A-Za-z0-9]+:[+/=A-Za-z0-9]+', x)) for x in passwd], [True, True],
+    'passwd: yescrypt, and a verifier for SCRAM (RFC 5803)')
 is_([mode(etc / n) for n in ('passwd', 'secrets', 'users')], [0o600, 0o600, 0o644], 'secrets are for their owner')
 is_([(p.name, mode(p)) for p in sorted((etc / 'tls').iterdir())],
     [('example.org.key', 0o600), ('example.org.pem', 0o600)], 'a key pair, readable by its owner')
