@@ -130,6 +130,11 @@ on_open(struct submitter *s, struct wire_packet *p)
 		refuse(s, "452", "4.3.1", "No space for more messages, try later");
 		return;
 	}
+	/* What is on its way already is let through: bounces, mail collected, what people's programs sent to sendmail. */
+	if (s->q->conf.queue_limit != 0 && s->q->records.count >= s->q->conf.queue_limit && strcmp(s->service, "smtpd") == 0) {
+		refuse(s, "421", "4.3.2", "Too many messages are waiting, come again later");
+		return;
+	}
 	if (envelope_file(s) == -1 || (s->msg_fd = unnamed(s->q)) == -1) {
 		log_error(EV_WARNING, LS("text", "cannot make files in the spool"),
 		    LS("reason", strerror(errno)));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/ascii.h"
+#include "lib/base/log.h"
 #include "lib/base/num.h"
 #include "lib/mail/path.h"
 #include "lib/mail/xtext.h"
@@ -137,6 +138,20 @@ decoded_envid(struct session *s, struct span envid)
 	return xtext_decode(envid, &s->d->text) == -1 ? NULL : session_keep_text(s);
 }
 
+/* "MAIL FROM: <a>": people at a keyboard and some programs say it so. */
+static bool
+blank_taken(struct session *s, struct span arg, size_t keyword)
+{
+	if (arg.len <= keyword || arg.s[keyword] != ' ')
+		return true;
+	if (s->d->conf.strict_smtp)
+		return false;
+	if (!s->lenient)
+		log_event(EV_SMTPD_LENIENT, LS("client", s->client), LS("lenient", "space"));
+	s->lenient = true;
+	return true;
+}
+
 static struct reply
 take_sender(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
@@ -161,6 +176,9 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 	if (said != SAY_SENDER_OK)
 		return say(said);
 	lookup_client(s);
+	if (s->user[0] != '\0' && s->d->conf.login_rate != 0 &&
+	    !rate_take(s->d->rate, "login", s->user, s->d->conf.login_rate, clock_mono_ms()))
+		return say(SAY_RATE);
 	s->tx.sender = sender;
 	s->tx.params = *params;
 	if (params->envid.s != NULL)
@@ -183,6 +201,8 @@ cmd_mail(struct session *s, struct span arg)
 	if (s->submission && !s->access.trusted && s->user[0] == '\0')
 		return say(SAY_AUTH_FIRST);
 	n = take_path(arg, "FROM:", PATH_REVERSE, &path, &syntax);
+	if (!syntax && !blank_taken(s, arg, strlen("FROM:")))
+		return say(SAY_MAIL_SYNTAX);
 	if (n == -1)
 		return say(syntax ? SAY_MAIL_SYNTAX : SAY_SENDER_SYNTAX);
 	said = params_mail((struct span){ arg.s + n, arg.len - (size_t)n }, &params);
@@ -298,6 +318,8 @@ cmd_rcpt(struct session *s, struct span arg)
 	enum said said;
 	ssize_t n = take_path(arg, "TO:", PATH_FORWARD, &path, &syntax);
 
+	if (!syntax && !blank_taken(s, arg, strlen("TO:")))
+		return say(SAY_RCPT_SYNTAX);
 	if (n == -1)
 		return say(syntax ? SAY_RCPT_SYNTAX : SAY_RCPT_ADDRESS_SYNTAX);
 	said = params_rcpt((struct span){ arg.s + n, arg.len - (size_t)n }, &params);

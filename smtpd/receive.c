@@ -50,6 +50,16 @@ only_mailbox(const struct rcpts *l)
 	return l->n == 1 && l->r[0].action == RCPT_LOCAL ? l->r[0].address : NULL;
 }
 
+static size_t
+lines_of(const struct buf *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->len; i++)
+		n += text->s[i] == '\n';
+	return n;
+}
+
 static struct trace
 trace_of(struct session *s)
 {
@@ -60,7 +70,7 @@ trace_of(struct session *s)
 		.mailbox = only_mailbox(&d->rcpts),
 		.original = s->tx.rcpts_taken == 1 ? s->tx.original : NULL,
 		.helo = s->helo,
-		.peer = &s->conn->peer,
+		.peer = d->conf.received_hide_client && s->submission ? NULL : &s->conn->peer,
 		.host = d->conf.hostname,
 		.with = with(s),
 		.facts = s->tls ? &s->facts : NULL,
@@ -88,8 +98,7 @@ write_trace(struct session *s, struct file *f)
 	f->head_octets = d->text.len;
 	trace_received(&trace, &d->text);
 	f->octets = d->text.len;
-	for (size_t i = 0; i < d->text.len; i++)
-		f->lines += d->text.s[i] == '\n';
+	f->lines = lines_of(&d->text);
 	memcpy(f->block, d->text.s, d->text.len); /* a few addresses: far below BLOCK_OCTETS */
 	f->used = d->text.len;
 }
@@ -123,6 +132,57 @@ start_of(const struct session *s)
 	return deadline_in((int64_t)s->d->conf.smtpd_timeout * 1000 - (int64_t)(s->d->io.octets_in / RATE_FLOOR * 1000));
 }
 
+/* The fields that are missing go into the block at this place; end: of what is in it. What they take. */
+static size_t
+add_fields(struct session *s, size_t at, size_t end, bool alone)
+{
+	struct file *f = &s->reception.file;
+	struct buf *text = &s->d->text;
+	struct fixup_facts facts = { s->d->submit.id, s->d->conf.hostname,
+		s->tx.sender[0] != '\0' ? s->tx.sender : s->user, s->reception.now };
+
+	buf_reset(text);
+	fixup_add(&s->reception.fixup, &facts, text);
+	if (alone)
+		buf_addc(text, '\n');
+	if (text->len > FIXUP_OCTETS)
+		return 0;
+	memmove(f->block + at + text->len, f->block + at, end - at);
+	memcpy(f->block + at, buf_str(text), text->len);
+	f->octets += text->len;
+	f->lines += lines_of(text);
+	return text->len;
+}
+
+/* What just came into the block, completed: how many octets it is now. */
+static size_t
+complete(struct session *s, size_t made)
+{
+	struct reception *r = &s->reception;
+	size_t used, end = r->file.used + made;
+
+	switch (fixup_scan(&r->fixup, r->file.block + r->file.used, made, &used)) {
+	case FIXUP_HERE:
+		return made + add_fields(s, r->file.used + used, end, false);
+	case FIXUP_ABOVE: /* a first line as long as the block stays what it is */
+		return r->flushed ? made : made + add_fields(s, r->file.octets, end, true);
+	case FIXUP_LATER:
+		break;
+	}
+	return made;
+}
+
+/* The message was nothing but a header. */
+static void
+complete_end(struct session *s)
+{
+	struct file *f = &s->reception.file;
+
+	if (s->reception.fixup.wanted)
+		f->used += add_fields(s, f->used, f->used, false);
+	s->reception.fixup.wanted = false;
+}
+
 /* As much of what was read as the block takes. */
 static size_t
 take_some(struct session *s, struct span in)
@@ -130,14 +190,18 @@ take_some(struct session *s, struct span in)
 	struct file *f = &s->reception.file;
 	size_t made, used;
 
-	if (in.len >= BLOCK_OCTETS - f->used)
+	if (s->reception.fixup.wanted && in.len > BLOCK_OCTETS / 2)
+		in.len = BLOCK_OCTETS / 2; /* there is room for fields */
+	if (in.len >= BLOCK_OCTETS - f->used - (s->reception.fixup.wanted ? FIXUP_OCTETS : 0)) {
 		file_flush(f);
+		s->reception.flushed = true;
+	}
 	if (in.len >= BLOCK_OCTETS)
 		in.len = BLOCK_OCTETS - 1; /* body_end may add one */
 	used = body_feed(&s->reception.body, in.s, in.len, f->block + f->used, &made);
 	if (s->reception.scanned)
 		content_feed(&s->d->content, f->block + f->used, made);
-	f->used += made;
+	f->used += s->reception.fixup.wanted ? complete(s, made) : made;
 	return used;
 }
 
@@ -155,6 +219,7 @@ read_body(struct session *s)
 		else if (!more(s, start))
 			return false;
 	}
+	complete_end(s);
 	file_flush(&s->reception.file);
 	return true;
 }
@@ -289,6 +354,8 @@ begin(struct session *s)
 	body_init(&r->body, d->conf.message_size_limit, d->conf.received_limit,
 	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
 	write_trace(s, &r->file);
+	if ((s->submission || s->access.trusted) && r->file.fd != -1)
+		fixup_init(&r->fixup);
 	r->scanned = content_any(&d->content);
 	if (!r->scanned)
 		return;
@@ -422,7 +489,8 @@ last_chunk(struct session *s)
 	body_end(&s->reception.body, f->block + f->used, &made);
 	if (s->reception.scanned)
 		content_feed(&s->d->content, f->block + f->used, made);
-	f->used += made;
+	f->used += s->reception.fixup.wanted ? complete(s, made) : made;
+	complete_end(s);
 	file_flush(f);
 	return end(s);
 }

@@ -73,6 +73,7 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_AUTH_TOO_OFTEN]      = { 421, "4.7.0", "Too many failed logins" },
 	[SAY_AUTH_ALREADY]        = { 503, "5.5.1", "You have logged in already" },
 	[SAY_SENDER_RIGHTS]       = { 553, "5.7.1", "This sender's address is not yours" },
+	[SAY_RATE]                = { 450, "4.7.1", "Too many messages in an hour: try again later" },
 	[SAY_TOO_LARGE]           = { 552, "5.3.4", "Message too large" },
 	[SAY_TOO_MANY_RCPTS]      = { 452, "4.5.3", "Too many recipients: send the rest in another transaction" },
 	[SAY_TOO_MANY_ERRORS]     = { 421, "4.7.0", "Too many errors" },

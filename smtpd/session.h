@@ -13,7 +13,9 @@
 #include "lib/wire/submit.h"
 #include "smtpd/body.h"
 #include "smtpd/content.h"
+#include "smtpd/fixup.h"
 #include "smtpd/params.h"
+#include "smtpd/rate.h"
 #include "smtpd/rcpts.h"
 #include "smtpd/replies.h"
 #include "router/front.h"
@@ -42,6 +44,7 @@ struct smtpd {
 	bool milters_inet;    /* over TCP */
 	char *block;          /* BLOCK_OCTETS */
 	struct content content; /* filters and attachments */
+	struct rate *rate;    /* shared by all workers */
 };
 
 enum {
@@ -99,6 +102,8 @@ struct reception {               /* of a message: receive.c */
 	time_t now;
 	bool begun;
 	bool scanned;            /* content looks at it */
+	bool flushed;            /* its first octets are not in the block any more */
+	struct fixup fixup;
 };
 struct chunk {                   /* what BDAT announced */
 	bool given, last, wanted; /* wanted: not only to be swallowed */
@@ -120,6 +125,7 @@ struct session {
 	struct exchange exchange; /* while SASL goes on */
 	unsigned login_failures;
 	bool esmtp;
+	bool lenient;             /* a blank where none belongs was logged */
 	char client[64];          /* "[192.0.2.1]" */
 	char rdns[LIMIT_DOMAIN + 1]; /* the name of its address, "": not known */
 	bool rdns_asked, fcrdns; /* fcrdns: and that name has this address */

@@ -252,6 +252,7 @@ main(int argc, char *argv[])
 	tzset(); /* /etc/localtime, while it may be read */
 	open_sockets(&d, &sockets, service);
 	d.milters_inet = !d.odmr && milters_open(&d);
+	d.rate = rate_new();
 	proc_drop(USER_SMTPD);
 	return run_gate(&d, &sockets);
 }

@@ -32,11 +32,15 @@ add_helo(struct buf *out, const char *helo)
 void
 trace_received(const struct trace *t, struct buf *out)
 {
-	buf_adds(out, "Received: from ");
-	add_helo(out, t->helo);
-	buf_adds(out, " (");
-	ip_add_literal(out, t->peer);
-	buf_adds(out, ")\n\tby ");
+	buf_adds(out, "Received: ");
+	if (t->peer != NULL) {
+		buf_adds(out, "from ");
+		add_helo(out, t->helo);
+		buf_adds(out, " (");
+		ip_add_literal(out, t->peer);
+		buf_adds(out, ")\n\t");
+	}
+	buf_adds(out, "by ");
 	buf_adds(out, t->host);
 	buf_adds(out, " with ");
 	buf_adds(out, t->with);

@@ -15,7 +15,7 @@ struct trace {
 	const char *mailbox;   /* the one final local recipient, else NULL */
 	const char *original;  /* the address it was sent to, when there was one only, else NULL */
 	const char *helo;      /* as the client said it: escaped here */
-	const struct ip *peer;
+	const struct ip *peer; /* NULL: who it is is nobody's business */
 	const char *host;      /* we */
 	const char *with;      /* "SMTP", "ESMTP", "UTF8SMTP" ... */
 	const struct secure_facts *facts; /* NULL: no TLS */

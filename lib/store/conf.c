@@ -102,6 +102,9 @@ static const struct setting settings[] = {
 	{ "milter_timeout",            DURATION, AT(milter_timeout),                "30s", 1, 3600, NULL },
 	{ "milter_content_timeout",    DURATION, AT(milter_content_timeout),        "5m", 1, 3600, NULL },
 
+	{ "received_hide_client",      BOOL,     AT(received_hide_client),          "no", 0, 0, no_yes },
+	{ "login_rate",                NUMBER,   AT(login_rate),                    "0", 0, 1000000, NULL },
+	{ "strict_smtp",               BOOL,     AT(strict_smtp),                   "no", 0, 0, no_yes },
 	{ "sender_rights",             CHOICE,   AT(sender_rights),                 "own", 0, 0, sender_choices },
 
 	{ "plaintext_login",           CHOICE,   AT(plaintext_login),               "loopback", 0, 0, login_choices },
@@ -130,6 +133,7 @@ static const struct setting settings[] = {
 	{ "local_agents",              NUMBER,   AT(local_agents),                  "2", 1, 1000, NULL },
 	{ "remote_agents",             NUMBER,   AT(remote_agents),                 "20", 1, 10000, NULL },
 	{ "site_concurrency",          NUMBER,   AT(site_concurrency),              "5", 1, 10000, NULL },
+	{ "queue_limit",               NUMBER,   AT(queue_limit),                   "0", 0, 100000000, NULL },
 	{ "queue_free_floor",          SIZE,     AT(queue_free_floor),              "100M", 0, MB(1024 * 1024), NULL },
 	{ "sync_names",                BOOL,     AT(sync_names_always),             "auto", 0, 0, names_choices },
 

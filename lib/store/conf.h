@@ -57,6 +57,9 @@ struct conf {
 	char *milters;            /* "unix:/path, inet:host:port ..."; "": none */
 	enum milter_default { MILTER_DEFAULT_TEMPFAIL, MILTER_DEFAULT_ACCEPT, MILTER_DEFAULT_SHUTDOWN } milter_default;
 	uint64_t milter_connect_timeout, milter_timeout, milter_content_timeout; /* 30, 30, 300 */
+	bool received_hide_client; /* no */
+	uint64_t login_rate;       /* messages an hour; 0: no limit */
+	bool strict_smtp;          /* no blank behind MAIL FROM: and RCPT TO:; no */
 	enum sender_rights sender_rights; /* own: of those who have logged in */
 	/* pop3d, smtpd, authd */
 	enum plaintext_login plaintext_login; /* loopback */
@@ -81,6 +84,7 @@ struct conf {
 	uint64_t local_agents;    /* 2 */
 	uint64_t remote_agents;   /* 20 */
 	uint64_t site_concurrency; /* connections to one next hop; 5 */
+	uint64_t queue_limit;     /* messages waiting beyond which clients get 421; 0: none */
 	uint64_t queue_free_floor; /* octets free on the spool below which 452; 100M */
 	bool sync_names_always;   /* sync_names = auto | always */
 	/* remote */

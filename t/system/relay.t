@@ -26,7 +26,8 @@ house.map('access', '127.0.0.1 trust\n', compile=False)
 house.map('routes', 'away.test mx\ngone.test mx\n', compile=False)
 house.conf('remote_port = %d' % port)
 house.start()
-text = b'From: Ann <ann@example.org>\r\nTo: x\r\nSubject: relay\r\n\r\n.dot\r\nd\xc3\xa9j\xc3\xa0 vu\r\nend\r\n'
+WHOLE = b'Date: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: <1@house.example>\r\n'  # nothing is added
+text = WHOLE + b'From: Ann <ann@example.org>\r\nTo: x\r\nSubject: relay\r\n\r\n.dot\r\nd\xc3\xa9j\xc3\xa0 vu\r\nend\r\n'
 
 
 def own(octets):
@@ -90,7 +91,7 @@ with house.smtp() as s:
     s.hello()
     for c in 'MAIL FROM:<jos\u00e9@else.example> BODY=8BITMIME SMTPUTF8', 'RCPT TO:<\u7528\u6237@else.example>', 'DATA':
         s.cmd(c)
-    utf8 = 'From: jos\u00e9@else.example\r\nSubject: ol\u00e9\r\n\r\n'.encode() + b'\xff\x80\r\n'
+    utf8 = WHOLE + 'From: jos\u00e9@else.example\r\nSubject: ol\u00e9\r\n\r\n'.encode() + b'\xff\x80\r\n'
     s.send(utf8 + b'.\r\n')
     is_(s.reply()[0], 250, 'SMTPUTF8 and 8BITMIME: taken')
 wait_until(lambda: len(isp.messages) > before, what='the message')
