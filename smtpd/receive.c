@@ -354,7 +354,7 @@ begin(struct session *s)
 	body_init(&r->body, d->conf.message_size_limit, d->conf.received_limit,
 	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
 	write_trace(s, &r->file);
-	if ((s->submission || s->access.trusted) && r->file.fd != -1)
+	if (s->submission && r->file.fd != -1) /* RFC 6409, 8; what others relay stays as it is */
 		fixup_init(&r->fixup);
 	r->scanned = content_any(&d->content);
 	if (!r->scanned)
