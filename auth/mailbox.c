@@ -12,6 +12,7 @@
 #include "auth/move.h"
 #include "auth/uidls.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] mailbox list [--json]\n"
@@ -30,13 +31,6 @@ struct options {
 	struct uidls_source uidls;      /* of import-uidl */
 	bool json, import;
 };
-
-static void NORETURN
-usage(int code)
-{
-	(void)fputs(usage_text, code == 0 ? stdout : stderr);
-	exit(code);
-}
 
 static void
 read_options(struct options *o, int argc, char *argv[])
@@ -60,7 +54,7 @@ read_options(struct options *o, int argc, char *argv[])
 		else if (c == 'F')
 			o->uidls.format = optarg;
 		else
-			usage(c == 'h' ? 0 : EX_USAGE);
+			options_usage(usage_text, c == 'h' ? 0 : EX_USAGE);
 	if (optind + 3 == argc && strcmp(argv[optind], "move") == 0) {
 		o->address = argv[optind + 1];
 		o->to = argv[optind + 2];
@@ -70,7 +64,7 @@ read_options(struct options *o, int argc, char *argv[])
 		o->address = argv[optind + 1];
 		o->uidls.path = argv[optind + 2]; /* NULL behind the last */
 	} else if (optind + 1 != argc || strcmp(argv[optind], "list") != 0) {
-		usage(EX_USAGE);
+		options_usage(usage_text, EX_USAGE);
 	}
 }
 

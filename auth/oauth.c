@@ -21,6 +21,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/base/options.h"
 #include "lib/store/instance.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
@@ -57,26 +58,6 @@ struct oauth {
 	deadline_ms ends;
 };
 
-static void NORETURN
-usage(int code)
-{
-	(void)fputs(usage_text, code == 0 ? stdout : stderr);
-	exit(code);
-}
-
-static void NORETURN PRINTF_LIKE(2, 3)
-refuse(int code, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	(void)fputs("posthouse oauth: ", stderr);
-	(void)vfprintf(stderr, format, ap);
-	(void)fputc('\n', stderr);
-	va_end(ap);
-	exit(code);
-}
-
 /* What a provider said is in it: nothing of it reaches a terminal as it is. */
 static void
 put(const char *s)
@@ -94,7 +75,7 @@ connect_tokend(struct oauth *o)
 	int fd = connect_unix(path);
 
 	if (fd == -1)
-		refuse(EX_UNAVAILABLE, "cannot reach tokend at %s: %s (posthouse start starts it)", path, strerror(errno));
+		options_refuse("oauth", EX_UNAVAILABLE, "cannot reach tokend at %s: %s (posthouse start starts it)", path, strerror(errno));
 	wire_open(&o->wire, fd, CLIENT, token_messages, TOKEN_IDLE);
 	free(path);
 }
@@ -106,16 +87,16 @@ hear(struct oauth *o, struct wire_packet *p)
 	case 1:
 		return;
 	case 0:
-		refuse(EX_TEMPFAIL, "tokend has hung up: its log tells why (only root and its own user may ask)");
+		options_refuse("oauth", EX_TEMPFAIL, "tokend has hung up: its log tells why (only root and its own user may ask)");
 	default:
-		refuse(EX_TEMPFAIL, "tokend does not answer: %s", strerror(errno));
+		options_refuse("oauth", EX_TEMPFAIL, "tokend does not answer: %s", strerror(errno));
 	}
 }
 
 static void
 say_failed(void)
 {
-	refuse(EX_TEMPFAIL, "tokend is gone: %s", strerror(errno));
+	options_refuse("oauth", EX_TEMPFAIL, "tokend is gone: %s", strerror(errno));
 }
 
 /* --- the client's secret -------------------------------------------------- */
@@ -128,11 +109,11 @@ read_secret_file(struct oauth *o)
 	struct span line;
 
 	if (file_slurp_at(AT_FDCWD, standard ? "/dev/stdin" : o->secret_file, &text) == -1)
-		refuse(EX_NOINPUT, "cannot read %s: %s", o->secret_file, strerror(errno));
+		options_refuse("oauth", EX_NOINPUT, "cannot read %s: %s", o->secret_file, strerror(errno));
 	line = buf_span(&text);
 	line = span_trim(span_cut(&line, '\n'));
 	if (line.len == 0 || line.len > SECRET_OCTETS)
-		refuse(EX_DATAERR, "%s: the first line is %s", o->secret_file, line.len == 0 ? "empty" : "too long");
+		options_refuse("oauth", EX_DATAERR, "%s: the first line is %s", o->secret_file, line.len == 0 ? "empty" : "too long");
 	memcpy(o->secret, line.s, line.len);
 	buf_wipe(&text);
 	buf_free(&text);
@@ -148,12 +129,12 @@ know_secret(struct oauth *o)
 	} else if (!o->no_secret && isatty(STDIN_FILENO)) {
 		if (readpassphrase(app ? "Client secret: " : "Client secret (empty: there is none): ", o->secret,
 		        sizeof(o->secret), RPP_REQUIRE_TTY) == NULL)
-			refuse(EX_NOINPUT, "cannot read the secret: %s", strerror(errno));
+			options_refuse("oauth", EX_NOINPUT, "cannot read the secret: %s", strerror(errno));
 	}
 	if (app && o->secret[0] == '\0')
-		refuse(EX_USAGE, "an application needs its client secret: --secret-file FILE");
+		options_refuse("oauth", EX_USAGE, "an application needs its client secret: --secret-file FILE");
 	if (strlen(o->secret) > SECRET_OCTETS)
-		refuse(EX_DATAERR, "the secret is longer than %d octets", SECRET_OCTETS);
+		options_refuse("oauth", EX_DATAERR, "the secret is longer than %d octets", SECRET_OCTETS);
 }
 
 /* --- logging in ----------------------------------------------------------- */
@@ -304,7 +285,7 @@ do_login(struct oauth *o)
 
 		show_time(o);
 		if (poll(fds, COUNT(fds), o->terminal ? 1000 : 60000) == -1 && errno != EINTR)
-			refuse(EX_OSERR, "cannot wait: %s", strerror(errno));
+			options_refuse("oauth", EX_OSERR, "cannot wait: %s", strerror(errno));
 		if (fds[0].revents != 0 && obey(o, &rv))
 			break;
 		if (fds[1].revents != 0 && browser_serve(o->listen_fd, &query))
@@ -427,7 +408,7 @@ do_status(struct oauth *o)
 		puts("no account in etc/upstreams has auth=oauth provider=...");
 	}
 	if (json_array_size(all) == 0 && o->account != NULL)
-		refuse(EX_NOUSER, "no account %s with auth=oauth provider=... in etc/upstreams", o->account);
+		options_refuse("oauth", EX_NOUSER, "no account %s with auth=oauth provider=... in etc/upstreams", o->account);
 	json_decref(all);
 	return rv;
 }
@@ -441,7 +422,7 @@ do_forget(struct oauth *o)
 		say_failed();
 	hear(o, &p);
 	if (strcmp(p.word[0], "1") != 0)
-		refuse(EX_NOUSER, "%s: there is no login to forget", o->account);
+		options_refuse("oauth", EX_NOUSER, "%s: there is no login to forget", o->account);
 	printf("%s: forgotten here; the provider's own pages take the grant back\n", o->account);
 	return 0;
 }
@@ -469,7 +450,7 @@ read_date(const char *s)
 	const char *end = strptime(s, "%Y-%m-%d", &tm);
 
 	if (end == NULL || *end != '\0' || strlen(s) != 10)
-		refuse(EX_USAGE, "--secret-expires %s: a date such as 2027-05-31 is meant", s);
+		options_refuse("oauth", EX_USAGE, "--secret-expires %s: a date such as 2027-05-31 is meant", s);
 	return (int64_t)timegm(&tm) + 86399;
 }
 
@@ -491,18 +472,18 @@ read_options(struct oauth *o, int argc, char *argv[])
 		case 'n': o->no_secret = true; break;
 		case 'e': o->secret_expires_s = read_date(optarg); break;
 		case 'j': o->json = true; break;
-		case 'h': usage(0);
-		default: usage(EX_USAGE);
+		case 'h': options_usage(usage_text, 0);
+		default: options_usage(usage_text, EX_USAGE);
 		}
 	for (size_t i = 0; optind < argc && i < COUNT(verbs); i++)
 		if (strcmp(argv[optind], verbs[i].name) == 0) {
 			o->verb = verbs[i].name;
 			o->account = argv[optind + 1]; /* NULL at the end */
 			if (argc - optind > 2 || (verbs[i].needs_account && o->account == NULL))
-				usage(EX_USAGE);
+				options_usage(usage_text, EX_USAGE);
 			return &verbs[i];
 		}
-	usage(EX_USAGE);
+	options_usage(usage_text, EX_USAGE);
 }
 
 int

@@ -19,6 +19,7 @@
 #include "auth/forms.h"
 #include "auth/purge.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/net/ip.h"
 #include "lib/net/sasl.h"
 #include "lib/store/hash.h"
@@ -57,27 +58,6 @@ struct user {
 	struct textmap_entry in_users, in_passwd;
 	bool has_user, has_passwd;
 };
-
-static void NORETURN
-usage(int code)
-{
-	(void)fputs(usage_text, code == 0 ? stdout : stderr);
-	exit(code);
-}
-
-/* What a person gets to read when it does not go on. */
-static void NORETURN PRINTF_LIKE(2, 3)
-refuse(int code, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	(void)fputs("posthouse user: ", stderr);
-	(void)vfprintf(stderr, format, ap);
-	(void)fputc('\n', stderr);
-	va_end(ap);
-	exit(code);
-}
 
 /* --- addresses ------------------------------------------------------------ */
 
@@ -148,9 +128,9 @@ know_address(struct user *u)
 	if (canonical(u, span_of(u->given), u->address))
 		return;
 	if (strchr(u->given, '@') == NULL && u->domain[0] == '\0')
-		refuse(EX_DATAERR, "%s: give the full address: there is no default_domain",
+		options_refuse("user", EX_DATAERR, "%s: give the full address: there is no default_domain",
 		    u->given);
-	refuse(EX_DATAERR, "%s: not an address", u->given);
+	options_refuse("user", EX_DATAERR, "%s: not an address", u->given);
 }
 
 /* --- the maps ------------------------------------------------------------- */
@@ -161,7 +141,7 @@ open_maps(struct user *u)
 	if (textmap_open(&u->domains, u->etc_fd, "domains", 0644) == -1 ||
 	    textmap_open(&u->users, u->etc_fd, "users", 0644) == -1 ||
 	    textmap_open(&u->passwd, u->etc_fd, "passwd", 0600) == -1)
-		refuse(errno == EACCES ? EX_NOPERM : EX_NOINPUT,
+		options_refuse("user", errno == EACCES ? EX_NOPERM : EX_NOINPUT,
 		    "cannot read the maps in %s: %s", u->inst.etc, strerror(errno));
 	know_domain(u);
 	know_address(u);
@@ -186,7 +166,7 @@ static void
 lock_maps(struct user *u)
 {
 	if (textmap_lock(u->etc_fd) == -1)
-		refuse(EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc,
+		options_refuse("user", EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc,
 		    errno == EWOULDBLOCK ? "another one is at work" : strerror(errno));
 	close_maps(u);
 	open_maps(u);
@@ -197,7 +177,7 @@ write_failed(const struct user *u)
 {
 	int why = errno;
 
-	refuse(why == EACCES || why == EPERM ? EX_NOPERM : EX_CANTCREAT,
+	options_refuse("user", why == EACCES || why == EPERM ? EX_NOPERM : EX_CANTCREAT,
 	    "cannot write %s: %s", u->inst.etc, strerror(why));
 }
 
@@ -220,9 +200,9 @@ publish(struct user *u)
 		(void)fprintf(stderr, "posthouse user: cannot compile the maps: %s\n", strerror(errno));
 	if (textmap_restore(&u->users, u->etc_fd) == -1 ||
 	    textmap_restore(&u->passwd, u->etc_fd) == -1)
-		refuse(EX_IOERR, "cannot put %s back as it was: %s", u->inst.etc,
+		options_refuse("user", EX_IOERR, "cannot put %s back as it was: %s", u->inst.etc,
 		    strerror(errno));
-	refuse(EX_DATAERR, "nothing has changed");
+	options_refuse("user", EX_DATAERR, "nothing has changed");
 }
 
 /* --- passwords ------------------------------------------------------------ */
@@ -235,11 +215,11 @@ ask_password(char out[LIMIT_PASSWORD + 1])
 
 	if (readpassphrase("Password: ", out, LIMIT_PASSWORD + 1, RPP_REQUIRE_TTY) == NULL ||
 	    readpassphrase("Again: ", again, sizeof(again), RPP_REQUIRE_TTY) == NULL)
-		refuse(EX_NOINPUT, "no terminal to ask for the password: use --stdin");
+		options_refuse("user", EX_NOINPUT, "no terminal to ask for the password: use --stdin");
 	differ = strcmp(out, again) != 0;
 	explicit_bzero(again, sizeof(again));
 	if (differ)
-		refuse(EX_DATAERR, "passwords differ");
+		options_refuse("user", EX_DATAERR, "passwords differ");
 }
 
 static void
@@ -250,7 +230,7 @@ read_password(char out[LIMIT_PASSWORD + 1])
 
 	while ((c = getchar()) != EOF && c != '\n') {
 		if (n == LIMIT_PASSWORD || c == '\0')
-			refuse(EX_DATAERR, "the password is longer than %d octets, or holds a NUL",
+			options_refuse("user", EX_DATAERR, "the password is longer than %d octets, or holds a NUL",
 			    LIMIT_PASSWORD);
 		out[n++] = (char)c;
 	}
@@ -270,10 +250,10 @@ new_hash(const struct user *u)
 	else
 		ask_password(password);
 	if (password[0] == '\0')
-		refuse(EX_DATAERR, "the password is empty");
+		options_refuse("user", EX_DATAERR, "the password is empty");
 	hash = hash_make(password);
 	if (hash == NULL)
-		refuse(EX_OSERR, "cannot make a hash: %s", strerror(errno));
+		options_refuse("user", EX_OSERR, "cannot make a hash: %s", strerror(errno));
 	if (u->conf.scram_iterations > 0)
 		verifier = sasl_verifier(password, u->conf.scram_iterations);
 	explicit_bzero(password, sizeof(password));
@@ -303,14 +283,14 @@ static void
 must_exist(const struct user *u)
 {
 	if (!u->has_user)
-		refuse(EX_NOUSER, "%s: no such user in etc/users", u->address);
+		options_refuse("user", EX_NOUSER, "%s: no such user in etc/users", u->address);
 }
 
 static void
 must_be_new(const struct user *u)
 {
 	if (u->has_user)
-		refuse(EX_CANTCREAT, "%s is there already, in etc/users line %u",
+		options_refuse("user", EX_CANTCREAT, "%s is there already, in etc/users line %u",
 		    u->address, u->in_users.line);
 }
 
@@ -331,11 +311,11 @@ must_be_ours(struct user *u)
 	struct span value;
 
 	if (!textmap_find(&u->domains, same_domain, domain, &e))
-		refuse(EX_DATAERR, "%s: %s is not in etc/domains: add \"%s local\" there first",
+		options_refuse("user", EX_DATAERR, "%s: %s is not in etc/domains: add \"%s local\" there first",
 		    u->address, domain, domain);
 	value = buf_span(&e.value);
 	if (!is_local(value))
-		refuse(EX_DATAERR, "%s: people have no mailboxes in %s, it is \"%.*s\" in etc/domains",
+		options_refuse("user", EX_DATAERR, "%s: people have no mailboxes in %s, it is \"%.*s\" in etc/domains",
 		    u->address, domain, (int)value.len, value.s);
 	buf_free(&e.value);
 }
@@ -414,7 +394,7 @@ static void
 verb_set(struct user *u)
 {
 	if (u->name == NULL && u->maildir == NULL && u->rights == NULL)
-		refuse(EX_USAGE, "nothing to set: give --name, --maildir or --rights");
+		options_refuse("user", EX_USAGE, "nothing to set: give --name, --maildir or --rights");
 	open_maps(u);
 	lock_maps(u);
 	must_exist(u);
@@ -490,7 +470,7 @@ must_not_be_postmaster(const struct user *u)
 			who = words_get(&words, "postmaster");
 		if (who != NULL && canonical(u, *who, address) &&
 		    strcmp(address, u->address) == 0)
-			refuse(EX_NOPERM, "%s is the postmaster of %.*s: name another one in etc/domains first",
+			options_refuse("user", EX_NOPERM, "%s is the postmaster of %.*s: name another one in etc/domains first",
 			    u->address, (int)e.key.len, e.key.s);
 		buf_free(&why);
 	}
@@ -506,7 +486,7 @@ must_not_be_called_postmaster(struct user *u)
 	if (strncmp(u->address, "postmaster@", 11) != 0 ||
 	    !textmap_find(&u->domains, same_domain, u->address + 11, &e))
 		return;
-	refuse(EX_NOPERM, "%s stays as long as %s is in etc/domains: mail to it must reach somebody", u->address,
+	options_refuse("user", EX_NOPERM, "%s stays as long as %s is in etc/domains: mail to it must reach somebody", u->address,
 	    u->address + 11);
 }
 
@@ -527,10 +507,10 @@ verb_delete(struct user *u)
 	if (u->has_passwd)
 		textmap_remove(&u->passwd, &u->in_passwd);
 	if (textmap_find(&u->users, same_address, u, &e))
-		refuse(EX_DATAERR, "%s stands in etc/users twice: line %u too", u->address, e.line);
+		options_refuse("user", EX_DATAERR, "%s stands in etc/users twice: line %u too", u->address, e.line);
 	publish(u);
 	if (u->purge && !purge_finish(&purge))
-		refuse(EX_IOERR, "%s deleted, but not all of the mail", u->address);
+		options_refuse("user", EX_IOERR, "%s deleted, but not all of the mail", u->address);
 	printf(u->purge ? "%s deleted, with all mail\n" :
 	    "%s deleted; the mail is kept\n", u->address);
 }
@@ -649,7 +629,7 @@ verb_show(struct user *u)
 
 	conf_load(&u->conf, &u->inst);
 	if (!boxes_read_one(&boxes, &u->inst, &u->conf, u->given))
-		refuse(EX_NOUSER, "%s: no such user", u->given);
+		options_refuse("user", EX_NOUSER, "%s: no such user", u->given);
 	b = boxes.box;
 	if (u->json) {
 		box_json(b);
@@ -672,9 +652,9 @@ open_etc(struct user *u)
 
 	u->etc_fd = open(u->inst.etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->etc_fd == -1)
-		refuse(EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
+		options_refuse("user", EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
 	if (conf_read(&u->conf, file, &why) == -1)
-		refuse(EX_CONFIG, "%s", buf_str(&why));
+		options_refuse("user", EX_CONFIG, "%s", buf_str(&why));
 	free(file);
 	buf_free(&why);
 }
@@ -715,7 +695,7 @@ verb_unlock(struct user *u)
 	}
 	auth_init(&auth, path);
 	if (auth_delayed(&auth, who, &n, &list) == -1)
-		refuse(EX_UNAVAILABLE, "cannot ask authd over %s: it does not run, or not for you: be root", path);
+		options_refuse("user", EX_UNAVAILABLE, "cannot ask authd over %s: it does not run, or not for you: be root", path);
 	if (who == NULL)
 		delayed_text(&list);
 	else
@@ -770,18 +750,18 @@ read_options(struct user *u, int argc, char *argv[])
 		case 's': u->from_stdin = true; break;
 		case 'p': u->purge = true; break;
 		case 'j': u->json = true; break;
-		default: usage(c == 'h' ? 0 : EX_USAGE);
+		default: options_usage(usage_text, c == 'h' ? 0 : EX_USAGE);
 		}
 	for (size_t i = 0; optind < argc && i < COUNT(verbs); i++)
 		if (strcmp(verbs[i].verb, argv[optind]) == 0) {
 			bool may_have = verbs[i].run == verb_unlock && optind + 2 == argc;
 
 			if (optind + 1 + verbs[i].takes_address != argc && !may_have)
-				usage(EX_USAGE);
+				options_usage(usage_text, EX_USAGE);
 			u->given = argv[optind + 1];
 			return &verbs[i];
 		}
-	usage(EX_USAGE);
+	options_usage(usage_text, EX_USAGE);
 }
 
 int

@@ -18,6 +18,7 @@
 #include "collector/redo.h"
 #include "collector/remember.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
@@ -35,20 +36,6 @@ struct assign {
 	size_t place_count;
 	struct box box;
 };
-
-/* What a person gets to read when it does not go on. */
-static void NORETURN PRINTF_LIKE(2, 3)
-refuse(int code, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	fputs("posthouse collect assign: ", stderr);
-	vfprintf(stderr, format, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(code);
-}
 
 /* --- where it may lie ---------------------------------------------------- */
 
@@ -93,7 +80,7 @@ account_of(const struct assign *s, const struct stored *m)
 	for (size_t i = 0; i < s->choice.n; i++)
 		if (span_is(m->mark.account, s->choice.v[i].name))
 			return &s->choice.v[i];
-	refuse(EX_DATAERR, "%s was collected from %.*s, which is not in upstreams any more", s->id,
+	options_refuse("collect assign", EX_DATAERR, "%s was collected from %.*s, which is not in upstreams any more", s->id,
 	    (int)m->mark.account.len, m->mark.account.s);
 }
 
@@ -113,12 +100,12 @@ person_of(const struct assign *s, const struct account *a)
 			continue;
 		}
 		if (i == a->fallback)
-			refuse(EX_DATAERR, "%s lies in %s's mailbox already", s->id, user);
+			options_refuse("collect assign", EX_DATAERR, "%s lies in %s's mailbox already", s->id, user);
 		if (a->people[i].rcpt_count == 0)
-			refuse(EX_NOUSER, "%s takes no mail (disabled, or no such mailbox)", user);
+			options_refuse("collect assign", EX_NOUSER, "%s takes no mail (disabled, or no such mailbox)", user);
 		return i;
 	}
-	refuse(EX_NOUSER, "%s is not of the account %s: users are %s", s->user, a->name, buf_str(&all));
+	options_refuse("collect assign", EX_NOUSER, "%s is not of the account %s: users are %s", s->user, a->name, buf_str(&all));
 }
 
 static void
@@ -129,11 +116,11 @@ find_message(struct assign *s, struct stored *m)
 	int fd, rv = box_find(&s->box, s->id, name, &fd, &why);
 
 	if (rv == -1)
-		refuse(EX_TEMPFAIL, "%s", buf_str(&why));
+		options_refuse("collect assign", EX_TEMPFAIL, "%s", buf_str(&why));
 	if (rv == 0)
-		refuse(EX_NOINPUT, "%s: no such message in the mailbox of a fallback", s->id);
+		options_refuse("collect assign", EX_NOINPUT, "%s: no such message in the mailbox of a fallback", s->id);
 	if (!stored_open(m, NULL, fd, name))
-		refuse(EX_DATAERR, "%s was not collected by us", s->id);
+		options_refuse("collect assign", EX_DATAERR, "%s was not collected by us", s->id);
 	buf_free(&why);
 }
 
@@ -173,12 +160,12 @@ deliver(struct assign *s, struct account *a, struct stored *m, size_t person)
 	bool had;
 
 	if (redo_begin(&redo, s->house, a, &s->box, &why) == -1)
-		refuse(EX_TEMPFAIL, "%s", buf_str(&why));
+		options_refuse("collect assign", EX_TEMPFAIL, "%s", buf_str(&why));
 	if (redo_message(&redo, m, &person, false, &why) == -1)
-		refuse(EX_TEMPFAIL, "%s", buf_str(&why));
+		options_refuse("collect assign", EX_TEMPFAIL, "%s", buf_str(&why));
 	had = redo.take.done[0].class == SORT_DUPLICATE;
 	if (redo_settle(&redo, &why) == -1)
-		refuse(EX_TEMPFAIL, "%s", buf_str(&why));
+		options_refuse("collect assign", EX_TEMPFAIL, "%s", buf_str(&why));
 	redo_end(&redo);
 	printf(had ? "%s: %s had it already; it is gone from %s's mailbox\n" : "%s: %s has it now, and not %s\n", s->id,
 	    sort_account_user(a->sort, person), sort_account_user(a->sort, a->fallback));
@@ -199,9 +186,9 @@ work(struct assign *s, int answer)
 	find_message(s, &m);
 	c = account_of(s, &m);
 	if (account_open(&a, s->house, c->name, c->value, &why) == -1)
-		refuse(EX_CONFIG, "cannot use %s of upstreams: %s", c->name, buf_str(&why));
+		options_refuse("collect assign", EX_CONFIG, "cannot use %s of upstreams: %s", c->name, buf_str(&why));
 	if (!mark_read(buf_span(&m.top), sort_account_site(a.sort), &m.mark))
-		refuse(EX_DATAERR, "%s was not collected by us", s->id);
+		options_refuse("collect assign", EX_DATAERR, "%s was not collected by us", s->id);
 	person = person_of(s, &a);
 	if (s->how != REMEMBER_NOT) /* before the sandbox: it reads maps */
 		rv = write_answer(s, &a, c, &m, person, answer);
@@ -271,7 +258,7 @@ how_to_remember(bool remember, const char *by)
 		return REMEMBER_LIST;
 	if (strcmp(by, "address") == 0)
 		return REMEMBER_ADDRESS;
-	refuse(EX_USAGE, "--remember %s: by what? list-id or address", by);
+	options_refuse("collect assign", EX_USAGE, "--remember %s: by what? list-id or address", by);
 }
 
 int
@@ -286,7 +273,7 @@ assign_message(struct house *h, char *const *words, size_t count, bool remember)
 		return EX_USAGE;
 	find_places(&s);
 	if (s.place_count == 0)
-		refuse(EX_CONFIG, "no account's fallback has a mailbox here");
+		options_refuse("collect assign", EX_CONFIG, "no account's fallback has a mailbox here");
 	box_open(&s.box, &h->conf, s.places, s.place_count);
 	rv = let_work(&s, &answer);
 	box_close(&s.box);

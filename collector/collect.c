@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +24,17 @@
 #include "collector/status.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/base/options.h"
 #include "lib/sys/proc.h"
 
 #define SETTLE_MAX_S 86400
 
 struct collect {
 	struct house house;
-	const char *dir, *explain;
-	char *account, *replay, *state, *forget, *test;
+	const char *dir;
+	char *explain, *account, *replay, *state, *forget, *test, *settle;
 	uint64_t settle_s;
-	bool status, json, serve, settle, now, dry, assign, remember, uids, sure;
+	bool status, json, serve, now, dry, assign, remember, uids, sure;
 	char **names;
 	size_t count;
 };
@@ -50,102 +52,88 @@ static const char usage[] =
     "       collect [-C DIR] --replay ACCOUNT [--dry-run]\n"
     "       collect [-C DIR] assign ID USER [--remember [list-id | address]]\n";
 
-static void
-read_options(struct collect *c, int argc, char *argv[])
-{
-	static const struct option options[] = {
-		{ "explain", required_argument, NULL, 'e' },
-		{ "account", required_argument, NULL, 'a' },
-		{ "serve", no_argument, NULL, 'S' },
-		{ "status", no_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "test", required_argument, NULL, 't' },
-		{ "replay", required_argument, NULL, 'r' },
-		{ "dry-run", no_argument, NULL, 'n' },
-		{ "remember", no_argument, NULL, 'R' },
-		{ "state", required_argument, NULL, 'm' },
-		{ "uids", no_argument, NULL, 'u' },
-		{ "forget", required_argument, NULL, 'f' },
-		{ "yes", no_argument, NULL, 'y' },
-		{ "settle", required_argument, NULL, 'w' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int o;
+// clang-format off
+#define AT(member) offsetof(struct collect, member)
+static const struct collect_option { /* what getopt_long() finds is kept here */
+	const char *name;
+	size_t text, flag; /* one of them; 0: the directory, which no option names, lies there */
+} known[] = {
+	{ "explain",  AT(explain), 0 },
+	{ "account",  AT(account), 0 },
+	{ "test",     AT(test),    0 },
+	{ "replay",   AT(replay),  0 },
+	{ "state",    AT(state),   0 },
+	{ "forget",   AT(forget),  0 },
+	{ "settle",   AT(settle),  0 },
+	{ "serve",    0,           AT(serve) },
+	{ "status",   0,           AT(status) },
+	{ "json",     0,           AT(json) },
+	{ "dry-run",  0,           AT(dry) },
+	{ "remember", 0,           AT(remember) },
+	{ "uids",     0,           AT(uids) },
+	{ "yes",      0,           AT(sure) },
+};
+// clang-format on
 
-	while ((o = getopt_long(argc, argv, "C:h", options, NULL)) != -1)
-		switch (o) {
-		case 'C':
-			c->dir = optarg;
-			break;
-		case 'e':
-			c->explain = optarg;
-			break;
-		case 'a':
-			c->account = optarg;
-			break;
-		case 'S':
-			c->serve = true;
-			break;
-		case 's':
-			c->status = true;
-			break;
-		case 'j':
-			c->json = true;
-			break;
-		case 't':
-			c->test = optarg;
-			break;
-		case 'r':
-			c->replay = optarg;
-			break;
-		case 'n':
-			c->dry = true;
-			break;
-		case 'R':
-			c->remember = true;
-			break;
-		case 'm':
-			c->state = optarg;
-			break;
-		case 'u':
-			c->uids = true;
-			break;
-		case 'f':
-			c->forget = optarg;
-			break;
-		case 'y':
-			c->sure = true;
-			break;
-		case 'w':
-			c->settle = num_parse(span_of(optarg), SETTLE_MAX_S, &c->settle_s) == 0;
-			if (c->settle)
-				break;
-			fputs(usage, stderr);
-			exit(EX_USAGE);
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			fputs(usage, stderr);
-			exit(EX_USAGE);
-		}
-	c->names = argv + optind;
-	c->count = (size_t)(argc - optind);
-	if (c->count > 0 && (strcmp(c->names[0], "now") == 0 || strcmp(c->names[0], "assign") == 0)) {
-		c->now = c->names[0][0] == 'n';
-		c->assign = !c->now;
+static void
+keep_option(struct collect *c, const struct collect_option *o, char *value)
+{
+	if (o->text != 0)
+		*(char **)(void *)((char *)c + o->text) = value;
+	else
+		*(bool *)(void *)((char *)c + o->flag) = true;
+}
+
+/* "now" and "assign" are words, not options. */
+static void
+read_words(struct collect *c, char *argv[], int n)
+{
+	c->names = argv;
+	c->count = (size_t)n;
+	if (c->count == 0)
+		return;
+	c->now = strcmp(c->names[0], "now") == 0;
+	c->assign = strcmp(c->names[0], "assign") == 0;
+	if (c->now || c->assign) {
 		c->names++;
 		c->count--;
 	}
-	if ((c->json && !c->status) || (c->explain == NULL && c->account != NULL) || (c->dry && c->replay == NULL) ||
-	    (c->replay != NULL && c->count > 0) || (c->remember && !c->assign) ||
-	    (c->assign && (c->count < 2 || c->count > 2 + (size_t)c->remember)) ||
-	    (c->uids && c->state == NULL) || (c->sure && c->forget == NULL) ||
-	    (c->state != NULL && c->count > 0) || (c->forget != NULL && c->count > (c->sure ? 0 : 1))) {
-		fputs(usage, stderr);
-		exit(EX_USAGE);
-	}
+}
+
+/* Options and words that mean something only with others. */
+static bool
+fit(const struct collect *c)
+{
+	size_t assigned = 2 + (size_t)c->remember;
+
+	if ((c->json && !c->status) || (c->account != NULL && c->explain == NULL) || (c->dry && c->replay == NULL) ||
+	    (c->uids && c->state == NULL) || (c->sure && c->forget == NULL) || (c->remember && !c->assign))
+		return false;
+	if ((c->replay != NULL || c->state != NULL) && c->count > 0)
+		return false;
+	if (c->forget != NULL && c->count > (c->sure ? 0 : 1))
+		return false;
+	return !c->assign || (c->count >= 2 && c->count <= assigned);
+}
+
+static void
+read_options(struct collect *c, int argc, char *argv[])
+{
+	struct option options[COUNT(known) + 2] = { [COUNT(known)] = { "help", no_argument, NULL, 'h' } };
+	int o, which = 0;
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		options[i] = (struct option){ known[i].name, known[i].text != 0 ? required_argument : no_argument, NULL, 0 };
+	while ((o = getopt_long(argc, argv, "C:h", options, &which)) != -1)
+		if (o == 0)
+			keep_option(c, &known[which], optarg);
+		else if (o == 'C')
+			c->dir = optarg;
+		else
+			options_usage(usage, o == 'h' ? 0 : EX_USAGE);
+	read_words(c, argv + optind, argc - optind);
+	if (!fit(c) || (c->settle != NULL && num_parse(span_of(c->settle), SETTLE_MAX_S, &c->settle_s) == -1))
+		options_usage(usage, EX_USAGE);
 }
 
 /* In an instance of our own, setup may not have made it. */
@@ -182,7 +170,7 @@ main(int argc, char *argv[])
 		return memory_forget(&c.house, c.forget, c.count > 0 ? c.names[0] : NULL, c.sure);
 	if (c.test != NULL)
 		return look_at_account(&c.house, c.test);
-	if (c.settle)
+	if (c.settle != NULL)
 		return run_settle(&c.house, c.settle_s);
 	if (c.serve)
 		return serve(&c.house);

@@ -17,6 +17,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
+#include "lib/base/options.h"
 #include "lib/store/instance.h"
 #include "lib/store/textmap.h"
 #include "lib/store/upstream.h"
@@ -43,33 +44,13 @@ struct upstreams {
 	struct textmap accounts, secrets;
 };
 
-static void NORETURN
-usage(int code)
-{
-	(void)fputs(usage_text, code == 0 ? stdout : stderr);
-	exit(code);
-}
-
-static void NORETURN PRINTF_LIKE(2, 3)
-refuse(int code, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	(void)fputs("posthouse upstream: ", stderr);
-	(void)vfprintf(stderr, format, ap);
-	(void)fputc('\n', stderr);
-	va_end(ap);
-	exit(code);
-}
-
 /* --- the maps ------------------------------------------------------------ */
 
 static void
 open_map(const struct upstreams *u, struct textmap *m, const char *file, mode_t mode)
 {
 	if (textmap_open(m, u->etc_fd, file, mode) == -1)
-		refuse(EX_NOINPUT, "cannot read %s/%s: %s", u->inst.etc, file, strerror(errno));
+		options_refuse("upstream", EX_NOINPUT, "cannot read %s/%s: %s", u->inst.etc, file, strerror(errno));
 }
 
 static void
@@ -77,9 +58,9 @@ open_maps(struct upstreams *u, bool edits)
 {
 	u->etc_fd = open(u->inst.etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->etc_fd == -1)
-		refuse(EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
+		options_refuse("upstream", EX_NOINPUT, "cannot open %s: %s", u->inst.etc, strerror(errno));
 	if (edits && textmap_lock(u->etc_fd) == -1)
-		refuse(EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc, strerror(errno));
+		options_refuse("upstream", EX_TEMPFAIL, "cannot lock %s: %s", u->inst.etc, strerror(errno));
 	open_map(u, &u->accounts, "upstreams", 0644);
 	if (edits)
 		open_map(u, &u->secrets, "secrets", 0600);
@@ -106,7 +87,7 @@ static void
 find_account(const struct upstreams *u, struct textmap_entry *e)
 {
 	if (!find(&u->accounts, u->name, e))
-		refuse(EX_NOUSER, "%s: no such account in etc/upstreams", u->name);
+		options_refuse("upstream", EX_NOUSER, "%s: no such account in etc/upstreams", u->name);
 }
 
 /* Both, or neither: what cannot be compiled is taken back. */
@@ -120,8 +101,8 @@ put_in_force(struct upstreams *u)
 	else if (errno != 0)
 		(void)fprintf(stderr, "posthouse upstream: cannot compile the maps: %s\n", strerror(errno));
 	if (textmap_restore(&u->accounts, u->etc_fd) == -1 || textmap_restore(&u->secrets, u->etc_fd) == -1)
-		refuse(EX_IOERR, "cannot put %s back as it was: %s", u->inst.etc, strerror(errno));
-	refuse(EX_DATAERR, "nothing has changed");
+		options_refuse("upstream", EX_IOERR, "cannot put %s back as it was: %s", u->inst.etc, strerror(errno));
+	options_refuse("upstream", EX_DATAERR, "nothing has changed");
 }
 
 /* --- secrets ------------------------------------------------------------- */
@@ -139,12 +120,12 @@ read_password(const struct upstreams *u, char password[LIMIT_PASSWORD + 1])
 		line = readpassphrase("password at the provider: ", password, LIMIT_PASSWORD + 1, RPP_REQUIRE_TTY);
 	}
 	if (line == NULL)
-		refuse(EX_NOINPUT, "no password was given: there is no terminal to ask on (--stdin reads it from standard input)");
+		options_refuse("upstream", EX_NOINPUT, "no password was given: there is no terminal to ask on (--stdin reads it from standard input)");
 	if (password[0] == '\0')
-		refuse(EX_DATAERR, "the password is empty");
+		options_refuse("upstream", EX_DATAERR, "the password is empty");
 	for (const char *s = password; *s != '\0'; s++)
 		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			refuse(EX_DATAERR, "the password has control characters in it");
+			options_refuse("upstream", EX_DATAERR, "the password has control characters in it");
 }
 
 /* name=value as a map has it: with quotes where it needs them. */
@@ -211,14 +192,14 @@ add_line(struct upstreams *u)
 		char *word = mem_dupn(name.s, name.len);
 
 		if (value.s == NULL || !name_fits(word))
-			refuse(EX_USAGE, "%s: words are written name=value", u->words[i]);
+			options_refuse("upstream", EX_USAGE, "%s: words are written name=value", u->words[i]);
 		if (strcmp(word, "password") == 0)
-			refuse(EX_USAGE, "a password on the command line can be seen by others: it is asked for, or read with --stdin");
+			options_refuse("upstream", EX_USAGE, "a password on the command line can be seen by others: it is asked for, or read with --stdin");
 		add_word(&line, word, value);
 		free(word);
 	}
 	if (buf_over(&line))
-		refuse(EX_DATAERR, "that is too long for one entry");
+		options_refuse("upstream", EX_DATAERR, "that is too long for one entry");
 	textmap_append(&u->accounts, buf_str(&line));
 	buf_free(&line);
 }
@@ -229,9 +210,9 @@ verb_add(struct upstreams *u)
 	struct textmap_entry e;
 
 	if (!name_fits(u->name))
-		refuse(EX_USAGE, "%s: an account's name has letters, digits and -_.@+, at most 64", u->name);
+		options_refuse("upstream", EX_USAGE, "%s: an account's name has letters, digits and -_.@+, at most 64", u->name);
 	if (find(&u->accounts, u->name, &e))
-		refuse(EX_DATAERR, "%s is there already (etc/upstreams:%u)", u->name, e.line);
+		options_refuse("upstream", EX_DATAERR, "%s is there already (etc/upstreams:%u)", u->name, e.line);
 	add_line(u);
 	if (!u->no_secret)
 		set_secret(u);
@@ -314,7 +295,7 @@ verb_show(struct upstreams *u)
 
 	find_account(u, &e);
 	if (words_parse(buf_span(&e.value), arena, &words, &why) == -1)
-		refuse(EX_DATAERR, "etc/upstreams:%u: %s", e.line, buf_str(&why));
+		options_refuse("upstream", EX_DATAERR, "etc/upstreams:%u: %s", e.line, buf_str(&why));
 	printf("%-18s %.*s (etc/upstreams:%u)\n", "account", (int)e.key.len, e.key.s, e.line);
 	for (size_t i = 0; i < words.n; i++)
 		printf("%-18.*s %.*s\n", (int)words.w[i].name.len, words.w[i].name.s, (int)words.w[i].value.len,
@@ -333,7 +314,7 @@ verb_test(struct upstreams *u)
 	char *without[] = { path, test, name, NULL };
 
 	execv(path, u->inst.root != NULL ? with : without);
-	refuse(EX_UNAVAILABLE, "cannot run %s: %s", path, strerror(errno));
+	options_refuse("upstream", EX_UNAVAILABLE, "cannot run %s: %s", path, strerror(errno));
 }
 
 /* --- the command line ---------------------------------------------------- */
@@ -371,19 +352,19 @@ read_options(struct upstreams *u, int argc, char *argv[])
 		case 'C': u->dir = optarg; break;
 		case 's': u->from_stdin = true; break;
 		case 'n': u->no_secret = true; break;
-		default: usage(c == 'h' ? 0 : EX_USAGE);
+		default: options_usage(usage_text, c == 'h' ? 0 : EX_USAGE);
 		}
 	left = argc - optind - 1;
 	for (size_t i = 0; left >= 0 && i < COUNT(verbs); i++)
 		if (strcmp(verbs[i].verb, argv[optind]) == 0) {
 			if (verbs[i].names == 2 ? left < 2 : left != verbs[i].names)
-				usage(EX_USAGE);
+				options_usage(usage_text, EX_USAGE);
 			u->name = left > 0 ? argv[optind + 1] : NULL;
 			u->words = argv + optind + 2;
 			u->word_count = left > 1 ? (size_t)left - 1 : 0;
 			return &verbs[i];
 		}
-	usage(EX_USAGE);
+	options_usage(usage_text, EX_USAGE);
 }
 
 int

@@ -9,6 +9,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/base/options.h"
 #include "router/compile.h"
 
 #define LIMIT_DEFAULT 50
@@ -24,13 +25,6 @@ struct options {
 	bool check, help;
 	uint64_t limit;
 };
-
-static void
-usage(int code)
-{
-	(void)fputs(usage_text, code == 0 ? stdout : stderr);
-	exit(code);
-}
 
 static void
 read_options(struct options *o, int argc, char *argv[])
@@ -50,12 +44,12 @@ read_options(struct options *o, int argc, char *argv[])
 		else if (c == 'c')
 			o->check = true;
 		else if (c == 'h')
-			usage(0);
+			options_usage(usage_text, 0);
 		else if (c != 'l' || num_parse(span_of(optarg), UINT32_MAX,
 		    &o->limit) == -1)
-			usage(EX_USAGE);
+			options_usage(usage_text, EX_USAGE);
 	if (optind != argc)
-		usage(EX_USAGE);
+		options_usage(usage_text, EX_USAGE);
 }
 
 static void

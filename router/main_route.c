@@ -15,6 +15,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
+#include "lib/base/options.h"
 #include "router/router.h"
 
 static const char usage_text[] =
@@ -36,13 +37,6 @@ struct answer {
 	struct nexthop *hops;    /* of each recipient; text NULL: a fault of our own maps */
 	const char **places;     /* maildirs; NULL for relayed ones */
 };
-
-static void
-usage(int code)
-{
-	(void)fputs(usage_text, code == 0 ? stdout : stderr);
-	exit(code);
-}
 
 static void
 read_options(struct asking *q, int argc, char *argv[])
@@ -67,9 +61,9 @@ read_options(struct asking *q, int argc, char *argv[])
 		else if (c == 'j')
 			q->json = true;
 		else
-			usage(c == 'h' ? 0 : EX_USAGE);
+			options_usage(usage_text, c == 'h' ? 0 : EX_USAGE);
 	if (optind + 1 != argc)
-		usage(EX_USAGE);
+		options_usage(usage_text, EX_USAGE);
 	q->address = argv[optind];
 }
 

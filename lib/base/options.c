@@ -1,13 +1,34 @@
 /*
- * options: the command line of a program that people do not type.
+ * options: what all command lines have in common.
  */
 #include "lib/base/options.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+
+void
+options_usage(const char *text, int code)
+{
+	(void)fputs(text, code == 0 ? stdout : stderr);
+	exit(code);
+}
+
+void
+options_refuse(const char *verb, int code, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)fprintf(stderr, "posthouse %s: ", verb);
+	(void)vfprintf(stderr, format, ap);
+	(void)fputc('\n', stderr);
+	va_end(ap);
+	exit(code);
+}
 
 const char *
 options_dir(int argc, char *argv[], const char *usage)
@@ -23,16 +44,12 @@ options_dir(int argc, char *argv[], const char *usage)
 		if (c == 'C') {
 			dir = optarg;
 		} else if (c == 'h') {
-			fputs(usage, stdout);
-			exit(0);
+			options_usage(usage, 0);
 		} else {
-			fputs(usage, stderr);
-			exit(EX_USAGE);
+			options_usage(usage, EX_USAGE);
 		}
 	}
-	if (optind < argc) {
-		fputs(usage, stderr);
-		exit(EX_USAGE);
-	}
+	if (optind < argc)
+		options_usage(usage, EX_USAGE);
 	return dir;
 }
