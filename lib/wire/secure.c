@@ -68,6 +68,14 @@ secure_ready(struct secure *s)
 	return s->ready;
 }
 
+bool
+secure_wanted(struct secure *s)
+{
+	if (!s->ready)
+		s->asked = 0;
+	return secure_ready(s);
+}
+
 static bool
 keep_facts(const struct wire_packet *p, struct secure_facts *f)
 {

@@ -29,6 +29,8 @@ struct secure {
 };
 void secure_init(struct secure *, const char *socket_path);
 bool secure_ready(struct secure *);
+/* For a client that wants it now: what is known to be missing is asked for anew. */
+bool secure_wanted(struct secure *);
 /* Takes fd, also in failure. The new descriptor; -1 with why, in a few words. */
 int secure_terminate(const struct secure *, int fd, const char *service, const char *client, deadline_ms,
     struct secure_facts *, struct buf *why) MUST_CHECK;
