@@ -243,7 +243,7 @@ cmd_stls(void *arg, const struct words_given *given)
 	else if (io_unread(&v->io).len > 0) {
 		io_puts(&v->io, "-ERR nothing may follow STLS before its answer\r\n");
 		v->why = "more than STLS was said in the clear";
-	} else if (!secure_ready(&v->login->secure))
+	} else if (!secure_wanted(&v->login->secure))
 		io_puts(&v->io, "-ERR [SYS/TEMP] TLS not available now\r\n");
 	else {
 		io_puts(&v->io, "+OK\r\n");
