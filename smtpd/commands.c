@@ -458,7 +458,7 @@ cmd_starttls(struct session *s, struct span arg)
 		s->state = GONE;
 		return say(SAY_TLS_INJECTED);
 	}
-	return say(tls_possible(s) ? SAY_START_TLS : SAY_TLS_NONE);
+	return say(!s->odmr && secure_wanted(&s->d->secure) ? SAY_START_TLS : SAY_TLS_NONE);
 }
 
 static struct reply

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/instance.h"
 #include "lib/store/state_parts.h"
@@ -233,18 +235,38 @@ prepare(struct state *s)
 }
 
 static int
-open_database(struct state *s, const char *path, struct buf *why)
+set_up(struct state *s, struct buf *why)
 {
 	static const char settings[] =
 	    "PRAGMA temp_store = FILE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
 
+	buf_reset(why);
+	return state_execute(s, settings) == 0 ? bring_to_form(s, why) : -1;
+}
+
+/* While another process makes the database, or closes it as the last one, SQLite says "locked" without waiting: the busy
+ * timeout does not hold for a change of the journal mode. */
+static int
+set_up_among_others(struct state *s, struct buf *why)
+{
+	deadline_ms until = deadline_in(BUSY_MS);
+	int rv;
+
+	while ((rv = set_up(s, why)) == -1 && (sqlite3_errcode(s->db) & 0xff) == SQLITE_BUSY && !deadline_over(until))
+		poll(NULL, 0, 10);
+	return rv;
+}
+
+static int
+open_database(struct state *s, const char *path, struct buf *why)
+{
 	if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 		return -1;
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	/* What a statement over a million rows has to remember goes where this process may write. */
 	sqlite3_free(sqlite3_temp_directory);
 	sqlite3_temp_directory = sqlite3_mprintf("%s", s->dir);
-	return state_execute(s, settings) == 0 && bring_to_form(s, why) == 0 ? prepare(s) : -1;
+	return set_up_among_others(s, why) == 0 ? prepare(s) : -1;
 }
 
 struct state *

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/store/state.h"
@@ -609,6 +610,43 @@ forms(void **unused)
 	buf_free(&why);
 }
 
+#define PROCESSES 16
+
+/* The first run of a house: all accounts' processes open a database that nobody has made yet. */
+static void
+opened_by_all_at_once(void **unused)
+{
+	char in[] = "/tmp/test_state.XXXXXX";
+	struct buf why = BUF_INIT(1000);
+	int failed = 0, status, go[2];
+	char c;
+
+	(void)unused;
+	assert_non_null(mkdtemp(in));
+	for (int round = 0; round < 10; round++) {
+		assert_int_equal(pipe(go), 0);
+		for (int i = 0; i < PROCESSES; i++)
+			if (fork() == 0) {
+				struct state *s;
+
+				close(go[1]);
+				(void)!read(go[0], &c, 1); /* until all are there */
+				s = state_open(in, &why);
+				state_close(s);
+				_exit(s == NULL);
+			}
+		close(go[0]);
+		close(go[1]);
+		for (int i = 0; i < PROCESSES; i++) {
+			assert_true(wait(&status) > 0);
+			failed += status != 0;
+		}
+		remove_database(in);
+	}
+	assert_int_equal(failed, 0);
+	assert_int_equal(rmdir(in), 0);
+}
+
 static int
 make_dir(void **state)
 {
@@ -659,7 +697,7 @@ main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(notes), cmocka_unit_test(recovery),
 		cmocka_unit_test(runs), cmocka_unit_test(facts), cmocka_unit_test(doubts), cmocka_unit_test(listings),
 		cmocka_unit_test(pruning), cmocka_unit_test(fading), cmocka_unit_test(boxes), cmocka_unit_test(keys),
-		cmocka_unit_test(shown), cmocka_unit_test(forms) };
+		cmocka_unit_test(shown), cmocka_unit_test(forms), cmocka_unit_test(opened_by_all_at_once) };
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
