@@ -41,6 +41,7 @@ class ImapUpstream(Provider):
         self.login, self.password, self.capa = login, password, capa
         self.tls, self.implicit, self.sizes, self.status = tls, implicit, sizes, status
         self.greeting = greeting
+        self.highest = 0  # HIGHESTMODSEQ (RFC 7162), for those who have CONDSTORE
         self.quirks = {}
         self.commands, self.sessions, self.idlers = [], 0, []
         self.lock = threading.RLock()
@@ -184,6 +185,8 @@ class Session:
         if self.up.status:
             self.send(b'* OK [UIDVALIDITY %d] stays\r\n* OK [UIDNEXT %d] next\r\n' % (
                 self.folder.validity, self.folder.next))
+        if self.up.highest:
+            self.send(b'* OK [HIGHESTMODSEQ %d] highest\r\n' % self.up.highest)
         self.ok(tag, '[%s] open' % how)
 
     def do_EXAMINE(self, tag, arg):

@@ -205,6 +205,46 @@ is_((up.inbox.flags, any(c.startswith('SELECT') for c in up.commands)), ({1: set
 up, p = kind('a read-only folder', left=3, quirks={'SELECT': lambda c, t, a: c.do_SELECT(t, a, 'READ-ONLY') or True})
 like(p.stderr, 'a folder is read-only', '... the log says so')
 
+# --- CONDSTORE (RFC 7162): the daily look at everything is not needed where nothing has changed
+
+
+def a_day_later():
+    """As if the last look at everything had been yesterday: the eighth number of what is known of a folder."""
+    with sqlite3.connect(house.path('state', 'collect', 'collect.db'), timeout=10) as db:
+        for name, value in db.execute("SELECT name, value FROM fact WHERE account = 'office'").fetchall():
+            numbers = value.split()
+            if len(numbers) == 9 and numbers[0] == str(up.inbox.validity):
+                numbers[7] = str(int(numbers[7]) - 90000)
+                db.execute("UPDATE fact SET value = ? WHERE account = 'office' AND name = ?", (' '.join(numbers), name))
+
+
+def looks():
+    """Whether a run of a day later asks for what is in the folder."""
+    a_day_later()
+    del up.commands[:]
+    collect(check=True)
+    return any(c.startswith(('UID SEARCH', 'UID FETCH')) for c in up.commands)
+
+
+up = ImapUpstream(some(3), capa=[*CAPABILITIES, 'CONDSTORE'])
+up.highest = 7
+account(up, 'keep=all')
+collect(check=True)
+is_(len(all_taken()), 3, 'a server with CONDSTORE')
+ok(any('(CONDSTORE)' in c for c in up.commands), '... is asked for it')
+is_(looks(), False, 'the same HIGHESTMODSEQ a day later: nothing is asked')
+up.highest = 8
+is_(looks(), True, 'another: everything is looked at again')
+up.inbox.add(some(1)[0])
+up.highest = 9
+collect(check=True)
+is_(len(all_taken()), 1, '... and what is new is fetched, once')
+up = ImapUpstream(some(2))
+account(up, 'keep=all')
+collect(check=True)
+all_taken()
+is_(looks(), True, 'without CONDSTORE everything is looked at once a day')
+
 # --- passwords
 
 for name, capa in (('LITERAL+', CAPABILITIES), ('LITERAL-', without('LITERAL+') + ['LITERAL-']),

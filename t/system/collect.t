@@ -286,6 +286,16 @@ house.set_map('upstreams', 'office host=localhost port=%d %s secret=office\n' % 
     up.port, DOMAIN.replace('tls=none', 'tls=implicit')))
 p = collect()
 is_((p.returncode, up.commands), (75, []), 'a certificate nobody vouches for')
+spki = subprocess.run('openssl x509 -in %s -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | '
+                      'openssl base64' % ca, shell=True, check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+for pin, good, name in ((spki, True, 'a certificate whose key is pinned, and that nobody vouches for'),
+                        ('A' * 43 + '=', False, 'one whose key is not the pinned one')):
+    up = Upstream([message(715)], tls=context, implicit=True)
+    house.set_map('upstreams', 'office host=localhost port=%d %s pin=sha256//%s secret=office\n' % (
+        up.port, DOMAIN.replace('tls=none', 'tls=implicit'), pin))
+    p = collect()
+    is_((p.returncode, len(all_taken()), bool(up.commands)), (0, 1, True) if good else (75, 0, False), name)
+like(p.stdout, 'is not the pinned one, but sha256//' + re.escape(spki), '... which names the key that is there')
 house.set_map('upstreams', 'office host=mail.example port=%d %s secret=office\n' % (1, DOMAIN), compile=False)
 like(house.compile(check=False).stderr, 'tls=none would send the password in the clear', 'tls=none is for loopback only')
 
