@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "collector/binding.h"
 #include "collector/imap_parts.h"
 #include "collector/secret.h"
 #include "lib/base/ascii.h"
@@ -136,6 +137,8 @@ answer(struct imap *m, struct sasl *sasl)
 	return -1;
 }
 
+#define UNBOUND 2 /* the same without a channel binding may do */
+
 static int
 exchange(struct imap *m, struct sasl *sasl)
 {
@@ -161,16 +164,30 @@ exchange(struct imap *m, struct sasl *sasl)
 			return -1;
 	}
 	strlcpy(m->f->mechanism, sasl_mechanism(sasl), sizeof(m->f->mechanism));
+	if (m->end == IMAP_NO && sasl_bound(sasl) && !span_case_is(buf_span(&m->code), "AUTHENTICATIONFAILED"))
+		return UNBOUND; /* not by the password, as far as the server says (RFC 5530) */
 	return m->end == IMAP_OK ? sasl_success(sasl, &m->f->why) : refused(m);
 }
 
 static int
 authenticate(struct imap *m, const struct credentials *c, struct buf *why)
 {
-	struct sasl *sasl = credentials_sasl(m->f->account, c, &m->f->d.io, buf_span(&m->mechanisms), why);
-	int rv = sasl != NULL ? exchange(m, sasl) : 1;
+	const struct io *bound = binding_of(m->f);
+	bool again = false;
+	struct sasl *sasl;
+	int rv;
 
-	sasl_free(sasl);
+	for (;;) {
+		sasl = credentials_sasl(m->f->account, c, bound, buf_span(&m->mechanisms), why);
+		rv = sasl != NULL ? exchange(m, sasl) : 1;
+		sasl_free(sasl);
+		if (rv != UNBOUND)
+			break;
+		bound = NULL;
+		again = true;
+	}
+	if (again && rv == 0)
+		binding_refused(m->f);
 	return rv;
 }
 

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/binding.h"
 #include "collector/pop3.h"
 #include "collector/secret.h"
+#include "lib/base/ascii.h"
 #include "lib/mail/digest.h"
 #include "lib/net/sasl.h"
 
@@ -173,6 +175,15 @@ answer_challenge(struct pop3 *s, struct sasl *x, struct span challenge, bool *wa
 	return 0;
 }
 
+/* The credentials are to blame (RFC 3206, 4). */
+static bool
+says_auth(struct span text)
+{
+	return text.len >= 6 && ascii_caseeq(text.s, "[AUTH]", 6);
+}
+
+#define UNBOUND 2 /* the same without a channel binding may do */
+
 static int
 login_sasl(struct pop3 *s, struct sasl *x)
 {
@@ -197,7 +208,33 @@ login_sasl(struct pop3 *s, struct sasl *x)
 	if (rv == -1 || status == POP3_STRANGE)
 		return -1;
 	strlcpy(s->f->mechanism, sasl_mechanism(x), sizeof(s->f->mechanism));
+	if (status != POP3_OK && sasl_bound(x) && !pop3_busy(text) && !says_auth(text))
+		return UNBOUND; /* not by the password, as far as the server says */
 	return status == POP3_OK ? sasl_success(x, &s->f->why) : login_refused(s, sasl_mechanism(x), text);
+}
+
+#define NONE_SERVES 1
+
+static int
+login_by_sasl(struct pop3 *s, const struct credentials *c)
+{
+	const struct io *bound = binding_of(s->f);
+	bool again = false;
+	struct sasl *x;
+	int rv;
+
+	for (;;) {
+		x = credentials_sasl(s->f->account, c, bound, buf_span(&s->capa.sasl), &s->f->why);
+		rv = x != NULL ? login_sasl(s, x) : NONE_SERVES;
+		sasl_free(x);
+		if (rv != UNBOUND)
+			break;
+		bound = NULL;
+		again = true;
+	}
+	if (again && rv == 0)
+		binding_refused(s->f);
+	return rv;
 }
 
 /* The account's way, or the best that there is. */
@@ -205,23 +242,19 @@ static int
 login_with(struct pop3 *s, const struct credentials *c)
 {
 	enum upstream_auth auth = s->f->account->up.auth;
-	struct sasl *x;
 	int rv;
 
 	if (auth == UPSTREAM_AUTH_APOP)
 		return login_apop(s, c);
 	if (auth == UPSTREAM_AUTH_USER)
 		return login_user(s, c);
-	x = credentials_sasl(s->f->account, c, &s->d->io, buf_span(&s->capa.sasl), &s->f->why);
-	if (x == NULL && auth != UPSTREAM_AUTH_ANY)
+	rv = login_by_sasl(s, c);
+	if (rv != NONE_SERVES)
+		return rv;
+	if (auth != UPSTREAM_AUTH_ANY)
 		return -1;
-	if (x == NULL) { /* USER and PASS will do where tls= is fulfilled */
-		buf_reset(&s->f->why);
-		return login_user(s, c);
-	}
-	rv = login_sasl(s, x);
-	sasl_free(x);
-	return rv;
+	buf_reset(&s->f->why); /* USER and PASS will do where tls= is fulfilled */
+	return login_user(s, c);
 }
 
 int

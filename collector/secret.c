@@ -172,7 +172,8 @@ credentials_sasl(const struct account *a, const struct credentials *c, const str
 	/* With a token: what providers have even if they do not say so. */
 	if (up->auth == UPSTREAM_AUTH_OAUTH && span_trim(offered).len == 0)
 		offered = span_of(up->mechanism != NULL ? up->mechanism : "XOAUTH2");
-	tls_binding(io, &binding);
+	if (io != NULL)
+		tls_binding(io, &binding);
 	login.binding = buf_span(&binding);
 	x = sasl_client(offered, &login, up->mechanism, true, why);
 	buf_wipe(&binding);

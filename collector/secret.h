@@ -22,7 +22,7 @@ int secret_run(struct account *, struct buf *why) MUST_CHECK;
 int credentials_get(struct account *, const struct house *, struct credentials *, struct buf *why) MUST_CHECK;
 /*
  * The account's auth= with one of the mechanisms that the server offers, over this connection: tls= is fulfilled, so
- * the password may be shown. NULL with why: none serves.
+ * the password may be shown. NULL for the connection: without a channel binding. NULL with why: none serves.
  */
 struct sasl *credentials_sasl(const struct account *, const struct credentials *, const struct io *,
     struct span offered, struct buf *why) MUST_CHECK;

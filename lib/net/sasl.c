@@ -349,6 +349,12 @@ sasl_step(struct sasl *s, struct span challenge, struct buf *out, struct buf *wh
 	return rv;
 }
 
+bool
+sasl_bound(const struct sasl *s)
+{
+	return (s->mechanism->traits & BINDING) != 0;
+}
+
 int
 sasl_success(const struct sasl *s, struct buf *why)
 {

@@ -49,6 +49,9 @@ bool sasl_initial(const struct sasl *); /* the client speaks first */
 int sasl_step(struct sasl *, struct span challenge, struct buf *out, struct buf *why) MUST_CHECK;
 /* The server says we are logged in. -1 with why: it may not know our password at all (RFC 5802, 3). */
 int sasl_success(const struct sasl *, struct buf *why) MUST_CHECK;
+/* Is a channel binding in it (-PLUS)? A server may speak of another kind than ours, and there is no way to ask which
+ * (RFC 5802, 6). */
+bool sasl_bound(const struct sasl *);
 /*
  * What our own servers keep of a password for SCRAM-SHA-256: the text of a verifier (lib/mail/scram.h) with a fresh
  * salt; the caller frees. NULL: such a password is not for SCRAM (RFC 4013 forbids its characters).
