@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "lib/base/log.h"
 #include "lib/sys/file.h"
@@ -34,6 +35,104 @@ door_listen(struct door *d, const struct instance *inst, const char *service)
 	buf_free(&why);
 }
 
+/* --- clients ---------------------------------------------------------------- */
+
+bool
+door_administrator(uid_t uid)
+{
+	return uid == 0 || uid == geteuid();
+}
+
+static void
+visitor_close(struct visitor *v)
+{
+	v->door->leaving(v);
+	event_free(v->readable);
+	wire_close(&v->wire);
+	v->door->clients--;
+	free(v);
+}
+
+void
+door_said(struct visitor *v, int sent)
+{
+	if (sent == -1) /* its end of file brings us to visitor_close() */
+		(void)shutdown(v->wire.fd, SHUT_RDWR);
+}
+
+/* Decoded words and the packet they were decoded from (at most three octets for one) lie in the same place. */
+void
+door_wipe(struct visitor *v, const struct wire_packet *p)
+{
+	size_t n = 64;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += 3 * (strlen(p->word[i]) + 1);
+	if (v->wire.buf != NULL)
+		explicit_bzero(v->wire.buf, n < LIMIT_PACKET ? n : LIMIT_PACKET);
+}
+
+static bool
+may_say(const struct visitor *v, const struct door_verb *verb, const struct wire_packet *p)
+{
+	if (verb->for_administrators && !door_administrator(v->uid)) {
+		log_event(EV_WARNING, LS("text", "refused: not an administrator"), LS("verb", verb->verb), LN("uid", v->uid));
+		return false;
+	}
+	return verb->first_max == 0 || strlen(p->word[0]) <= verb->first_max;
+}
+
+static void
+answer(struct visitor *v, const struct wire_packet *p)
+{
+	const struct door_verb *verb = v->door->verbs;
+
+	while (verb->verb != NULL && !wire_is(p, verb->verb))
+		verb++;
+	if (verb->verb != NULL && may_say(v, verb, p))
+		verb->answer(v, p);
+	else
+		visitor_close(v);
+}
+
+static void
+visitor_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct visitor *v = arg;
+	struct wire_packet p;
+	int got = wire_recv(&v->wire, NEVER, &p);
+
+	(void)fd;
+	(void)what;
+	if (got > 0) {
+		answer(v, &p);
+		return;
+	}
+	if (got == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got == -1 && errno != ECONNRESET)
+		log_event(EV_WARNING, LS("text", "a client broke the dialogue"), LN("uid", v->uid),
+		    LS("error", strerror(errno)));
+	visitor_close(v);
+}
+
+static void
+visitor_open(struct door *d, int fd, uid_t uid)
+{
+	struct visitor *v = mem_alloc(1, d->client_octets);
+
+	d->clients++;
+	v->door = d;
+	v->uid = uid;
+	wire_open(&v->wire, fd, SERVER, d->table, d->first_state);
+	v->readable = event_new(d->base, fd, EV_READ | EV_PERSIST, visitor_readable, v);
+	d->entered(v);
+	if (v->readable == NULL || event_add(v->readable, NULL) == -1)
+		visitor_close(v);
+}
+
+/* --- the socket -------------------------------------------------------------- */
+
 static void
 let_in(struct door *d, int fd)
 {
@@ -49,8 +148,7 @@ let_in(struct door *d, int fd)
 		file_close(fd);
 		return;
 	}
-	d->clients++;
-	d->enter(d->arg, fd, uid);
+	visitor_open(d, fd, uid);
 }
 
 static void
@@ -82,21 +180,9 @@ accept_again(evutil_socket_t fd, short what, void *arg)
 void
 door_open(struct door *d, struct event_base *base)
 {
+	d->base = base;
 	d->accepting = event_new(base, d->fd, EV_READ | EV_PERSIST, accept_clients, d);
 	d->again = evtimer_new(base, accept_again, d);
 	if (d->accepting == NULL || d->again == NULL || event_add(d->accepting, NULL) == -1)
 		fatal(EX_OSERR, "cannot set up an event loop");
-}
-
-int
-door_hear(struct wire *w, uid_t uid, struct wire_packet *p)
-{
-	int got = wire_recv(w, NEVER, p);
-
-	if (got == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (got == -1 && errno != ECONNRESET)
-		log_event(EV_WARNING, LS("text", "a client broke the dialogue"), LN("uid", uid),
-		    LS("error", strerror(errno)));
-	return got > 0 ? 1 : -1;
 }

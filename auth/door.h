@@ -1,6 +1,6 @@
 /*
- * door: the socket of a service for programs of ours: anybody may connect; who they are decides who is let in. On an event
- * loop.
+ * door: the socket of a service for programs of ours: anybody may connect; who they are decides who is let in, and what they
+ * may say. On an event loop.
  */
 #ifndef AUTH_DOOR_H
 #define AUTH_DOOR_H
@@ -11,20 +11,45 @@
 #include "lib/store/instance.h"
 #include "lib/wire/wire.h"
 
+/* One who was let in; the first member of what the service knows of a client. */
+struct visitor {
+	struct door *door;
+	struct wire wire;
+	struct event *readable;
+	uid_t uid;
+};
+struct door_verb {
+	const char *verb;        /* of the table: these are all that a client may say; NULL: the end */
+	bool for_administrators; /* root, and the service's own uid */
+	size_t first_max;        /* octets of its first word; 0: any */
+	void (*answer)(void *client, const struct wire_packet *);
+};
+
 struct door {
-	size_t max, clients; /* the owner counts one off when it has closed it */
+	size_t max;
+	const struct wire_msg *table;
+	unsigned first_state;
+	const struct door_verb *verbs;
+	size_t client_octets; /* of the service's own struct */
 	bool (*may_enter)(void *arg, uid_t);
-	void (*enter)(void *arg, int fd, uid_t); /* the descriptor is the callee's */
+	void (*entered)(void *client); /* zeroed, but for the visitor in it */
+	void (*leaving)(void *client); /* the memory is freed behind it */
 	void *arg;
 	/* its own */
+	size_t clients;
 	int fd;
+	struct event_base *base;
 	struct event *accepting, *again;
 };
 
 /* The socket RUN/name, or what systemd passes by that name. Ends the process when there can be none. */
 void door_listen(struct door *, const struct instance *, const char *name);
 void door_open(struct door *, struct event_base *);
-/* What a client has to say. 1: a packet; 0: nothing yet; -1: it is to be closed (nonsense is logged). */
-int door_hear(struct wire *, uid_t, struct wire_packet *) MUST_CHECK;
+/* With what wire_say() and wire_send() returned: a client that cannot be told is sent away, in its own time: it
+ * stays usable until then. */
+void door_said(struct visitor *, int sent);
+/* What was received held a secret: it is overwritten, words and all. */
+void door_wipe(struct visitor *, const struct wire_packet *);
+bool door_administrator(uid_t);
 
 #endif

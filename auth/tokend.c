@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -44,24 +43,14 @@ struct tokend {
 };
 
 struct client {
+	struct visitor visitor;
 	struct tokend *d;
-	struct wire wire;
-	struct event *readable;
 	struct waiter waiter;
 	struct login *login; /* under way; NULL */
 	char *account;       /* ... of this one */
-	uid_t uid;
 };
 
 /* --- answers -------------------------------------------------------------- */
-
-/* A client that cannot be told is gone: its end of file brings us to client_close(). */
-static void
-client_say(struct client *c, int sent)
-{
-	if (sent == -1)
-		(void)shutdown(c->wire.fd, SHUT_RDWR);
-}
 
 static void
 say_token(struct waiter *w, enum keeper_answer how, const char *text, int64_t expires_s)
@@ -71,9 +60,9 @@ say_token(struct waiter *w, enum keeper_answer how, const char *text, int64_t ex
 
 	(void)snprintf(until, sizeof(until), "%lld", (long long)expires_s);
 	if (how == KEEPER_TOKEN)
-		client_say(c, wire_say(&c->wire, NEVER, "TOKEN", text, until));
+		door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "TOKEN", text, until));
 	else
-		client_say(c, wire_say(&c->wire, NEVER, how == KEEPER_NO ? "NO" : "LATER", text));
+		door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, how == KEEPER_NO ? "NO" : "LATER", text));
 }
 
 static void
@@ -83,7 +72,7 @@ say_code(void *arg, const char *code, const char *url, const char *complete, int
 	char s[24];
 
 	(void)snprintf(s, sizeof(s), "%lld", (long long)seconds);
-	client_say(c, wire_say(&c->wire, NEVER, "CODE", code, url, complete, s));
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "CODE", code, url, complete, s));
 }
 
 static void
@@ -93,7 +82,7 @@ say_visit(void *arg, const char *url, const char *redirect, int64_t seconds)
 	char s[24];
 
 	(void)snprintf(s, sizeof(s), "%lld", (long long)seconds);
-	client_say(c, wire_say(&c->wire, NEVER, "VISIT", url, redirect, s));
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "VISIT", url, redirect, s));
 }
 
 static void
@@ -104,8 +93,8 @@ say_done(void *arg, const char *note)
 
 	c->login = NULL;
 	log_event(EV_TOKEN_LOGIN, LS("account", c->account), LS("flow", e != NULL ? e->grant.text[GRANT_FLOW] : "-"),
-	    LN("uid", c->uid));
-	client_say(c, wire_say(&c->wire, NEVER, "DONE", note));
+	    LN("uid", c->visitor.uid));
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "DONE", note));
 }
 
 static void
@@ -114,7 +103,7 @@ say_failed(void *arg, const char *reason)
 	struct client *c = arg;
 
 	c->login = NULL;
-	client_say(c, wire_say(&c->wire, NEVER, "FAILED", reason));
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "FAILED", reason));
 }
 
 static void
@@ -123,25 +112,15 @@ say_count(struct client *c, int count)
 	char s[16];
 
 	(void)snprintf(s, sizeof(s), "%d", count);
-	client_say(c, wire_say(&c->wire, NEVER, "END", s));
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "END", s));
 }
 
 /* --- the dialogue --------------------------------------------------------- */
 
-/* Decoded words and the packet they were decoded from lie in the same place (a third of it at least). */
 static void
-packet_wipe(struct client *c, const struct wire_packet *p)
+cmd_login(void *client, const struct wire_packet *p)
 {
-	size_t n = 64;
-
-	for (size_t i = 0; i < p->n; i++)
-		n += 3 * (strlen(p->word[i]) + 1);
-	explicit_bzero(c->wire.buf, n < LIMIT_PACKET ? n : LIMIT_PACKET);
-}
-
-static void
-cmd_login(struct client *c, const struct wire_packet *p)
-{
+	struct client *c = client;
 	const struct login_says says = { say_code, say_visit, say_done, say_failed, c };
 	struct login_ask ask = { p->word[0], p->word[1], p->word[2], p->word[3], 0 };
 	struct buf why = BUF_INIT(1024);
@@ -154,15 +133,16 @@ cmd_login(struct client *c, const struct wire_packet *p)
 	c->account = mem_dup(p->word[0]);
 	if (why.len == 0)
 		c->login = login_begin(&c->d->keeper, &ask, &says, &why);
-	packet_wipe(c, p);
+	door_wipe(&c->visitor, p);
 	if (c->login == NULL)
-		client_say(c, wire_say(&c->wire, NEVER, "FAILED", buf_str(&why)));
+		door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "FAILED", buf_str(&why)));
 	buf_free(&why);
 }
 
 static void
-cmd_answer(struct client *c, const struct wire_packet *p)
+cmd_answer(void *client, const struct wire_packet *p)
 {
+	struct client *c = client;
 	if (c->login != NULL)
 		login_answer(c->login, p->word[0]);
 }
@@ -172,7 +152,7 @@ say_item(struct client *c, const char *account, const struct buf *lines)
 {
 	const char *const words[] = { account };
 
-	client_say(c, wire_send(&c->wire, deadline_in(1000), NULL, buf_span(lines), "ITEM", words, 1));
+	door_said(&c->visitor, wire_send(&c->visitor.wire, deadline_in(1000), NULL, buf_span(lines), "ITEM", words, 1));
 }
 
 struct listing {
@@ -197,8 +177,9 @@ list_missing(void *arg, const char *account)
 }
 
 static void
-cmd_list(struct client *c, const struct wire_packet *p)
+cmd_list(void *client, const struct wire_packet *p)
 {
+	struct client *c = client;
 	struct listing l = { c, p->word[0], 0 };
 	struct keeper *k = &c->d->keeper;
 	struct keeper_entry *e;
@@ -220,13 +201,14 @@ cmd_list(struct client *c, const struct wire_packet *p)
 }
 
 static void
-cmd_forget(struct client *c, const struct wire_packet *p)
+cmd_forget(void *client, const struct wire_packet *p)
 {
+	struct client *c = client;
 	struct buf why = BUF_INIT(512);
 	int count = keeper_forget(&c->d->keeper, p->word[0], &why);
 
 	if (count == 1)
-		log_event(EV_TOKEN_FORGOTTEN, LS("account", p->word[0]), LN("uid", c->uid));
+		log_event(EV_TOKEN_FORGOTTEN, LS("account", p->word[0]), LN("uid", c->visitor.uid));
 	if (count == -1) {
 		log_error(EV_WARNING, LS("text", buf_str(&why)));
 		count = 0;
@@ -236,75 +218,42 @@ cmd_forget(struct client *c, const struct wire_packet *p)
 }
 
 static void
-cmd_get(struct client *c, const struct wire_packet *p)
+cmd_get(void *client, const struct wire_packet *p)
 {
+	struct client *c = client;
 	keeper_get(&c->d->keeper, p->word[0], p->word[1], &c->waiter);
 }
 
-static const struct command {
-	const char *verb;
-	void (*run)(struct client *, const struct wire_packet *);
-	bool for_administrators;
-} commands[] = {
-	{ "GET", cmd_get, false },
-	{ "LOGIN", cmd_login, true },
-	{ "ANSWER", cmd_answer, true },
-	{ "LIST", cmd_list, true },
-	{ "FORGET", cmd_forget, true },
+// clang-format off
+static const struct door_verb verbs[] = {
+	{ "GET",    false, NAME_MAX_OCTETS, cmd_get },
+	{ "LOGIN",  true,  NAME_MAX_OCTETS, cmd_login },
+	{ "ANSWER", true,  0,               cmd_answer },
+	{ "LIST",   true,  NAME_MAX_OCTETS, cmd_list },
+	{ "FORGET", true,  NAME_MAX_OCTETS, cmd_forget },
+	{ NULL,     false, 0,               NULL },
 };
+// clang-format on
 
 /* --- clients -------------------------------------------------------------- */
 
 static void
-client_close(struct client *c)
+client_entered(void *client)
 {
-	keeper_leave(&c->d->keeper, &c->waiter);
-	login_cancel(c->login);
-	event_free(c->readable);
-	wire_close(&c->wire);
-	c->d->door.clients--;
-	free(c->account);
-	free(c);
-}
+	struct client *c = client;
 
-static bool
-is_administrator(uid_t uid)
-{
-	return uid == 0 || uid == geteuid();
-}
-
-static bool
-may_say(const struct client *c, const struct command *command, const struct wire_packet *p)
-{
-	if (command->for_administrators && !is_administrator(c->uid)) {
-		log_event(EV_WARNING, LS("text", "refused: not an administrator"), LS("verb", command->verb),
-		    LN("uid", c->uid));
-		return false;
-	}
-	return strlen(p->word[0]) <= NAME_MAX_OCTETS || command->run == cmd_answer;
+	c->d = c->visitor.door->arg;
+	c->waiter.done = say_token;
 }
 
 static void
-client_readable(evutil_socket_t fd, short what, void *arg)
+client_leaving(void *client)
 {
-	struct client *c = arg;
-	struct wire_packet p;
-	int got = door_hear(&c->wire, c->uid, &p);
+	struct client *c = client;
 
-	(void)fd;
-	(void)what;
-	if (got == -1)
-		client_close(c);
-	if (got != 1)
-		return;
-	for (size_t i = 0; i < COUNT(commands); i++)
-		if (wire_is(&p, commands[i].verb)) {
-			if (may_say(c, &commands[i], &p))
-				commands[i].run(c, &p);
-			else
-				client_close(c);
-			return;
-		}
+	keeper_leave(&c->d->keeper, &c->waiter);
+	login_cancel(c->login);
+	free(c->account);
 }
 
 static bool
@@ -312,22 +261,7 @@ may_connect(void *arg, uid_t uid)
 {
 	const struct tokend *d = arg;
 
-	return is_administrator(uid) || uid == d->collect_uid || uid == d->remote_uid;
-}
-
-static void
-client_open(void *arg, int fd, uid_t uid)
-{
-	struct tokend *d = arg;
-	struct client *c = mem_alloc(1, sizeof(*c));
-
-	c->d = d;
-	c->uid = uid;
-	c->waiter.done = say_token;
-	c->readable = event_new(d->base, fd, EV_READ | EV_PERSIST, client_readable, c);
-	wire_open(&c->wire, fd, SERVER, token_messages, TOKEN_IDLE);
-	if (c->readable == NULL || event_add(c->readable, NULL) == -1)
-		client_close(c);
+	return door_administrator(uid) || uid == d->collect_uid || uid == d->remote_uid;
 }
 
 /* --- startup -------------------------------------------------------------- */
@@ -464,7 +398,9 @@ main(int argc, char *argv[])
 	read_options(&d, argc, argv);
 	conf_load(&d.conf, &d.inst);
 	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
-	d.door = (struct door){ .max = CLIENTS_MAX, .may_enter = may_connect, .enter = client_open, .arg = &d };
+	d.door = (struct door){ .max = CLIENTS_MAX, .table = token_messages, .first_state = TOKEN_IDLE, .verbs = verbs,
+		.client_octets = sizeof(struct client), .may_enter = may_connect, .entered = client_entered,
+		.leaving = client_leaving, .arg = &d };
 	door_listen(&d.door, &d.inst, "token");
 	d.collect_uid = proc_uid(USER_COLLECT);
 	d.remote_uid = proc_uid(USER_REMOTE);

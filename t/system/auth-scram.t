@@ -6,7 +6,8 @@ from posthouse import *
 
 submissions = free_port()
 house = House(users=['ann:s\u00e9cret pass', 'bob:secret', 'off:secret'],
-              options=['--submissions-port', submissions, '--self-signed'], conf='plaintext_login = loopback\nrelay = trusted').start()
+              options=['--submissions-port', submissions, '--pop3s-port', free_port(), '--self-signed'],
+              conf='plaintext_login = loopback\nrelay = trusted').start()
 USERS = house.path('etc', 'users').read_text()
 
 

@@ -6,7 +6,8 @@ from posthouse import *
 
 submissions = free_port()
 house = House(users=['ann:s\u00e9cret pass', 'bob:secret'],
-              options=['--submissions-port', submissions, '--self-signed'], conf='plaintext_login = never\nrelay = trusted',
+              options=['--submissions-port', submissions, '--pop3s-port', free_port(), '--self-signed'],
+              conf='plaintext_login = never\nrelay = trusted',
               maps={'aliases': 'sales@example.org ann@example.org\nstaff@example.org ann@example.org, bob@example.org\n',
                     'access': 'sender:ann@example.org reject text="by the list"\n',
                     'routes': 'else.example smarthost=127.0.0.1:%d\n' % free_port()}).start()

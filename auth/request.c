@@ -1,0 +1,329 @@
+/*
+ * request: one attempt to log in.
+ *
+ * Attempts on an account from a client are made one after another (penalty.h); what the cache knows to be right waits for
+ * nobody. Knows when an answer is due and what it is; hashes are others' business (verify.c), and so are the
+ * words of mechanisms (talk.c).
+ */
+#include "auth/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/talk.h"
+#include "lib/base/log.h"
+#include "router/entry.h"
+
+#define WAIT_MS (10 * 1000) /* an attempt waits so long for earlier ones on the same account */
+
+static void request_check(struct request *);
+static void request_timer(evutil_socket_t, short, void *);
+
+struct request *
+request_new(struct client *c, const char *login, const char *service, const char *address)
+{
+	struct request *r = mem_alloc(1, sizeof(*r));
+
+	r->d = c->d;
+	r->client = c;
+	r->state = WAITING;
+	r->login = mem_dup(login);
+	r->service = mem_dup(service);
+	r->address = mem_dup(address);
+	r->timer = evtimer_new(c->d->base, request_timer, r);
+	c->request = r;
+	return r;
+}
+
+static void
+request_free(struct request *r)
+{
+	if (r->timer != NULL)
+		event_free(r->timer);
+	if (r->password != NULL)
+		explicit_bzero(r->password, strlen(r->password));
+	explicit_bzero(&r->person, sizeof(r->person));
+	explicit_bzero(r->question, sizeof(r->question));
+	free(r->password);
+	free(r->signature);
+	free(r->login);
+	free(r->service);
+	free(r->address);
+	free(r);
+}
+
+/* --- answers -------------------------------------------------------------- */
+
+static void
+log_answer(const struct request *r)
+{
+	if (r->answer == AUTH_YES)
+		log_event(EV_AUTH_OK, LS("login", r->login),
+		    LS("mailbox", r->person.address), LS("service", r->service),
+		    LS("client", r->address));
+	else
+		log_event(EV_AUTH_FAILED, LS("login", r->login),
+		    LS("service", r->service), LS("client", r->address),
+		    LS("reason", r->cause));
+}
+
+/* SCRAM's yes has two halves: first the client gets our own proof. */
+static void
+request_tell(const struct request *r, struct client *c)
+{
+	if (r->answer == AUTH_YES && r->scram)
+		talk_proved(c, r->signature);
+	else if (r->answer == AUTH_YES)
+		talk_admit(c, r->person.address);
+	else {
+		talk_end(c);
+		door_said(&c->visitor,
+		    wire_say(&c->visitor.wire, NEVER, r->answer == AUTH_NO ? "NO" : "LATER", r->reason));
+	}
+}
+
+/* The next attempt on the same account from the same client. */
+static void
+pair_release(struct authd *d, struct pair *pair)
+{
+	struct request *next = TAILQ_FIRST(&pair->waiting);
+
+	pair->busy = false;
+	if (next != NULL) {
+		TAILQ_REMOVE(&pair->waiting, next, next);
+		request_check(next);
+	}
+	penalty_leave(&d->penalty, pair);
+}
+
+static void
+request_answer(struct request *r)
+{
+	struct authd *d = r->d;
+	struct client *c = r->client;
+	struct pair *pair = r->pair;
+	bool held_pair = pair != NULL && r->state != WAITING;
+
+	log_answer(r);
+	if (c != NULL) {
+		c->request = NULL;
+		request_tell(r, c);
+	}
+	request_free(r);
+	if (held_pair)
+		pair_release(d, pair);
+	else if (pair != NULL)
+		penalty_leave(&d->penalty, pair);
+}
+
+void
+request_refuse(struct request *r, enum auth_answer a, const char *reason, const char *cause)
+{
+	r->answer = a;
+	r->reason = reason;
+	r->cause = cause;
+	request_answer(r);
+}
+
+static void
+request_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct request *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (r->state == WAITING) {
+		TAILQ_REMOVE(&r->pair->waiting, r, next);
+		request_refuse(r, AUTH_LATER, "too many attempts at once, try again later",
+		    "waited too long for earlier attempts");
+		return;
+	}
+	request_answer(r);
+}
+
+static void
+request_await(struct request *r, int64_t ms)
+{
+	const struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	event_add(r->timer, &tv);
+}
+
+/* Answer when began + delay has come. */
+static void
+request_hold(struct request *r, int64_t delay_ms)
+{
+	int64_t left = r->began_ms + delay_ms - clock_mono_ms();
+
+	r->state = HOLDING;
+	if (left <= 0)
+		request_answer(r);
+	else
+		request_await(r, left);
+}
+
+/* --- the check ------------------------------------------------------------ */
+
+/* Names of services as our programs say them: submission, submissions, pop3, pop3s. */
+static bool
+may_enter(const struct person *p, const char *service)
+{
+	if (strncmp(service, "pop3", 4) == 0)
+		return (p->may & RIGHT_POP3) != 0;
+	return (p->may & RIGHT_SMTP) != 0;
+}
+
+/* Told only to who knows the password. */
+static void
+request_entitle(struct request *r)
+{
+	r->answer = AUTH_YES;
+	if (r->person.disabled) {
+		r->answer = AUTH_NO;
+		r->reason = "account disabled";
+		r->cause = "disabled";
+	} else if (!may_enter(&r->person, r->service)) {
+		r->answer = AUTH_NO;
+		r->reason = "this account may not log in here";
+		r->cause = "not among its rights";
+	}
+}
+
+static void
+request_right(struct request *r)
+{
+	int64_t delay = penalty_passed_ms(&r->d->penalty, r->address);
+
+	penalty_passed(&r->d->penalty, r->pair);
+	request_entitle(r);
+	request_hold(r, delay);
+}
+
+static void
+request_wrong(struct request *r, bool repeated)
+{
+	penalty_failed(&r->d->penalty, r->pair, r->address, repeated);
+	r->answer = AUTH_NO;
+	r->reason = "wrong name or password";
+	r->cause = r->nobody ? "no such login" : "wrong password";
+	request_hold(r, penalty_failed_ms(&r->d->penalty, r->pair, r->address));
+}
+
+static void
+request_verified(void *arg, enum verified v)
+{
+	struct request *r = arg;
+
+	if (v == VERIFIED_NOT) {
+		request_refuse(r, AUTH_LATER, "login not possible now, try again later",
+		    "the check took too long");
+		return;
+	}
+	if (r->nobody)
+		v = VERIFIED_WRONG;
+	cache_tell(&r->d->cache, r->question, v == VERIFIED_RIGHT);
+	if (v == VERIFIED_RIGHT)
+		request_right(r);
+	else
+		request_wrong(r, false);
+}
+
+/* It is this request's turn on its pair. */
+static void
+request_check(struct request *r)
+{
+	struct authd *d = r->d;
+
+	event_del(r->timer);
+	r->pair->busy = true;
+	r->state = CHECKING;
+	r->began_ms = clock_mono_ms();
+	if (r->scram) { /* known already; only its turn was due. What was guessed cannot be told from the proof. */
+		if (r->proved)
+			request_right(r);
+		else
+			request_wrong(r, false);
+		return;
+	}
+	switch (cache_ask(&d->cache, r->question)) {
+	case VERDICT_RIGHT: /* found out while this one waited */
+		request_right(r);
+		return;
+	case VERDICT_WRONG:
+		request_wrong(r, true);
+		return;
+	case VERDICT_UNKNOWN:
+		break;
+	}
+	if (verify_start(&d->verify, r->person.hash, r->password,
+		request_verified, r) == -1)
+		request_refuse(r, AUTH_LATER, "too many logins at once, try again later",
+		    "the queue of checks is full");
+}
+
+/* Right by the cache: nothing to guess here, so no delay either. */
+static bool
+known_right(struct request *r)
+{
+	if (cache_ask(&r->d->cache, r->question) != VERDICT_RIGHT)
+		return false;
+	request_entitle(r);
+	request_answer(r);
+	return true;
+}
+
+/* In its turn among the attempts on this account from this client. */
+void
+request_enter(struct request *r)
+{
+	struct authd *d = r->d;
+
+	r->pair = penalty_enter(&d->penalty, r->address, r->person.address);
+	if (r->pair == NULL) {
+		request_refuse(r, AUTH_LATER, "too many attempts at once, try again later",
+		    "the table of penalties is full");
+		return;
+	}
+	if (!r->pair->busy) {
+		request_check(r);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&r->pair->waiting, r, next);
+	request_await(r, WAIT_MS);
+}
+
+void
+request_begin(struct request *r)
+{
+	struct authd *d = r->d;
+
+	switch (people_find(&d->people, r->login, &r->person)) {
+	case PERSON_OK:
+		break;
+	case PERSON_NONE:
+		r->nobody = true;
+		strlcpy(r->person.hash, d->nobodys_hash, sizeof(r->person.hash));
+		break;
+	case PERSON_UNCLEAR:
+		request_refuse(r, AUTH_NO, UNCLEAR);
+		return;
+	case PERSON_BROKEN:
+		request_refuse(r, AUTH_LATER, BROKEN);
+		return;
+	}
+	cache_key(&d->cache, span_of(r->person.address), span_of(r->password),
+	    span_of(r->person.hash), r->question);
+	if (!known_right(r))
+		request_enter(r);
+}
+
+void
+request_leave(struct request *r)
+{
+	r->client = NULL;
+	if (r->state != WAITING || r->pair == NULL)
+		return;
+	TAILQ_REMOVE(&r->pair->waiting, r, next);
+	penalty_leave(&r->d->penalty, r->pair);
+	request_free(r);
+}

@@ -1,0 +1,176 @@
+/*
+ * talk: SCRAM, step by step (lib/mail/scram).
+ *
+ * Whoever is not there, or has no verifier, is asked and refused like everybody else.
+ */
+#include "auth/talk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/request.h"
+#include "auth/ticket.h"
+
+/* SCRAM, from BEGIN to its end. */
+struct talk {
+	struct scram scram;
+	struct person person;
+	bool nobody;
+	bool proved; /* the client's proof was right: it knows ours now, and has an empty answer to it */
+	char service[WORD_MAX + 1], address[WORD_MAX + 1];
+};
+
+void
+talk_end(struct client *c)
+{
+	if (c->talk == NULL)
+		return;
+	scram_wipe(&c->talk->scram);
+	explicit_bzero(c->talk, sizeof(*c->talk));
+	free(c->talk);
+	c->talk = NULL;
+}
+
+void
+talk_admit(struct client *c, const char *mailbox)
+{
+	struct wire *w = &c->visitor.wire;
+	char ticket[TICKET_TEXT + 1];
+
+	if (ticket_issue(&c->d->tickets, mailbox, ticket))
+		door_said(&c->visitor, wire_say(w, NEVER, "YES", mailbox, ticket));
+	else
+		door_said(&c->visitor, wire_say(w, NEVER, "LATER", "too many logins at once"));
+	explicit_bzero(ticket, sizeof(ticket));
+}
+
+static void
+say_malformed(struct client *c)
+{
+	talk_end(c);
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "MALFORMED", "not what the mechanism wants"));
+}
+
+/* Whoever is not there, or has no verifier, is asked alike, and refused in the end. */
+static enum person_found
+find_person(struct authd *d, struct talk *x)
+{
+	enum person_found found = people_find(&d->people, x->scram.login, &x->person);
+
+	x->nobody = found == PERSON_NONE;
+	if (found != PERSON_OK && found != PERSON_NONE)
+		return found;
+	if (x->person.scram && !x->nobody)
+		x->scram.verifier = x->person.verifier;
+	else
+		decoy_verifier(&d->decoy, x->person.address, &x->scram.verifier);
+	return PERSON_OK;
+}
+
+static void
+ask_proof(struct client *c)
+{
+	struct talk *x = c->talk;
+	struct buf out = BUF_INIT(LIMIT_SASL);
+	struct request *r;
+
+	switch (find_person(c->d, x)) {
+	case PERSON_UNCLEAR:
+		r = request_new(c, x->scram.login, x->service, x->address);
+		request_refuse(r, AUTH_NO, UNCLEAR);
+		break;
+	case PERSON_BROKEN:
+		r = request_new(c, x->scram.login, x->service, x->address);
+		request_refuse(r, AUTH_LATER, BROKEN);
+		break;
+	case PERSON_OK:
+	case PERSON_NONE:
+		scram_challenge(&x->scram, NULL, &out);
+		door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "CHALLENGE", buf_str(&out)));
+		break;
+	}
+	buf_free(&out);
+}
+
+void
+talk_begin(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	struct talk *x = c->talk = mem_alloc(1, sizeof(*x));
+	bool plus;
+
+	if (!scram_mechanism(span_of(p->word[0]), &plus) ||
+	    strlcpy(x->service, p->word[3], sizeof(x->service)) >= sizeof(x->service) ||
+	    strlcpy(x->address, p->word[4], sizeof(x->address)) >= sizeof(x->address)) {
+		say_malformed(c);
+		return;
+	}
+	scram_init(&x->scram, plus, p->word[2]);
+	switch (scram_first(&x->scram, span_of(p->word[1]))) {
+	case SCRAM_MORE:
+		ask_proof(c);
+		break;
+	case SCRAM_WRONG:
+		request_refuse(request_new(c, x->scram.login, x->service, x->address), AUTH_NO,
+		    "wrong name or password", "somebody hid SCRAM-SHA-256-PLUS from the client");
+		break;
+	case SCRAM_MALFORMED:
+		say_malformed(c);
+		break;
+	}
+}
+
+/* The proof: right or wrong is known at once, and told when its time has come. */
+static void
+prove(struct client *c, const char *said)
+{
+	struct talk *x = c->talk;
+	struct buf out = BUF_INIT(LIMIT_SASL);
+	enum scram_step step = scram_final(&x->scram, span_of(said), &out);
+	struct request *r;
+
+	if (step == SCRAM_MALFORMED) {
+		buf_free(&out);
+		say_malformed(c);
+		return;
+	}
+	r = request_new(c, x->scram.login, x->service, x->address);
+	r->scram = true;
+	r->nobody = x->nobody;
+	r->person = x->person;
+	r->proved = step == SCRAM_MORE && !x->nobody && x->person.scram;
+	r->signature = mem_dup(buf_str(&out));
+	buf_free(&out);
+	request_enter(r);
+}
+
+void
+talk_proved(struct client *c, const char *signature)
+{
+	c->talk->proved = true;
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "CHALLENGE", signature));
+}
+
+void
+talk_step(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	char mailbox[LIMIT_ADDRESS + 1];
+
+	if (!c->talk->proved)
+		prove(c, p->word[0]);
+	else if (p->word[0][0] != '\0')
+		say_malformed(c);
+	else {
+		strlcpy(mailbox, c->talk->person.address, sizeof(mailbox));
+		talk_end(c);
+		talk_admit(c, mailbox);
+	}
+}
+
+void
+talk_cancel(void *client, const struct wire_packet *p)
+{
+	(void)p;
+	talk_end(client);
+}

@@ -1,0 +1,18 @@
+/*
+ * talk: logins of several steps (SCRAM), from BEGIN to their end.
+ */
+#ifndef AUTH_TALK_H
+#define AUTH_TALK_H
+
+#include "auth/authd.h"
+
+void talk_begin(void *client, const struct wire_packet *);
+void talk_step(void *client, const struct wire_packet *);
+void talk_cancel(void *client, const struct wire_packet *);
+/* The client's proof was right: it is told ours. */
+void talk_proved(struct client *, const char *signature);
+/* YES, with the mailbox and a ticket for it. */
+void talk_admit(struct client *, const char *mailbox);
+void talk_end(struct client *);
+
+#endif
