@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "deliver/agent.h"
+#include "deliver/allowance.h"
 #include "deliver/boxes.h"
 #include "lib/base/log.h"
 #include "lib/base/options.h"
@@ -33,7 +34,7 @@ struct local {
 	const char *dir;
 	struct instance inst;
 	struct conf conf;
-	char *socket;
+	char *socket, *full_dir;
 	/* of a worker */
 	struct router router;
 	struct boxes boxes;
@@ -57,6 +58,7 @@ static void
 close_settings(struct local *l)
 {
 	free(l->socket);
+	free(l->full_dir);
 	conf_free(&l->conf);
 	instance_close(&l->inst);
 }
@@ -67,6 +69,7 @@ read_settings(struct local *l)
 	conf_load(&l->conf, &l->inst);
 	log_level_set(l->conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
 	l->socket = instance_path(l->inst.run, "agents");
+	l->full_dir = instance_path(l->inst.state, "full");
 }
 
 /* --- where mailboxes may lie ---------------------------------------------- */
@@ -126,6 +129,8 @@ enter_sandbox(struct local *l)
 	box.paths[n].path = "/sys/fs/ext4"; /* has it a journal? */
 	box.paths[n++].rights = MAY_READ;
 	box.paths[n].path = l->inst.spool;
+	box.paths[n++].rights = all;
+	box.paths[n].path = l->full_dir;
 	box.paths[n++].rights = all;
 	for (i = 0; i < l->root_count && !l->any_root; i++) {
 		box.paths[n].path = l->roots[i];
@@ -223,18 +228,38 @@ put_once(const struct local *l, const struct job *j, struct box *box, const char
 	return rv == 0 ? put(l, box, j->msg_fd, name) : rv == 1 ? 0 : -1;
 }
 
+/* Asked only where there is a quota. False: the recipient has its outcome. */
+static bool
+may_have(const struct local *l, struct job *j, struct job_rcpt *r, const struct box *box, struct allowance *a)
+{
+	if (box == NULL || !quota_given(&a->mailbox->quota))
+		return true;
+	a->maildir_fd = box->fd;
+	a->full_dir = l->full_dir;
+	return allowance_ask(a, &l->conf, j, r);
+}
+
 static void
 deliver(struct local *l, struct job *j, struct job_rcpt *r,
     const struct mailbox *m, const char *name)
 {
 	struct box *box = boxes_open(&l->boxes, m->root, m->maildir);
-	int rv = box != NULL ? put_once(l, j, box, name) : -1;
+	struct allowance allowance = { .mailbox = m };
+	int rv;
+
+	if (!may_have(l, j, r, box, &allowance))
+		return;
+	rv = box != NULL ? put_once(l, j, box, name) : -1;
 
 	if (rv == -1 && box != NULL && errno == ENOENT) {
 		/* The directory that was held open was removed meanwhile. */
 		box_forget(box);
 		box = boxes_open(&l->boxes, m->root, m->maildir);
 		rv = box != NULL ? put_once(l, j, box, name) : -1;
+	}
+	if (rv == 0 && quota_given(&m->quota)) {
+		allowance.maildir_fd = box->fd;
+		allowance_take(&allowance, &l->conf, j);
 	}
 	if (rv == 0)
 		outcome(j, r, SENT, 250, "2.0.0", "delivered to the mailbox");

@@ -30,6 +30,8 @@ places_list(const struct instance *inst, struct place out[PLACES_MAX])
 		{ inst->state, "root",     "root",     0755 },
 		{ instance_path(inst->state, "auth"), USER_AUTH, USER_AUTH, 0700 },
 		{ instance_path(inst->state, "collect"), USER_COLLECT, USER_COLLECT, 0700 },
+		/* who is full: smtpd asks for one by its name */
+		{ instance_path(inst->state, "full"), USER_MAIL, USER_MAIL, 0711 },
 		{ instance_path(inst->state, "token"), USER_TOKEN, USER_TOKEN, 0700 },
 		{ inst->run,   "root",     "root",     0755 },
 		{ inst->log,   "root",     "root",     0750 },

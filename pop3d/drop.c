@@ -16,6 +16,7 @@
 
 #include "lib/mail/digest.h"
 #include "lib/store/maildir.h"
+#include "lib/store/quota.h"
 #include "lib/sys/file.h"
 #include "pop3d/encode.h"
 
@@ -468,9 +469,19 @@ move_seen(struct drop *d, struct drop_msg *m)
 
 struct commit {
 	size_t removed, missing, failed;
+	uint64_t octets; /* removed, as their names say */
 	bool touched[2];
 	int why;
 };
+
+static uint64_t
+file_octets(const struct drop *d, const struct drop_msg *m)
+{
+	struct maildir_name name;
+
+	maildir_name_parse(span_of(name_of(d, m)), &name);
+	return name.has_size ? name.size : 0;
+}
 
 /* One round over what is to be deleted. missing: not under the name we know. */
 static void
@@ -485,6 +496,7 @@ remove_deleted(struct drop *d, struct commit *c)
 		if (unlinkat(d->sub[m->in_new], name_of(d, m), 0) == 0) {
 			m->gone = true;
 			c->removed++;
+			c->octets += file_octets(d, m);
 			c->touched[m->in_new] = true;
 		} else if (errno == ENOENT)
 			c->missing++;
@@ -503,6 +515,8 @@ drop_commit(struct drop *d, size_t *removed)
 	remove_deleted(d, &c);
 	if (c.missing > 0 && look_again(d) == 0)
 		remove_deleted(d, &c);
+	if (c.removed > 0) /* what goes wrong here is counted anew when the mailbox seems full */
+		(void)!quota_note(d->dir, -(int64_t)c.octets, -(int64_t)c.removed);
 	c.removed += c.missing; /* somebody else was quicker */
 	for (size_t i = 0; i < d->n; i++)
 		if (d->msgs[i].read && d->msgs[i].in_new && !d->msgs[i].deleted)

@@ -31,7 +31,7 @@ struct entry_map {
 const char *const domain_words[] = { "local", "relay", "alias-of=",
 	"postmaster=", "catch-all=", "mail_root=", NULL };
 const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
-	"rights=", "disabled", NULL };
+	"rights=", "quota=", "disabled", NULL };
 const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
 	"proxy", "xclient", "disabled", "text=", NULL };
@@ -196,7 +196,7 @@ entry_domain(struct span text, struct arena *mem, struct domain_entry *out,
 static const struct entry_word user_forms[] = {
 	{ VALUE, IN_USER(name) }, { VALUE, IN_USER(maildir) },
 	{ VALUE, IN_USER(copy_to) }, { VALUE, IN_USER(forward) },
-	{ VALUE, IN_USER(rights) }, { PLAIN, IN_USER(disabled) },
+	{ VALUE, IN_USER(rights) }, { VALUE, IN_USER(quota_text) }, { PLAIN, IN_USER(disabled) },
 };
 
 /* "smtp,pop3": nothing else, for who mistypes a right has not given it. */
@@ -251,6 +251,11 @@ entry_user(struct span text, struct arena *mem, struct user_entry *out,
 	if (!take_rights(out->rights, &out->may)) {
 		fault(why, "rights= is smtp, pop3, or both with a comma between: not %.*s", (int)out->rights.len,
 		    out->rights.s);
+		return -1;
+	}
+	if (out->quota_text.s != NULL && quota_parse(out->quota_text, &out->quota) == -1) {
+		fault(why, "quota= is octets, messages, or both with a comma between, as in 2G,50000msgs: not %.*s",
+		    (int)out->quota_text.len, out->quota_text.s);
 		return -1;
 	}
 	if (out->forward.s != NULL && out->copy_to.s != NULL) {

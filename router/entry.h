@@ -10,6 +10,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/net/ip.h"
+#include "lib/store/quota.h"
 
 /* Values are spans into the text or the arena; empty when not given. 0; -1 with why: every
  * fault, separated by "; ". */
@@ -28,6 +29,8 @@ int entry_domain(struct span, struct arena *, struct domain_entry *, struct buf 
 
 struct user_entry {
 	struct span name, maildir;
+	struct span quota_text;       /* as written */
+	struct quota quota;
 	struct span copy_to, forward; /* addresses: entry_next_address */
 	struct span rights;           /* as written */
 	unsigned may;                 /* RIGHT_ */

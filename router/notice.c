@@ -22,8 +22,8 @@ add_line(struct buf *b, const char *s)
 		buf_addc(b, ascii_print((unsigned char)*s) ? *s : '?');
 }
 
-static void
-add_message(struct buf *b, const struct notice *n, const char *id, const char *hostname, const char *to, time_t now)
+void
+notice_compose(struct buf *b, const struct notice *n, const char *id, const char *hostname, const char *to, time_t now)
 {
 	bool utf8 = false;
 
@@ -37,8 +37,8 @@ add_message(struct buf *b, const struct notice *n, const char *id, const char *h
 	buf_addf(b, "Content-Type: text/plain; charset=%s\nContent-Transfer-Encoding: %s\n\n",
 	    utf8 ? "utf-8" : "us-ascii", utf8 ? "8bit" : "7bit");
 	buf_adds(b, n->text);
-	buf_addf(b, "\n-- \nThis is %s at %s. What it tells of is written once, and again when it is over.\n", n->program,
-	    hostname);
+	buf_addf(b, "\n-- \nThis is %s at %s. %s\n", n->program, hostname,
+	    n->again != NULL ? n->again : "What it tells of is written once, and again when it is over.");
 }
 
 static void
@@ -67,7 +67,7 @@ write_message(struct submit *s, const struct router *r, const struct notice *n, 
 	describe(e, to, n, arena);
 	head_add(&b, "", to->count == 1 && to->rcpts->action == RCPT_LOCAL ? to->rcpts->address : NULL, NULL);
 	e->head_octets = b.len;
-	add_message(&b, n, s->id, r->conf->hostname, address, (time_t)e->arrived_s);
+	notice_compose(&b, n, s->id, r->conf->hostname, address, (time_t)e->arrived_s);
 	e->octets = e->wire_octets = b.len;
 	for (size_t i = 0; i < b.len; i++) {
 		e->wire_octets += b.s[i] == '\n';

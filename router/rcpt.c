@@ -93,12 +93,13 @@ static void expand(struct expansion *, struct span address, struct span home,
     unsigned depth);
 
 static void
-add_rcpt(struct expansion *x, enum rcpt_action action, const char *address)
+add_rcpt(struct expansion *x, enum rcpt_action action, const char *address, bool limited)
 {
 	struct route_rcpt *rcpt = arena_alloc(x->mem, sizeof(*rcpt));
 
 	rcpt->action = action;
 	rcpt->address = address;
+	rcpt->limited = limited;
 	*x->tail = rcpt;
 	x->tail = &rcpt->next;
 	x->count++;
@@ -123,7 +124,7 @@ add_relay(struct expansion *x, const struct path *p, struct span key)
 	if (!meet(&x->met, x->mem, MET_RELAY, key))
 		return;
 	path_canonical(p, &b);
-	add_rcpt(x, RCPT_RELAY, in_arena(x->mem, &b).s);
+	add_rcpt(x, RCPT_RELAY, in_arena(x->mem, &b).s, false);
 	buf_free(&b);
 }
 
@@ -203,7 +204,7 @@ expand_user(struct expansion *x, struct span key, struct span home,
 	}
 	explain_step(x->explain, "users", line, "%.*s is a mailbox",
 	    (int)key.len, key.s);
-	add_rcpt(x, RCPT_LOCAL, arena_dupn(x->mem, key.s, key.len));
+	add_rcpt(x, RCPT_LOCAL, arena_dupn(x->mem, key.s, key.len), quota_given(&user.quota));
 	if (user.copy_to.len > 0) {
 		explain_step(x->explain, "users", line, "%.*s copies to %.*s",
 		    (int)key.len, key.s, (int)user.copy_to.len,

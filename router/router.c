@@ -299,6 +299,7 @@ fill_mailbox(const struct router *r, struct span key,
 	    text_in(mem, domain->mail_root) : r->conf->mail_root;
 	out->name = text_in(mem, user->name);
 	out->disabled = user->disabled;
+	out->quota = user->quota;
 	out->may = user->may;
 	out->line = line;
 }

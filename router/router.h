@@ -13,6 +13,7 @@
 #include "lib/store/conf.h"
 #include "lib/store/envelope.h"
 #include "lib/store/map.h"
+#include "lib/store/quota.h"
 
 struct router {
 	const struct conf *conf;
@@ -41,6 +42,7 @@ void router_helo(const struct router *, const char *helo, struct access *out, st
 struct route_rcpt {            /* one final recipient */
 	enum rcpt_action action;
 	const char *address;   /* canonical; for RCPT_LOCAL the mailbox's own address */
+	bool limited;          /* a mailbox with a quota */
 	struct route_rcpt *next;
 };
 struct route {
@@ -68,6 +70,7 @@ struct mailbox {
 	const char *root;    /* the domain's mail_root, or the instance's */
 	const char *name;    /* the person's; "" */
 	bool disabled;
+	struct quota quota;
 	unsigned may;        /* log in where: RIGHT_ of router/entry.h */
 	unsigned line;
 };

@@ -26,6 +26,7 @@
 /* What a worker keeps from session to session; nothing of a client's stays in it. */
 struct smtpd {
 	struct instance instance;
+	char *full_dir; /* marks of full mailboxes */
 	struct conf conf;
 	bool odmr;            /* for one connection that collect has turned round */
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */

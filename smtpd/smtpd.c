@@ -198,6 +198,7 @@ enter_worker(void *arg)
 	if (content_load(&d->content, d->instance.maps, generation_name(d->router.maps), &why) == -1)
 		fatal(EX_CONFIG, "%s", buf_str(&why));
 	buf_free(&why);
+	d->full_dir = instance_path(d->instance.state, "full");
 	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
 	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
 	auth_init(&d->auth, instance_path(d->instance.run, "auth"));

@@ -32,6 +32,8 @@
 #define EV_MILTER_ACTION "milter.action"     /* milter, at, action, client, id, sender: reject, tempfail, reply, discard, shutdown */
 #define EV_MILTER_CHANGED "milter.changed"   /* id, milter, headers, body, rcpts, sender, held */
 
+#define EV_QUOTA "quota.warned"               /* mailbox, percent, id: its owner got a letter */
+
 #define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */
 #define EV_QUEUE_DELIVERED "queue.delivered" /* id, rcpt, agent, to, reply */
 #define EV_QUEUE_DEFERRED "queue.deferred"   /* id, rcpt, reply, next_s */

@@ -131,6 +131,7 @@ static const struct setting settings[] = {
 	{ "delay_notice",              DURATION, AT(delay_notice),                  "4h", 0, DAYS(365), NULL },
 	{ "direct_timeout_ms",         NUMBER,   AT(direct_timeout_ms),             "1000", 1, 60000, NULL },
 	{ "local_agents",              NUMBER,   AT(local_agents),                  "2", 1, 1000, NULL },
+	{ "quota_grace",               DURATION, AT(quota_grace),                   "3d", 0, DAYS(365), NULL },
 	{ "remote_agents",             NUMBER,   AT(remote_agents),                 "20", 1, 10000, NULL },
 	{ "site_concurrency",          NUMBER,   AT(site_concurrency),              "5", 1, 10000, NULL },
 	{ "queue_limit",               NUMBER,   AT(queue_limit),                   "0", 0, 100000000, NULL },

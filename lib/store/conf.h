@@ -82,6 +82,7 @@ struct conf {
 	uint64_t delay_notice;    /* 4h: then a sender is told, once; 0: never */
 	uint64_t direct_timeout_ms; /* 1000: then a direct delivery becomes a queued one */
 	uint64_t local_agents;    /* 2 */
+	uint64_t quota_grace;     /* 3d: so long a full mailbox defers; then it refuses */
 	uint64_t remote_agents;   /* 20 */
 	uint64_t site_concurrency; /* connections to one next hop; 5 */
 	uint64_t queue_limit;     /* messages waiting beyond which clients get 421; 0: none */

@@ -1,0 +1,24 @@
+/*
+ * full: which mailboxes are over their quota, and since when: for those who may not look into them.
+ *
+ * A file a mailbox, named by its address, in state/full: `local` makes it when a message did not fit and removes it when one
+ * does; smtpd looks, so that senders hear of it at RCPT. Its mtime says when that was seen last, its atime when first.
+ */
+#ifndef LIB_STORE_FULL_H
+#define LIB_STORE_FULL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/mem.h"
+
+#define FULL_BELIEVED_S 300 /* then a message is let through, and the mailbox is looked at again */
+
+/* It is full, now. Since when (seconds since 1970); -1 errno: that cannot be kept. dir: state/full. */
+int64_t full_mark(const char *dir, const char *address, int64_t now_s) MUST_CHECK;
+/* It is not: a mark that is not there is fine. */
+void full_clear(const char *dir, const char *address);
+/* Was it, a moment ago? Since when; 0: no, or nobody knows. */
+int64_t full_since(const char *dir, const char *address, int64_t now_s) MUST_CHECK;
+
+#endif
