@@ -95,7 +95,7 @@ WRONG = [
     # the form of entries
     (dict(users='ann nam="Ann"\nbob@example.org\n'),
      '~users:1: there is no word "nam=" here: did you mean name=? (known: name= maildir= copy-to= forward= '
-     'rights= disabled)'),
+     'rights= quota= disabled)'),
     (dict(users='ann\nbob@example.org\n# and once more\nANN@Example.ORG disabled\n'),
      '~users:4: ann@example.org is in line 1 already: keep one of them'),
     (dict(users='ann\nbob@example.org\na..b@example.org\n'),
