@@ -18,6 +18,7 @@
 #include "lib/mail/uni.h"
 #include "lib/mail/scram.h"
 #include "lib/store/provider.h"
+#include "lib/store/regex.h"
 #include "lib/store/upstream.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
@@ -377,6 +378,19 @@ too_many(struct build *b)
 	return true;
 }
 
+static bool
+regex_fine(struct build *b, const struct filter_entry *f)
+{
+	struct buf why = BUF_INIT(1000);
+	struct regex *r = regex_new(f->regex, f->fold, &why);
+
+	if (r == NULL)
+		maptext_error(b->text, "regex=%.*s: %s", (int)f->regex.len, f->regex.s, buf_str(&why));
+	regex_free(r);
+	buf_free(&why);
+	return r != NULL;
+}
+
 /* The key is the rule's name. */
 static void
 take_filter(struct build *b, const struct map_entry_text *e)
@@ -384,7 +398,9 @@ take_filter(struct build *b, const struct map_entry_text *e)
 	struct filter_entry f;
 
 	buf_addspan(&b->key, e->key);
-	if (!too_many(b) && fine(b, entry_filter(e->value, b->mem, &f, &b->why)))
+	if (too_many(b) || !fine(b, entry_filter(e->value, b->mem, &f, &b->why)))
+		return;
+	if (f.regex.s == NULL || regex_fine(b, &f))
 		put(b, buf_span(&b->key), e);
 }
 

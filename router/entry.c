@@ -36,7 +36,7 @@ const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
 	"proxy", "xclient", "disabled", "text=", NULL };
 
-const char *const filter_words[] = { "string=", "scope=", "case=", "text=", NULL };
+const char *const filter_words[] = { "string=", "regex=", "scope=", "case=", "text=", NULL };
 const char *const attachment_words[] = { "reject", "accept", "text=", NULL };
 
 static void fault(struct buf *why, const char *, ...) PRINTF_LIKE(2, 3);
@@ -501,12 +501,12 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 /* --- filters, attachments ------------------------------------------------ */
 
 struct filter_read {
-	struct span string, scope, cases, text;
+	struct span string, regex, scope, cases, text;
 };
 #define IN_FILTER(member) offsetof(struct filter_read, member)
 static const struct entry_word filter_forms[] = {
-	{ VALUE, IN_FILTER(string) }, { VALUE, IN_FILTER(scope) },
-	{ VALUE, IN_FILTER(cases) }, { VALUE, IN_FILTER(text) },
+	{ VALUE, IN_FILTER(string) }, { VALUE, IN_FILTER(regex) },
+	{ VALUE, IN_FILTER(scope) }, { VALUE, IN_FILTER(cases) }, { VALUE, IN_FILTER(text) },
 };
 
 static bool
@@ -540,15 +540,24 @@ filter_string(struct span s, struct buf *why)
 
 	for (size_t i = 0; i < s.len; i++)
 		n += s.s[i] != '*' && !ascii_space((unsigned char)s.s[i]);
-	if (s.s == NULL)
-		fault(why, "string=\"...\" is missing: what shall be looked for?");
-	else if (n < 2)
+	if (n < 2)
 		fault(why, "string=%.*s would match almost everything: two characters at least", (int)s.len, s.s);
 	else if (s.len > FILTER_STRING)
 		fault(why, "the string is longer than %d octets", FILTER_STRING);
 	else
 		return true;
 	return false;
+}
+
+static bool
+filter_sought(const struct filter_read *f, struct buf *why)
+{
+	if ((f->string.s == NULL) == (f->regex.s == NULL)) {
+		fault(why, f->string.s == NULL ? "string=\"...\" or regex=\"...\" is missing: what shall be looked for?" :
+		    "string= and regex= do not go together: make two rules of it");
+		return false;
+	}
+	return f->regex.s != NULL || filter_string(f->string, why);
 }
 
 int
@@ -559,7 +568,7 @@ entry_filter(struct span text, struct arena *mem, struct filter_entry *out, stru
 
 	memset(out, 0, sizeof(*out));
 	memset(&f, 0, sizeof(f));
-	if (take_words(&map, text, mem, &f, why) == -1 || !filter_string(f.string, why))
+	if (take_words(&map, text, mem, &f, why) == -1 || !filter_sought(&f, why))
 		return -1;
 	if (!filter_scopes(f.scope.s == NULL ? SPAN("header") : f.scope, &out->scopes, why))
 		return -1;
@@ -569,6 +578,7 @@ entry_filter(struct span text, struct arena *mem, struct filter_entry *out, stru
 	}
 	out->fold = f.cases.s == NULL || span_is(f.cases, "no");
 	out->string = f.string;
+	out->regex = f.regex;
 	out->text = f.text;
 	return check_text(f.text, why);
 }

@@ -64,7 +64,7 @@ enum { FILTER_HEADER = 1, FILTER_BODY = 2, FILTER_ENVELOPE = 4 };
 #define FILTER_STRING 500  /* octets of a string */
 #define CONTENT_RULES 1000 /* in filters, in attachments: each message is held against all */
 struct filter_entry {
-	struct span string, text;
+	struct span string, regex, text; /* one of the first two; whether regex is one is not looked at */
 	unsigned scopes; /* FILTER_..., header if it is not said */
 	bool fold;       /* both cases are the same */
 };

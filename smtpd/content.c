@@ -130,7 +130,7 @@ wanted(const struct content *c)
 void
 content_begin(struct content *c, uint64_t body_limit)
 {
-	c->verdict = (struct content_verdict){ NULL, NULL, NULL, NULL };
+	c->verdict = (struct content_verdict){ .filter = NULL };
 	c->body_left = body_limit;
 	filter_reset(&c->filter);
 	parts_init(&c->parts, wanted(c), c);
@@ -168,7 +168,9 @@ content_end(struct content *c)
 {
 	if (c->begun && !enough(c))
 		parts_end(&c->parts);
+	filter_end(&c->filter);
 	c->verdict.filter = filter_found(&c->filter);
+	c->verdict.gave_up = filter_gave_up(&c->filter);
 	if (c->attachments.count > 0)
 		c->verdict.fault = c->parts.fault;
 	if (c->begun)

@@ -14,6 +14,7 @@ struct content_verdict {
 	const struct filter_rule *filter;         /* that refuses the message, */
 	const struct attachment_rule *attachment; /* or this does */
 	const char *name;                         /* because of this one */
+	const struct filter_rule *gave_up; /* takes too long with this message; NULL: none did */
 	const char *fault; /* its MIME could not be read; NULL: it could, or nobody had to */
 };
 struct content {

@@ -428,6 +428,8 @@ content_reply(struct session *s)
 {
 	const struct content_verdict *v = content_end(&s->d->content);
 
+	if (v->gave_up != NULL)
+		log_content(s, map_and_line(s, "filters", v->gave_up->line), v->gave_up->name, "", "the expression takes too long");
 	if (v->filter != NULL) {
 		log_content(s, map_and_line(s, "filters", v->filter->line), v->filter->name, "", "");
 		return refused_by(s, SAY_FILTERED, ": ", v->filter->text);

@@ -40,6 +40,9 @@ word     string=geheimwort scope=body
 both     string=everywhere scope=header,body
 who      string=spammer@ scope=envelope
 umlaut   string="b\u00e4r" scope=header,body
+cyr      string="\u043a\u0430\u0437\u0438\u043d\u043e" scope=body
+jp       string="\u62bd\u9078" scope=body
+cn       string="\u62bd\u734e" scope=body
 ''')
 refused('Subject: Cheap and good PILLS\n\nx\n', 'a string with a wildcard in the header, whatever the case')
 e = house.wait_event('smtpd.content', by='filters:2')
@@ -62,6 +65,9 @@ refused(b'Content-Transfer-Encoding: quoted-printable\n\ngeheim=\nw=6Frt\n', 'qu
 refused('Subject: x\n\nein b\u00e4r\n', 'UTF-8 in the body')
 refused(b'Content-Type: text/plain; charset=iso-8859-1\n\nein b\xe4r\n', 'the same in ISO 8859-1')
 refused(b'Subject: =?iso-8859-1?q?ein_b=E4r?=\n\nx\n', 'and in a header')
+refused(b'Content-Type: text/plain; charset=koi8-r\n\n' + '\u043a\u0430\u0437\u0438\u043d\u043e'.encode('koi8-r') + b'\n', 'KOI8-R')
+refused(b'Content-Type: text/plain; charset=iso-2022-jp\n\n' + '\u62bd\u9078'.encode('iso-2022-jp') + b'\n', 'ISO 2022 JP')
+refused(b'Content-Type: text/plain; charset=big5\n\n' + '\u62bd\u734e'.encode('big5') + b'\n', 'Big5')
 refused('MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n'
         'Content-Type: text/html\nContent-Transfer-Encoding: base64\n\n'
         + base64.encodebytes(b'<p>geheimwort</p>').decode() + '--b--\n', 'in the second part')
@@ -82,6 +88,39 @@ with house.smtp() as s:
 with house.smtp(house.submission_port) as s:
     s.hello()
     is_(s.message('ann@example.org', ['ann@example.org'], b'Subject: Viagra\r\n\r\nx\r\n'), FILTERED, 'submission, too')
+
+# --- expressions ---
+house.set_map('filters', '''casino  regex="\\b(casino|roulette)s?\\b" scope=header,body
+Money   regex="^Subject: .*\\$ ?\\d{3,}" text="No money here"
+Exact   regex=V1agra case=yes
+bär     regex="großer BÄR" scope=body
+lines   regex="(?s)^first.*^last$" scope=body
+slow    regex="(a+)+b$" scope=body
+''')
+refused('Subject: The Casinos\n\nx\n', 'an expression in a header')
+e = house.wait_event('smtpd.content', by='filters:1')
+ok(e and e['rule'] == 'casino', 'the log names map, line and rule')
+refused('Subject: x\n\nplay roulette now\n', 'in a body')
+taken('Subject: occasinos\n\nx\n', 'a word is a word')
+refused('Subject: win $ 5000\n\nx\n', "a rule's own text", FILTERED + ': No money here')
+taken('X-Subject: win $5000\nTo: x\n\nSubject: win $5000\n', '^ is the beginning of a field')
+refused('Subject: =?utf-8?Q?win_=24?=\n =?utf-8?Q?5000?=\n\nx\n', 'encoded words', FILTERED + ': No money here')
+taken('Subject: v1agra\n\nx\n', 'case=yes: another case')
+refused('Subject: V1agra\n\nx\n', 'case=yes: this case')
+refused(b'Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: base64\n\n' +
+        base64.encodebytes('ein großer bär'.encode('iso-8859-1')), 'cases and charsets beyond ASCII')
+refused('Subject: x\n\nfirst line\nmore\nlast\n', 'over lines')
+refused(b'Subject: x\n\n' + b'a line of sixteen\n' * 1819 + b'roulette\n', 'where one look at the text ends and the next begins')
+taken(b'Subject: x\n\n' + (b'a' * 900 + b'\n') * 100, 'an expression that takes too long is left out')
+e = house.wait_event('smtpd.content', reason='the expression takes too long')
+ok(e and e['by'] == 'filters:6' and e['rule'] == 'slow', 'and the log says so')
+refused(b'Subject: x\n\n' + (b'a' * 900 + b'\n') * 10 + b'roulette\n', 'the others are looked for all the same')
+for wrong, why in (('regex="a(b"', r'etc/filters:2: regex=a\(b: missing closing parenthesis \(at character 4\)'),
+                   ('regex="x*"', 'etc/filters:2: .*every text'), ('regex=a string=b2', 'etc/filters:2: .*two rules'),
+                   ('regex="(?<=%s)b"' % ('a' * 101), 'etc/filters:2: .*looks back'),
+                   ('regex="%s"' % ('a' * 1001), 'etc/filters:2: .*longer than 1000')):
+    house.set_map('filters', '# one\nwrong  %s\n' % wrong, compile=False)
+    like(house.compile(check=False).stderr, why, 'refused: ' + wrong[:20])
 house.set_map('filters', '')
 before = len(house.mail('ann@example.org'))
 taken('Subject: cheap pills\n\nx\n', 'a change of the rules is in force for the next session')

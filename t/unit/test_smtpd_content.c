@@ -1,4 +1,4 @@
-/* Tests of smtpd/match.c, smtpd/fixup.c, smtpd/rate.c and of masks in smtpd/attachment.c. */
+/* Tests of smtpd/match.c, smtpd/patterns.c, smtpd/fixup.c, smtpd/rate.c and of masks in smtpd/attachment.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include "smtpd/attachment.h"
 #include "smtpd/fixup.h"
 #include "smtpd/match.h"
+#include "smtpd/patterns.h"
 #include "smtpd/rate.h"
 
 /* clang-format off */
@@ -51,6 +52,31 @@ static const struct {
 	{ "*.doc?", "a.docm", true }, { "*.doc?", "a.doc", false }, { "?.x", "\xc3\xa9.x", true },
 	{ "*", "", true }, { "", "", true }, { "?", "", false }, { "*a*b*c", "xxaxxbxxc", true },
 	{ "*a*b*c", "xxaxxcxxb", false }, { "*.*.exe", "a.pdf.exe", true }, { "*.*.exe", "a.exe", false },
+};
+
+static const struct {
+	const char *regex;
+	bool fold;
+	const char *before; /* repeated, so that the text takes several looks */
+	const char *text;
+	bool found;
+} regexes[] = {
+	{ "p[i1]lls", true, "x\n", "cheap P1LLS here", true },
+	{ "p[i1]lls", false, "x\n", "cheap P1LLS here", false },
+	{ "\\bcat\\b", true, "x ", "cat", true },
+	{ "\\bcat\\b", true, "x ", "category", false },
+	{ "\\bcat\\b", true, "x", "cat", false },       /* looks back over the edge */
+	{ "(?<!x)cat", true, "x", "cat", false },
+	{ "^cat$", true, "x\n", "cat\ny", true },
+	{ "^cat$", true, "x\n", "cats\ny", false },
+	{ "^cat$", true, "\xc3\xa4", "cat\ny", false },   /* edges inside of characters */
+	{ "\xc3\x84.?CAT", true, "\xc3\xa4", "cat", true },
+	{ "\xc3\x84{3}CAT", false, "\xc3\xa4", "cat", false },
+	{ "cat", true, "\xe4", "cat", true },            /* no UTF-8 */
+	{ "^x{50}y$", true, "x", "y", false },
+	{ "x{50}y$", true, "x", "y", true },
+	{ "\\Acat", true, "x\n", "cat", false },
+	{ "x[^;]*;|evil", true, "x ", "evil", true },     /* what seems to begin earlier and does not end */
 };
 
 #define DATE "Date: Thu, 01 Jan 1970 00:00:00 +0000\n"
@@ -176,6 +202,84 @@ texts_are_apart(void **state)
 	match_free(m);
 }
 
+static int
+sought(const char *regex, bool fold, struct span before, struct span text, size_t step)
+{
+	struct patterns *p = patterns_new();
+	struct buf why = BUF_INIT(1000), in = BUF_INIT(1 << 20);
+	int found;
+
+	patterns_add(p, regex_new(span_of(regex), fold, &why), 1, 7);
+	assert_int_equal(why.len, 0);
+	buf_addspan(&in, before);
+	buf_addspan(&in, text);
+	patterns_begin(p, 1);
+	for (size_t i = 0; i < in.len; i += step)
+		patterns_feed(p, (struct span){ in.s + i, in.len - i < step ? in.len - i : step });
+	patterns_end(p);
+	assert_int_equal(patterns_gave_up(p), -1);
+	found = patterns_found(p);
+	patterns_free(p);
+	buf_free(&in);
+	buf_free(&why);
+	return found;
+}
+
+/* Wherever the edge of the window lies. */
+static void
+finds_regexes(void **state)
+{
+	struct buf before = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(regexes); i++) {
+		size_t n = strlen(regexes[i].before);
+
+		for (size_t at = PATTERNS_WINDOW - 5; at < PATTERNS_WINDOW + 2; at++) {
+			buf_reset(&before);
+			while (before.len < at)
+				buf_add(&before, regexes[i].before, n);
+			if (sought(regexes[i].regex, regexes[i].fold, buf_span(&before), span_of(regexes[i].text), at % 3 == 0 ? 1 : 4096) !=
+			    (regexes[i].found ? 7 : -1))
+				fail_msg("%s behind %zu octets of %s", regexes[i].regex, before.len, regexes[i].before);
+		}
+	}
+	buf_free(&before);
+}
+
+/* What would take for ever gives up, the rest goes on; texts are apart; the first rule counts. */
+static void
+gives_up(void **state)
+{
+	static const char *const all[] = { "(a+)+$", "b.*c", "b" };
+	struct patterns *p = patterns_new();
+	struct buf why = BUF_INIT(1000), text = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(all); i++)
+		patterns_add(p, regex_new(span_of(all[i]), true, &why), i == 2 ? 2 : 1, i);
+	while (text.len < 100000)
+		buf_adds(&text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
+	patterns_begin(p, 1);
+	patterns_feed(p, buf_span(&text));
+	patterns_feed(p, SPAN("b"));
+	patterns_begin(p, 1);
+	patterns_feed(p, SPAN("c"));
+	patterns_end(p);
+	assert_int_equal(patterns_gave_up(p), 0);
+	assert_int_equal(patterns_found(p), -1);
+	patterns_begin(p, 3);
+	patterns_feed(p, SPAN("bc"));
+	patterns_end(p);
+	assert_int_equal(patterns_found(p), 1);
+	patterns_reset(p);
+	assert_int_equal(patterns_found(p), -1);
+	assert_int_equal(patterns_gave_up(p), -1);
+	patterns_free(p);
+	buf_free(&text);
+	buf_free(&why);
+}
+
 static void
 fits(void **state)
 {
@@ -191,6 +295,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds),
 		cmocka_unit_test(texts_are_apart),
+		cmocka_unit_test(finds_regexes),
+		cmocka_unit_test(gives_up),
 		cmocka_unit_test(fits),
 		cmocka_unit_test(completes),
 		cmocka_unit_test(counts),
