@@ -264,6 +264,7 @@ load(struct queued *q, struct record *r)
 	} else {
 		m->record = r;
 		r->work = m;
+		r->domain = flush_domain(&m->env);
 		m->rcpt = arena_alloc(m->arena, m->env.rcpt_count * sizeof *m->rcpt);
 		for (size_t i = 0; i < m->env.rcpt_count; i++)
 			if (m->env.rcpts[i].status == RCPT_OWED)

@@ -226,6 +226,7 @@ make_loop(struct queued *q)
 	TAILQ_INIT(&q->agents);
 	TAILQ_INIT(&q->submitters);
 	TAILQ_INIT(&q->orphans);
+	LIST_INIT(&q->searches);
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		TAILQ_INIT(&q->idle[i]);
 	sites_init(&q->sites);

@@ -8,6 +8,7 @@
  *   sites.c       destinations: whose turn it is, how many at once, whom to leave alone
  *   records.c     what is remembered of a message that waits
  *   keys.c        delivery keys of late: what was taken is not taken twice
+ *   flush.c       what waits for one domain is tried now (ETRN)
  *   link.c        the line that is not always up
  *   files.c       names in the spool
  *   syncer.c      syncs of directories, shared, where names do not follow their files
@@ -38,6 +39,7 @@
 struct agent;
 struct lister;
 struct message;
+struct search;
 struct site;
 struct submitter;
 struct syncer;
@@ -55,6 +57,7 @@ struct record {
 	struct record *next;   /* of the same hash */
 	struct message *work;  /* being worked on; NULL: waiting */
 	unsigned flags;
+	uint32_t domain;       /* flush_domain() */
 };
 #define NO_PLACE UINT32_MAX
 
@@ -210,6 +213,15 @@ int link_set(struct queued *, bool down, const char *by, size_t *messages) MUST_
 size_t link_busy(const struct queued *); /* jobs under way by it */
 const char *link_deferral(void);
 
+/* --- flush.c -------------------------------------------------------------- */
+
+/* Where its recipients are, in short: a hash of the only domain that it is to be relayed to, or none of it. 0: look. */
+uint32_t flush_domain(const struct envelope *);
+/* Look for what waits for the domain (below: and for those below it), a slice at a time; it is tried at once. The
+ * submitter hears of it soon (submitter_retrying). False: too many are looked for already. */
+bool flush_begin(struct queued *, struct submitter *, const char *domain, bool below) MUST_CHECK;
+void flush_forget(struct queued *, const struct submitter *); /* it has gone */
+
 /* --- files.c ------------------------------------------------------------- */
 
 int files_link(const struct spool *, int msg_fd, int env_fd, const char *id, bool held);
@@ -233,6 +245,8 @@ void submitters_listen(struct queued *, int fd);
 void submitters_sweep(struct queued *, int64_t now_s);
 /* What a submitter waits for has come: LINKED. */
 void submitter_linked(struct submitter *, const struct message *, const char *how);
+/* RETRYING: so many messages; -1: the search goes on. */
+void submitter_retrying(struct submitter *, int64_t messages);
 /* The direct way is at its end: give the files names, tell the submitter. */
 void message_queue(struct queued *, struct message *);
 void message_direct(struct queued *, struct message *); /* an agent has reported */
@@ -269,6 +283,7 @@ struct queued {
 	TAILQ_HEAD(, message) direct; /* those with recipients to give out */
 	TAILQ_HEAD(agent_list, agent) idle[KIND_COUNT];
 	TAILQ_HEAD(, submitter) submitters;
+	LIST_HEAD(, search) searches;
 	TAILQ_HEAD(, message) orphans; /* LINKED, with a key; their submitter was cut off, and comes again */
 	struct agent_list agents; /* all */
 	size_t agent_count[KIND_COUNT], submitter_count;

@@ -157,6 +157,28 @@ on_count(struct submitter *s, struct wire_packet *p)
 	say(s, "WAITING", NULL, words, COUNT(words));
 }
 
+/* Who may ask so has been asked by smtpd, which goes by the map access. */
+static void
+on_retry(struct submitter *s, struct wire_packet *p)
+{
+	bool may = s->uid == 0 || s->uid == getuid() || s->uid == s->q->uids.smtpd;
+
+	if (!may || strlen(p->word[0]) > LIMIT_DOMAIN)
+		refuse(s, "459", "4.7.1", "Not allowed");
+	else if (!flush_begin(s->q, s, p->word[0], strcmp(p->word[1], "yes") == 0))
+		refuse(s, "458", "4.3.2", "Too much is asked for at once");
+}
+
+void
+submitter_retrying(struct submitter *s, int64_t messages)
+{
+	char number[24];
+	const char *const words[] = { messages < 0 ? "-" : number };
+
+	snprintf(number, sizeof number, "%lld", (long long)messages);
+	say(s, "RETRYING", NULL, words, COUNT(words));
+}
+
 static void
 on_abort(struct submitter *s, struct wire_packet *p)
 {
@@ -563,6 +585,7 @@ message_queue(struct queued *q, struct message *m)
 	m->phase = LINKED;
 	m->record = records_add(&q->records, m->env.id);
 	m->record->flags = IN_NEW;
+	m->record->domain = flush_domain(&m->env);
 	if (m->hold_it)
 		hold_from_the_beginning(q, m);
 	m->record->work = m;
@@ -665,6 +688,7 @@ forget(struct submitter *s)
 
 	TAILQ_REMOVE(&q->submitters, s, link);
 	q->submitter_count--;
+	flush_forget(q, s);
 	if ((m = s->deciding) != NULL) {
 		m->from = NULL;
 		if (m->phase == DIRECT) {
@@ -700,6 +724,7 @@ static const struct {
 	{ "COMMIT", on_commit },
 	{ "ABORT", on_abort },
 	{ "COUNT", on_count },
+	{ "RETRY", on_retry },
 	{ "SYNCED", on_synced },
 	{ "FAILED", on_failed },
 };

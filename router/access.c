@@ -10,6 +10,7 @@
 #include "lib/base/ascii.h"
 #include "lib/base/limits.h"
 #include "lib/base/num.h"
+#include "lib/mail/domain.h"
 #include "router/lookup.h"
 
 void
@@ -44,6 +45,8 @@ find_access(const struct router *r, struct span key, struct arena *mem,
 		out->reject = arena_dupn(mem, a.text.s, a.text.len);
 	else if (a.reject)
 		out->reject = "Access denied";
+	if (a.etrn.s != NULL)
+		out->etrn = arena_dupn(mem, a.etrn.s, a.etrn.len);
 	out->line = e.line;
 	return 1;
 }
@@ -129,4 +132,37 @@ router_helo(const struct router *r, const char *helo, struct access *out,
 	if (find_access(r, buf_span(&b), mem, out) == -1)
 		memset(out, 0, sizeof(*out));
 	buf_free(&b);
+}
+
+static bool
+is_below(struct span domain, struct span above)
+{
+	return domain.len > above.len + 1 && domain.s[domain.len - above.len - 1] == '.' &&
+	    memcmp(domain.s + domain.len - above.len, above.s, above.len) == 0;
+}
+
+/* ".example.net" names all below example.net, and not itself. */
+static bool
+is_named(const char *list, struct span domain, bool all_below)
+{
+	struct buf key = BUF_INIT(2 * LIMIT_DOMAIN);
+	struct span rest = span_of(list);
+	bool found = false;
+
+	while (rest.s != NULL && rest.len > 0 && !found) {
+		struct span one = span_trim(span_cut(&rest, ','));
+		bool dot = one.len > 0 && one.s[0] == '.';
+
+		buf_reset(&key);
+		domain_key(dot ? (struct span){ one.s + 1, one.len - 1 } : one, &key);
+		found = (dot == all_below && span_eq(domain, buf_span(&key))) || (dot && is_below(domain, buf_span(&key)));
+	}
+	buf_free(&key);
+	return found;
+}
+
+bool
+router_etrn(const struct access *a, struct span domain, bool below)
+{
+	return a->etrn != NULL && is_named(a->etrn, domain, false) && (!below || is_named(a->etrn, domain, true));
 }

@@ -13,6 +13,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/num.h"
 #include "lib/mail/domain.h"
+#include "lib/mail/path.h"
 #include "lib/store/words.h"
 
 /* --- words in general ---------------------------------------------------- */
@@ -34,7 +35,7 @@ const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
 	"rights=", "quota=", "disabled", NULL };
 const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
-	"proxy", "xclient", "disabled", "text=", NULL };
+	"proxy", "xclient", "etrn=", "disabled", "text=", NULL };
 
 const char *const filter_words[] = { "string=", "regex=", "scope=", "case=", "text=", NULL };
 const char *const attachment_words[] = { "reject", "accept", "text=", NULL };
@@ -460,9 +461,35 @@ static const struct entry_word access_forms[] = {
 	{ PLAIN, IN_ACCESS(trust) }, { PLAIN, IN_ACCESS(reject) },
 	{ PLAIN, IN_ACCESS(no_relay) }, { PLAIN, IN_ACCESS(no_local) },
 	{ PLAIN, IN_ACCESS(proxy) }, { PLAIN, IN_ACCESS(xclient) },
+	{ VALUE, IN_ACCESS(etrn) },
 	{ PLAIN, IN_ACCESS(disabled) },
 	{ VALUE, IN_ACCESS(text) },
 };
+
+/* "example.net,.example.net": with a dot in front the domains below. */
+static int
+check_etrn(struct span list, struct buf *why)
+{
+	while (list.s != NULL) {
+		struct span one = span_trim(span_cut(&list, ','));
+		struct buf address = BUF_INIT(2 * LIMIT_DOMAIN);
+		struct path p;
+		bool fine;
+
+		buf_adds(&address, "x@");
+		if (one.len > 0 && one.s[0] == '.')
+			one = (struct span){ one.s + 1, one.len - 1 };
+		buf_addspan(&address, one);
+		fine = !buf_over(&address) && one.len > 0 && one.s[0] != '[' &&
+		    path_parse_address(address.s, address.len, &p) == 0 && p.domain.len > 0;
+		buf_free(&address);
+		if (!fine) {
+			fault(why, "etrn=: \"%.*s\" is no domain name; write etrn=DOMAIN,.DOMAIN", (int)one.len, one.s);
+			return -1;
+		}
+	}
+	return 0;
+}
 
 int
 entry_access(struct span text, struct arena *mem, struct access_entry *out,
@@ -474,9 +501,9 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 	if (take_words(&map, text, mem, out, why) == -1)
 		return -1;
 	if (!out->trust && !out->reject && !out->no_relay && !out->no_local &&
-	    !out->proxy && !out->xclient) {
+	    !out->proxy && !out->xclient && out->etrn.s == NULL) {
 		fault(why, "say what to do: trust, reject, no-relay, no-local, "
-		    "proxy or xclient");
+		    "proxy, xclient or etrn=DOMAIN");
 		return -1;
 	}
 	if (out->trust + out->reject + (out->no_relay || out->no_local) > 1) {
@@ -484,11 +511,13 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 		    "other");
 		return -1;
 	}
-	if (out->reject && (out->proxy || out->xclient)) {
+	if (out->reject && (out->proxy || out->xclient || out->etrn.s != NULL)) {
 		fault(why, "who is rejected can say nothing: reject excludes "
-		    "proxy and xclient");
+		    "proxy, xclient and etrn");
 		return -1;
 	}
+	if (out->etrn.s != NULL && check_etrn(out->etrn, why) == -1)
+		return -1;
 	if (out->text.s == NULL)
 		return 0;
 	if (!out->reject) {

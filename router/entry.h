@@ -56,6 +56,7 @@ int entry_route(struct span, struct arena *, struct route_entry *, struct buf *w
 struct access_entry {
 	bool trust, reject, no_relay, no_local, proxy, xclient;
 	bool disabled; /* a line that is checked and does nothing */
+	struct span etrn; /* "example.net,.example.net"; s NULL: not there */
 	struct span text;
 };
 int entry_access(struct span, struct arena *, struct access_entry *, struct buf *why) MUST_CHECK;

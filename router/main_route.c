@@ -97,13 +97,14 @@ ask_access(const struct router *r, const struct asking *q, struct access *who,
 	if (q->client == NULL)
 		buf_adds(&a->steps, "client one of our own people\n");
 	else if (who->line > 0)
-		buf_addf(&a->steps, "access:%u client %s%s%s%s%s%s%s\n", who->line,
+		buf_addf(&a->steps, "access:%u client %s%s%s%s%s%s%s%s%s\n", who->line,
 		    q->client, who->trusted ? " trust" : "",
 		    who->reject != NULL ? " reject" : "",
 		    who->no_relay ? " no-relay" : "",
 		    who->no_local ? " no-local" : "",
 		    who->proxy ? " proxy" : "",
-		    who->xclient ? " xclient" : "");
+		    who->xclient ? " xclient" : "",
+		    who->etrn != NULL ? " etrn=" : "", who->etrn != NULL ? who->etrn : "");
 	else
 		buf_addf(&a->steps, "access client %s: no entry, a stranger\n",
 		    q->client);

@@ -31,12 +31,16 @@ struct access {
 	bool trusted, no_relay, no_local;
 	bool proxy, xclient; /* it may say for whom it speaks: in a PROXY header, with XCLIENT */
 	const char *reject; /* text, or NULL */
+	const char *etrn;   /* domains whose mail it may ask for; NULL: none */
 	unsigned line;      /* of access; 0: no entry */
 };
 void router_client(const struct router *, const struct ip *, struct access *out, struct arena *);
 /* sender:ADDRESS, sender:@DOMAIN; helo:NAME entries. */
 void router_sender(const struct router *, const char *sender, struct access *out, struct arena *);
 void router_helo(const struct router *, const char *helo, struct access *out, struct arena *);
+
+/* May it ask for the mail of this domain (a key: lib/mail/domain.h), below: of all those below it too? */
+bool router_etrn(const struct access *, struct span domain, bool below);
 
 /* --- recipients --------------------------------------------------------- */
 struct route_rcpt {            /* one final recipient */

@@ -89,6 +89,8 @@ extended_hello(struct session *s, struct span arg, bool lmtp)
 		buf_adds(text, "\nSTARTTLS");
 	if (login_offered(s))
 		buf_addf(text, "\nAUTH %s", exchange_offered(&s->d->auth, s->facts.binding));
+	if (etrn_offered(s))
+		buf_adds(text, "\nETRN");
 	if (s->xclient)
 		buf_adds(text, "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
 	return reply_say(SAY_HELLO, buf_str(text));
@@ -509,10 +511,10 @@ static const struct command commands[] = {
 	{ "AUTH",     READY,              SAME,     SAY_MAIL_TWICE,  login_begin },
 	{ "STARTTLS", START | READY,      SHAKING,  SAY_MAIL_TWICE,  cmd_starttls },
 	{ "XCLIENT",  START | READY,      SAME,     SAY_MAIL_TWICE,  xclient_run },
+	{ "ETRN",     READY,              SAME,     SAY_MAIL_TWICE,  etrn_run },
 	{ "QUIT",     ANY,                GONE,     SAY_UNKNOWN,     cmd_quit },
 	/* known, and not served here (RFC 5321, 4.2.4) */
 	{ "EXPN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
-	{ "ETRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "ATRN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "TURN",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },
 	{ "SEND",     ANY,                SAME,     SAY_UNKNOWN,     cmd_not_here },

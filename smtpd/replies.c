@@ -23,6 +23,9 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_DISCARDED]           = { 250, "2.0.0", "Accepted" },
 
 	[SAY_CHUNK]               = { 250, "2.0.0", "" },
+	/* RFC 1985, 5.3 */
+	[SAY_ETRN_STARTED]        = { 250, "2.0.0", "Queuing started" },
+	[SAY_ETRN_NONE]           = { 251, "2.0.0", "No messages are waiting" },
 
 	[SAY_UNKNOWN]             = { 500, "5.5.2", "Unknown command" },
 	[SAY_TOO_LONG]            = { 500, "5.5.2", "Line too long" },
@@ -53,6 +56,11 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_SENDER_UTF8]         = { 553, "5.6.7", "This sender address takes SMTPUTF8 and valid UTF-8" },
 	[SAY_RCPT_UTF8]           = { 553, "5.6.7", "This recipient address takes SMTPUTF8 and valid UTF-8" },
 
+	[SAY_ETRN_SYNTAX]         = { 501, "5.5.4", "Syntax: ETRN domain, or ETRN @domain" },
+	[SAY_ETRN_NOT]            = { 459, "4.7.1", "You may not ask for this domain's mail" },
+	[SAY_ETRN_NOBODY]         = { 458, "4.7.1", "You may not ask for mail here" },
+	[SAY_ETRN_QUEUE]          = { 459, "4.7.1", "Queues have no names here: ask for a domain" },
+	[SAY_ETRN_LATER]          = { 458, "4.3.2", "" },
 	[SAY_REFUSED]             = { 550, "5.7.1", "Refused by this site" },
 	[SAY_PROXY]               = { 554, "5.7.1", "No PROXY header is expected from this address" },
 	[SAY_EARLY]               = { 554, "5.5.1", "You spoke before the greeting" },

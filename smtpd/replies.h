@@ -22,6 +22,8 @@ enum said {
 	SAY_ACCEPTED,        /* text given: ID and how */
 	SAY_DISCARDED,
 	SAY_CHUNK,           /* text given */
+	SAY_ETRN_STARTED,
+	SAY_ETRN_NONE,
 	/* the client's grammar */
 	SAY_UNKNOWN,
 	SAY_TOO_LONG,
@@ -51,7 +53,12 @@ enum said {
 	SAY_PARAMETER_UNKNOWN,
 	SAY_SENDER_UTF8,
 	SAY_RCPT_UTF8,
+	SAY_ETRN_SYNTAX,
 	/* policy and limits */
+	SAY_ETRN_NOT,
+	SAY_ETRN_NOBODY,
+	SAY_ETRN_QUEUE,
+	SAY_ETRN_LATER,      /* text given */
 	SAY_REFUSED,         /* text given */
 	SAY_PROXY,
 	SAY_EARLY,

@@ -165,6 +165,9 @@ enum said lookup_sender(struct session *, const struct path *sender);
 void lookup_client(struct session *); /* rdns and fcrdns, once a session */
 /* xclient.c: XCLIENT */
 struct reply xclient_run(struct session *, struct span arg);
+/* etrn.c: ETRN */
+bool etrn_offered(const struct session *);
+struct reply etrn_run(struct session *, struct span arg);
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */
 bool login_offered(const struct session *);
 struct reply login_begin(struct session *, struct span arg);

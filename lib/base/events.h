@@ -24,6 +24,7 @@
 #define EV_SMTPD_CONTENT "smtpd.content"     /* client, sender, by, rule, name: a rule refused the message; reason: its MIME cannot be read */
 #define EV_SMTPD_LENIENT "smtpd.lenient"     /* client, lenient: what it does against the rules; once a session */
 #define EV_SMTPD_ALIAS "smtpd.alias"         /* id, to, rcpts, rcpt */
+#define EV_SMTPD_ETRN "smtpd.etrn"           /* client, node, messages: that are tried now; "-": not known yet */
 #define EV_SMTPD_DISCONNECT "smtpd.disconnect" /* client, why, messages */
 
 #define EV_DNSBL_SUSPENDED "dnsbl.suspended" /* list, reason: its answers do not count for now */
@@ -44,6 +45,7 @@
 #define EV_QUEUE_BAD "queue.bad"             /* id, reason: an envelope that does not parse; refused: also from, uid */
 #define EV_QUEUE_HELD "queue.held"           /* id, by */
 #define EV_QUEUE_LINK "queue.link"           /* state, by, messages: that are tried now */
+#define EV_QUEUE_FLUSH "queue.flush"         /* domain, below, messages: that are tried now, ms */
 #define EV_QUEUE_ALARM "queue.alarm"         /* what, id: a fault of our own configuration */
 
 #define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */

@@ -34,9 +34,11 @@ const struct wire_msg submit_messages[] = {
 	{ CLIENT, "ABORT",   0,   SUBMIT_FILLING,  SUBMIT_IDLE,     "" },
 	{ SERVER, "COPY",    2,   SUBMIT_DECIDING, SUBMIT_FILLING,  "" },
 	{ SERVER, "LINKED",  0,   SUBMIT_DECIDING, SUBMIT_IDLE,     "id how sync" },
-	{ SERVER, "REFUSED", 0,   SUBMIT_OPENING | SUBMIT_DECIDING, SUBMIT_IDLE, "code enhanced text" },
+	{ SERVER, "REFUSED", 0,   SUBMIT_OPENING | SUBMIT_DECIDING | SUBMIT_LOOKING, SUBMIT_IDLE, "code enhanced text" },
 	{ CLIENT, "COUNT",   0,   SUBMIT_IDLE,     SUBMIT_COUNTING, "" },
 	{ SERVER, "WAITING", 0,   SUBMIT_COUNTING, SUBMIT_IDLE,    "messages link" },
+	{ CLIENT, "RETRY",   0,   SUBMIT_IDLE,     SUBMIT_LOOKING,  "domain below" },
+	{ SERVER, "RETRYING", 0,  SUBMIT_LOOKING,  SUBMIT_IDLE,     "messages" },
 	{ CLIENT, "SYNCED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
 	{ CLIENT, "FAILED",  0,   WIRE_ANY,        WIRE_SAME,       "id" },
 	{ 0 },
@@ -122,16 +124,24 @@ await_answer(struct submit *s, deadline_ms until, struct wire_packet *p)
 }
 
 static int
+call(struct submit *s)
+{
+	int fd = s->wire.fd == -1 ? connect_unix(s->path) : -1;
+
+	if (s->wire.fd != -1)
+		return 0;
+	if (fd == -1)
+		return -1;
+	limit_answers(fd);
+	wire_open(&s->wire, fd, CLIENT, submit_messages, SUBMIT_IDLE);
+	return 0;
+}
+
+static int
 ask_for_files(struct submit *s)
 {
-	if (s->wire.fd == -1) {
-		int fd = connect_unix(s->path);
-
-		if (fd == -1)
-			return -1;
-		limit_answers(fd);
-		wire_open(&s->wire, fd, CLIENT, submit_messages, SUBMIT_IDLE);
-	}
+	if (call(s) == -1)
+		return -1;
 	return wire_say(&s->wire, deadline_in(SAY_WAIT_MS), "OPEN", s->service);
 }
 
@@ -395,6 +405,27 @@ submit_abort(struct submit *s)
 	    wire_send(&s->wire, deadline_in(SAY_WAIT_MS), NULL, (struct span){ "", 0 }, "ABORT",
 	        NULL, 0) == -1)
 		wire_close(&s->wire);
+}
+
+int
+submit_retry(struct submit *s, const char *domain, bool below, int64_t *messages, struct reply *reply)
+{
+	struct wire_packet p;
+	uint64_t n;
+
+	/* As in submit_open(): a kept connection may lead to nobody. */
+	for (bool kept = s->wire.fd != -1;; kept = false) {
+		if (call(s) == 0 && wire_say(&s->wire, deadline_in(SAY_WAIT_MS), "RETRY", domain, below ? "yes" : "no") == 0 &&
+		    await_answer(s, NEVER, &p) == 1)
+			break;
+		if (!kept)
+			return lost(s, reply, "The queue does not answer");
+		wire_close(&s->wire);
+	}
+	if (wire_is(&p, "REFUSED"))
+		return refused(s, &p, reply);
+	*messages = num_parse(span_of(p.word[0]), INT64_MAX, &n) == 0 ? (int64_t)n : -1;
+	return 0;
 }
 
 int

@@ -24,6 +24,8 @@
  * where a name does not follow its file); the client's fsync is then still due for the file.
  * COUNT asks how many messages wait for being sent, and whether the link is "up" or "down" (WAITING); to a stranger that is
  * always 0 and up.
+ * RETRY asks that what waits for a domain ("yes": and those below it) be tried now (ETRN); smtpd may ask so. RETRYING
+ * tells how many messages these are, "-" when the search goes on.
  * REFUSED ends the transaction; code and text are an SMTP reply ("452", "4.3.1 ...").
  */
 #ifndef LIB_WIRE_SUBMIT_H
@@ -32,7 +34,7 @@
 #include "lib/store/envelope.h"
 #include "lib/wire/wire.h"
 
-enum { SUBMIT_IDLE = 1, SUBMIT_OPENING = 2, SUBMIT_FILLING = 4, SUBMIT_DECIDING = 8, SUBMIT_COUNTING = 16 };
+enum { SUBMIT_IDLE = 1, SUBMIT_OPENING = 2, SUBMIT_FILLING = 4, SUBMIT_DECIDING = 8, SUBMIT_COUNTING = 16, SUBMIT_LOOKING = 32 };
 extern const struct wire_msg submit_messages[];
 
 /* The client's side, blocking with deadlines; used by smtpd, collect, sendmail, bounce. */
@@ -92,6 +94,9 @@ int submit_sync_kept(struct submit_kept *, size_t n, struct reply *) MUST_CHECK;
 /* SYNCED for those that have not failed; closes. What the caller must know for ever before a queued message may leave
  * the house, it writes down between the two. */
 void submit_synced(struct submit_kept *, size_t n);
+
+/* What waits for this domain is tried now. 0, with *messages (-1: it takes a while to tell); -1 with *reply. */
+int submit_retry(struct submit *, const char *domain, bool below, int64_t *messages, struct reply *) MUST_CHECK;
 
 /* How many messages wait, and is the link down? On a connection of its own. 0; -1 errno: queued cannot be asked. */
 int submit_count(const char *socket_path, uint64_t *waiting, bool *link_down) MUST_CHECK;

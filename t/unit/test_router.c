@@ -615,6 +615,38 @@ senders_and_helos(void **state)
 	}
 }
 
+static void
+etrn(void **state)
+{
+	static const struct {
+		const char *list, *domain;
+		bool below, may;
+	} rows[] = {
+		{ "d.example", "d.example", false, true },
+		{ "D.Example", "d.example", false, true },
+		{ "a.example, d.example", "d.example", false, true },
+		{ "d.example", "x.d.example", false, false },
+		{ "d.example", "d.example", true, false },
+		{ ".d.example", "d.example", false, false },
+		{ ".d.example", "x.d.example", false, true },
+		{ ".d.example", "x.y.d.example", false, true },
+		{ ".d.example", "xd.example", false, false },
+		{ ".d.example", "d.example", true, false },
+		{ ".d.example", "x.d.example", true, true },
+		{ "d.example,.d.example", "d.example", true, true },
+		{ "b\xc3\xbc" "cher.example", "xn--bcher-kva.example", false, true },
+		{ NULL, "d.example", false, false },
+		{ "", "", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct access a = { .etrn = rows[i].list };
+
+		assert_int_equal(router_etrn(&a, span_of(rows[i].domain), rows[i].below), rows[i].may);
+	}
+}
+
 /* --- next hops ----------------------------------------------------------- */
 
 static const struct {
@@ -696,6 +728,7 @@ main(void)
 		IN_PLACE(mailboxes),
 		IN_PLACE(clients),
 		IN_PLACE(senders_and_helos),
+		cmocka_unit_test(etrn),
 		IN_PLACE(next_hops),
 	};
 
