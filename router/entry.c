@@ -447,7 +447,7 @@ entry_route(struct span text, struct arena *mem, struct route_entry *out,
 static int
 check_text(struct span text, struct buf *why)
 {
-	for (size_t i = 0; i < text.len; i++)
+	for (size_t i = 0; text.s != NULL && i < text.len; i++)
 		if (!ascii_print((unsigned char)text.s[i]) || i >= 400) {
 			fault(why, "text= may hold up to 400 octets of "
 			    "printable ASCII: it becomes an SMTP reply");
@@ -516,14 +516,12 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 		    "proxy, xclient and etrn");
 		return -1;
 	}
-	if (out->etrn.s != NULL && check_etrn(out->etrn, why) == -1)
-		return -1;
-	if (out->text.s == NULL)
-		return 0;
-	if (!out->reject) {
+	if (out->text.len > 0 && !out->reject) {
 		fault(why, "text= belongs to reject");
 		return -1;
 	}
+	if (out->etrn.len > 0)
+		return check_etrn(out->etrn, why);
 	return check_text(out->text, why);
 }
 
