@@ -20,6 +20,12 @@ access_key(struct buf *out, const struct ip_prefix *prefix)
 	buf_addf(out, "/%u", prefix->bits);
 }
 
+static const char *
+text_of(struct span s, struct arena *mem)
+{
+	return s.s == NULL ? NULL : arena_dupn(mem, s.s, s.len);
+}
+
 /* 1: *out is set; 0: no entry, -1: broken. */
 static int
 find_access(const struct router *r, struct span key, struct arena *mem,
@@ -41,6 +47,8 @@ find_access(const struct router *r, struct span key, struct arena *mem,
 	out->no_local = a.no_local;
 	out->proxy = a.proxy;
 	out->xclient = a.xclient;
+	out->device = (struct device){ text_of(a.device, mem), text_of(a.from, mem), text_of(a.default_from, mem),
+		text_of(a.to, mem), a.per_hour };
 	if (a.reject && a.text.len > 0)
 		out->reject = arena_dupn(mem, a.text.s, a.text.len);
 	else if (a.reject)
@@ -90,6 +98,42 @@ router_client(const struct router *r, const struct ip *ip, struct access *out,
 			break;
 	}
 	buf_free(&key);
+}
+
+/* ADDRESS, NAME, @DOMAIN or *, as key of the maps. */
+static bool
+pattern_fits(const struct router *r, struct span pattern, struct span key, struct arena *mem)
+{
+	struct buf domain = BUF_INIT(2 * LIMIT_DOMAIN);
+	struct span wanted;
+	struct path p;
+	bool fits;
+
+	if (span_is(pattern, "*"))
+		return true;
+	if (pattern.len == 0 || pattern.s[0] != '@')
+		return address_key(pattern, router_default_domain(r, mem), mem, &p, &wanted) == 0 && span_eq(wanted, key);
+	domain_key((struct span){ pattern.s + 1, pattern.len - 1 }, &domain);
+	fits = span_eq(buf_span(&domain), key_domain(key));
+	buf_free(&domain);
+	return fits;
+}
+
+bool
+router_device_may(const struct router *r, const struct device *device, const struct path *rcpt, struct arena *mem)
+{
+	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
+	struct path p = *rcpt;
+	struct span to = span_of(device->to == NULL ? "" : device->to), one;
+	bool may = device->to == NULL;
+
+	if (p.domain.len == 0)
+		p.domain = router_default_domain(r, mem);
+	path_key(&p, &b);
+	while (!may && entry_next_address(&to, &one))
+		may = pattern_fits(r, one, buf_span(&b), mem);
+	buf_free(&b);
+	return may;
 }
 
 void

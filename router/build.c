@@ -300,10 +300,10 @@ take_access(struct build *b, const struct map_entry_text *e)
 		(void)fine(b, prefixes_parse(key, a.disabled ? no_prefix : put_prefix, &n, &b->why));
 		return;
 	}
-	if (a.trust || a.proxy || a.xclient || a.etrn.s != NULL)
+	if (a.trust || a.proxy || a.xclient || a.etrn.s != NULL || a.device.s != NULL)
 		maptext_error(b->text, "a sender and a HELO name are what a "
 		    "stranger claims: %s goes with addresses only",
-		    a.trust ? "trust" : a.proxy ? "proxy" : a.xclient ? "xclient" : "etrn");
+		    a.trust ? "trust" : a.proxy ? "proxy" : a.xclient ? "xclient" : a.etrn.s != NULL ? "etrn" : "device=");
 	else if (!a.disabled)
 		put(b, buf_span(&b->key), e);
 }

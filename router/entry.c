@@ -35,7 +35,7 @@ const char *const user_words[] = { "name=", "maildir=", "copy-to=", "forward=",
 	"rights=", "quota=", "disabled", NULL };
 const char *const route_words[] = { "mx", "smarthost=", "on=", NULL };
 const char *const access_words[] = { "trust", "reject", "no-relay", "no-local",
-	"proxy", "xclient", "etrn=", "disabled", "text=", NULL };
+	"proxy", "xclient", "etrn=", "disabled", "text=", "device=", "from=", "default-from=", "to=", "rate=", NULL };
 
 const char *const filter_words[] = { "string=", "regex=", "scope=", "case=", "text=", NULL };
 const char *const attachment_words[] = { "reject", "accept", "text=", NULL };
@@ -464,6 +464,9 @@ static const struct entry_word access_forms[] = {
 	{ VALUE, IN_ACCESS(etrn) },
 	{ PLAIN, IN_ACCESS(disabled) },
 	{ VALUE, IN_ACCESS(text) },
+	{ VALUE, IN_ACCESS(device) }, { VALUE, IN_ACCESS(from) },
+	{ VALUE, IN_ACCESS(default_from) }, { VALUE, IN_ACCESS(to) },
+	{ VALUE, IN_ACCESS(rate) },
 };
 
 /* "example.net,.example.net": with a dot in front the domains below. */
@@ -491,6 +494,77 @@ check_etrn(struct span list, struct buf *why)
 	return 0;
 }
 
+#define RATE_MAX 1000000 /* an hour */
+#define DEVICE_NAME 63   /* octets */
+
+static bool
+address_with_domain(struct span text)
+{
+	struct path p;
+
+	return path_parse_address(text.s, text.len, &p) == 0 && p.domain.len > 0;
+}
+
+/* ADDRESS, NAME, @DOMAIN or * */
+static bool
+rcpt_pattern(struct span text)
+{
+	struct path p;
+
+	if (span_is(text, "*"))
+		return true;
+	if (text.len > 1 && text.s[0] == '@')
+		return domain_check((struct span){ text.s + 1, text.len - 1 }) == 0;
+	return path_parse_address(text.s, text.len, &p) == 0;
+}
+
+static bool
+check_device_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_alnum((unsigned char)name.s[i]) && strchr(".-_", name.s[i]) == NULL)
+			return false;
+	return name.len <= DEVICE_NAME;
+}
+
+static int
+check_device(struct access_entry *a, struct buf *why)
+{
+	size_t before = why->len;
+	struct span to = a->to, one, number = a->rate, unit = a->rate;
+
+	if (!check_device_name(a->device))
+		fault(why, "device= is a short name for the log: letters, digits, \".\", \"-\" and \"_\"");
+	if (a->from.s != NULL && a->default_from.s != NULL)
+		fault(why, "from= is every message's sender, so default-from= never counts: use one of them");
+	if (a->from.s != NULL && !address_with_domain(a->from))
+		fault(why, "from=%.*s is no address: write NAME@DOMAIN", (int)a->from.len, a->from.s);
+	if (a->default_from.s != NULL && !address_with_domain(a->default_from))
+		fault(why, "default-from=%.*s is no address: write NAME@DOMAIN", (int)a->default_from.len, a->default_from.s);
+	while (entry_next_address(&to, &one))
+		if (!rcpt_pattern(one))
+			fault(why, "to=%.*s: write addresses, @DOMAIN, or * for everybody, with commas between", (int)a->to.len,
+			    a->to.s);
+	if (a->rate.s != NULL) {
+		number = span_cut(&unit, '/');
+		if (!span_is(unit, "h") || num_parse(number, RATE_MAX, &a->per_hour) == -1 || a->per_hour == 0)
+			fault(why, "rate=%.*s: messages an hour are meant, as in rate=60/h", (int)a->rate.len, a->rate.s);
+	}
+	return why->len == before ? 0 : -1;
+}
+
+/* A device is all that it is: what it may is said by its own words. */
+static int
+check_alone(const struct access_entry *a, struct buf *why)
+{
+	if (a->trust || a->reject || a->no_relay || a->no_local || a->proxy || a->xclient || a->etrn.s != NULL) {
+		fault(why, "device= excludes trust, reject, no-relay, no-local, proxy, xclient and etrn=: to= says whom it may "
+		    "write to");
+		return -1;
+	}
+	return 0;
+}
+
 int
 entry_access(struct span text, struct arena *mem, struct access_entry *out,
     struct buf *why)
@@ -500,10 +574,16 @@ entry_access(struct span text, struct arena *mem, struct access_entry *out,
 	memset(out, 0, sizeof(*out));
 	if (take_words(&map, text, mem, out, why) == -1)
 		return -1;
+	if (out->device.s != NULL)
+		return check_alone(out, why) == 0 ? check_device(out, why) : -1;
+	if (out->from.s != NULL || out->default_from.s != NULL || out->to.s != NULL || out->rate.s != NULL) {
+		fault(why, "from=, default-from=, to= and rate= belong to device=NAME");
+		return -1;
+	}
 	if (!out->trust && !out->reject && !out->no_relay && !out->no_local &&
 	    !out->proxy && !out->xclient && out->etrn.s == NULL) {
 		fault(why, "say what to do: trust, reject, no-relay, no-local, "
-		    "proxy, xclient or etrn=DOMAIN");
+		    "proxy, xclient, etrn=DOMAIN or device=NAME");
 		return -1;
 	}
 	if (out->trust + out->reject + (out->no_relay || out->no_local) > 1) {

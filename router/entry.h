@@ -58,6 +58,11 @@ struct access_entry {
 	bool disabled; /* a line that is checked and does nothing */
 	struct span etrn; /* "example.net,.example.net"; s NULL: not there */
 	struct span text;
+	struct span device;             /* an old device of this name, and what it may: */
+	struct span from, default_from; /* addresses */
+	struct span to;                 /* addresses, @domains or "*", with commas between */
+	struct span rate;               /* "60/h" */
+	uint64_t per_hour;              /* the same; 0: not given */
 };
 int entry_access(struct span, struct arena *, struct access_entry *, struct buf *why) MUST_CHECK;
 

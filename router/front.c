@@ -59,7 +59,7 @@ look_up(struct front *f, const struct ip *ip, struct access *access)
 {
 	if (!deadline_over(f->fresh_until)) {
 		router_client(&f->router, ip, access, f->arena);
-		if (access->trusted || !f->eager)
+		if (access->trusted || access->device.name != NULL || !f->eager)
 			return;
 	}
 	router_refresh(&f->router);
@@ -73,7 +73,7 @@ front_view(struct front *f, const struct gate_conn *conn, struct gate_view *view
 	struct access access = { 0 };
 
 	look_up(f, &conn->peer, &access);
-	view->trusted = access.trusted;
+	view->trusted = access.trusted || access.device.name != NULL;
 	view->proxy = access.proxy && !conn->proxied;
 	for (size_t i = 0; i < f->balancer_count && !conn->proxied; i++)
 		view->proxy = view->proxy || ip_in(&conn->peer, &f->balancers[i]);

@@ -97,14 +97,16 @@ ask_access(const struct router *r, const struct asking *q, struct access *who,
 	if (q->client == NULL)
 		buf_adds(&a->steps, "client one of our own people\n");
 	else if (who->line > 0)
-		buf_addf(&a->steps, "access:%u client %s%s%s%s%s%s%s%s%s\n", who->line,
+		buf_addf(&a->steps, "access:%u client %s%s%s%s%s%s%s%s%s%s%s\n", who->line,
 		    q->client, who->trusted ? " trust" : "",
 		    who->reject != NULL ? " reject" : "",
 		    who->no_relay ? " no-relay" : "",
 		    who->no_local ? " no-local" : "",
 		    who->proxy ? " proxy" : "",
 		    who->xclient ? " xclient" : "",
-		    who->etrn != NULL ? " etrn=" : "", who->etrn != NULL ? who->etrn : "");
+		    who->etrn != NULL ? " etrn=" : "", who->etrn != NULL ? who->etrn : "",
+		    who->device.name != NULL ? " device=" : "",
+		    who->device.name != NULL ? who->device.name : "");
 	else
 		buf_addf(&a->steps, "access client %s: no entry, a stranger\n",
 		    q->client);
@@ -177,8 +179,12 @@ ask(const struct router *r, const struct asking *q, struct arena *mem,
 	}
 	if (ask_access(r, q, &who, mem, a))
 		return;
-	router_rcpt(r, &p, &who, who.trusted, who.trusted, mem, &a->route,
-	    &a->steps);
+	if (who.device.name != NULL && !router_device_may(r, &who.device, &p, mem)) {
+		rejected(a, 550, "5.7.1", "This device may not write to this recipient");
+		return;
+	}
+	who.trusted |= who.device.to != NULL;
+	router_rcpt(r, &p, &who, who.trusted, who.trusted || who.device.name != NULL, mem, &a->route, &a->steps);
 	ask_hops(r, q, mem, a);
 }
 

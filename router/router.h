@@ -27,14 +27,24 @@ void router_refresh(struct router *); /* before each session or job: the current
 void router_close(struct router *);
 
 /* --- clients: the access map ------------------------------------------- */
+struct device { /* an old printer or program: much is forgiven, little is allowed */
+	const char *name;         /* NULL: it is none */
+	const char *from;         /* the sender of all its messages; NULL: what it says */
+	const char *default_from; /* ... where it says none that could be one; NULL */
+	const char *to;           /* who may hear of it; NULL: our own domains */
+	uint64_t per_hour;        /* messages; 0: as many as it likes */
+};
 struct access {
 	bool trusted, no_relay, no_local;
 	bool proxy, xclient; /* it may say for whom it speaks: in a PROXY header, with XCLIENT */
 	const char *reject; /* text, or NULL */
 	const char *etrn;   /* domains whose mail it may ask for; NULL: none */
+	struct device device;
 	unsigned line;      /* of access; 0: no entry */
 };
 void router_client(const struct router *, const struct ip *, struct access *out, struct arena *);
+/* May it write to rcpt, wherever that is? Without to= only to our own domains, which is not asked here. */
+bool router_device_may(const struct router *, const struct device *, const struct path *rcpt, struct arena *);
 /* sender:ADDRESS, sender:@DOMAIN; helo:NAME entries. */
 void router_sender(const struct router *, const char *sender, struct access *out, struct arena *);
 void router_helo(const struct router *, const char *helo, struct access *out, struct arena *);

@@ -3,7 +3,8 @@
  *
  * A machine over octets with one way out: CRLF "." CRLF. A line begins behind a
  * CRLF and nowhere else, so no other sequence can end a message here and be
- * passed on as text, or the other way round. Knows no socket and no file.
+ * passed on as text, or the other way round; only who is named as an old device
+ * may end lines by LF alone. Knows no socket and no file.
  */
 #include "smtpd/body.h"
 
@@ -139,6 +140,9 @@ in_text(struct body *b, const char *s, size_t n, char *out, size_t *made)
 		return i;
 	if (s[i] == '\r') {
 		b->state = BODY_CR;
+	} else if (b->lf_ends) {
+		put_line_end(b, out, made);
+		b->state = BODY_BOL;
 	} else if (b->normalize) {
 		put_line_end(b, out, made); /* still BODY_TEXT: a dot here is only a dot */
 	} else {
@@ -157,7 +161,9 @@ at_edge(struct body *b, char c, char *out, size_t *made)
 		return b->state == BODY_DOT;
 	case BODY_DOT: /* the dot that transparency put there is dropped */
 		b->state = c == '\r' ? BODY_DOT_CR : BODY_TEXT;
-		if (c == '\n')
+		if (c == '\n' && b->lf_ends)
+			b->ended = true;
+		else if (c == '\n')
 			fault(b, BODY_BARE_LF); /* an end of data for others: never normalized */
 		else
 			b->blank = false;

@@ -21,6 +21,7 @@ struct body {
 	uint64_t size_limit;     /* wire octets; 0: none */
 	uint64_t received_limit; /* Received fields */
 	bool normalize;          /* a bare LF inside a line ends it */
+	bool lf_ends;            /* a device's: an LF alone ends every line, that of the dot, too; to be set behind body_init */
 	bool counted;            /* BDAT (RFC 3030): its size ends it, and dots are but dots; to be set behind body_init */
 	/* results */
 	bool ended;              /* CRLF.CRLF was seen */

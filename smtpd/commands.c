@@ -43,6 +43,8 @@ hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 	struct reply r;
 
 	name = span_trim(name);
+	if (is_device(s) && (name.len == 0 || name.len >= sizeof(s->helo)))
+		name = span_of(s->client);
 	if (s->lmtp != lmtp)
 		return say(SAY_UNKNOWN); /* RFC 2033, 4.1 */
 	if (name.len == 0 || name.len >= sizeof(s->helo))
@@ -87,7 +89,9 @@ extended_hello(struct session *s, struct span arg, bool lmtp)
 	    (unsigned long long)s->d->conf.rcpt_limit); /* RFC 9422 */
 	if (!s->tls && tls_possible(s))
 		buf_adds(text, "\nSTARTTLS");
-	if (login_offered(s))
+	if (login_offered(s) && is_device(s)) /* the second is how programs of the nineties want it */
+		buf_adds(text, "\nAUTH LOGIN PLAIN\nAUTH=LOGIN PLAIN");
+	else if (login_offered(s))
 		buf_addf(text, "\nAUTH %s", exchange_offered(&s->d->auth, s->facts.binding));
 	if (etrn_offered(s))
 		buf_adds(text, "\nETRN");
@@ -145,7 +149,7 @@ decoded_envid(struct session *s, struct span envid)
 static bool
 blank_taken(struct session *s, struct span arg, size_t keyword)
 {
-	if (arg.len <= keyword || arg.s[keyword] != ' ')
+	if (arg.len <= keyword || arg.s[keyword] != ' ' || is_device(s))
 		return true;
 	if (s->d->conf.strict_smtp)
 		return false;
@@ -168,7 +172,7 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 		return say(SAY_SENDER_UTF8);
 	if (limit != 0 && params->size > limit)
 		return say(SAY_TOO_LARGE);
-	if (!login_may_send_as(s, path))
+	if (!(is_device(s) && s->access.device.from != NULL) && !login_may_send_as(s, path))
 		return say(SAY_SENDER_RIGHTS);
 	sender = canonical(s, path);
 	if (sender[0] != '\0' && s->user[0] == '\0') /* a login counts for more than any list */
@@ -181,6 +185,8 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 	lookup_client(s);
 	if (s->user[0] != '\0' && s->d->conf.login_rate != 0 &&
 	    !rate_take(s->d->rate, "login", s->user, s->d->conf.login_rate, clock_mono_ms()))
+		return say(SAY_RATE);
+	if (is_device(s) && !device_may_have_another(s))
 		return say(SAY_RATE);
 	s->tx.sender = sender;
 	s->tx.params = *params;
@@ -201,9 +207,11 @@ cmd_mail(struct session *s, struct span arg)
 	enum said said;
 	ssize_t n;
 
-	if (s->submission && !s->access.trusted && s->user[0] == '\0')
+	if (s->submission && !s->access.trusted && !is_device(s) && s->user[0] == '\0')
 		return say(SAY_AUTH_FIRST);
 	n = take_path(arg, "FROM:", PATH_REVERSE, &path, &syntax);
+	if (is_device(s) && !syntax)
+		n = device_sender(s, arg, n, &path);
 	if (!syntax && !blank_taken(s, arg, strlen("FROM:")))
 		return say(SAY_MAIL_SYNTAX);
 	if (n == -1)
@@ -274,7 +282,7 @@ add_recipients(struct session *s, const struct route *route, const char *address
 static bool
 is_listed(const struct session *s, const struct path *rcpt)
 {
-	return s->conn->listed != 0 && s->conn->listed <= s->d->lists.n && !s->access.trusted && s->user[0] == '\0' &&
+	return s->conn->listed != 0 && s->conn->listed <= s->d->lists.n && !s->access.trusted && !is_device(s) && s->user[0] == '\0' &&
 	    !span_case_is(rcpt->local, "postmaster");
 }
 
@@ -318,8 +326,11 @@ route_recipient(struct session *s, const struct path *path, const struct params 
 	client.no_local = client.no_local || s->helo_no_local || s->tx.no_local;
 	if (s->user[0] != '\0') /* a login counts for more than any list */
 		client = (struct access){ .trusted = true };
-	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay, client.trusted || s->submission,
-	    s->d->arena, &route, NULL);
+	if (is_device(s) && !router_device_may(&s->d->router, &s->access.device, path, s->d->arena))
+		return say(SAY_DEVICE_RCPT); /* even if it has logged in */
+	client.trusted |= s->access.device.to != NULL;
+	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay,
+	    client.trusted || s->submission || is_device(s), s->d->arena, &route, NULL);
 	refuse_when_full(s, &route);
 	if (route.outcome == SENT)
 		return add_recipients(s, &route, address, params, args);
@@ -339,6 +350,8 @@ cmd_rcpt(struct session *s, struct span arg)
 	enum said said;
 	ssize_t n = take_path(arg, "TO:", PATH_FORWARD, &path, &syntax);
 
+	if (is_device(s) && !syntax)
+		n = device_rcpt(s, arg, n, &path);
 	if (!syntax && !blank_taken(s, arg, strlen("TO:")))
 		return say(SAY_RCPT_SYNTAX);
 	if (n == -1)

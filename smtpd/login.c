@@ -12,11 +12,17 @@
 #define FAILURES_MAX 3
 
 /* Passwords are for our own people's programs, not for other mail servers. */
+static bool
+served_here(const struct session *s)
+{
+	return s->submission || is_device(s);
+}
+
 bool
 login_offered(const struct session *s)
 {
-	return s->submission && s->user[0] == '\0' &&
-	    (s->tls || conf_plaintext_login(&s->d->conf, ip_loopback(&s->conn->peer), s->access.trusted));
+	return served_here(s) && s->user[0] == '\0' &&
+	    (s->tls || is_device(s) || conf_plaintext_login(&s->d->conf, ip_loopback(&s->conn->peer), s->access.trusted));
 }
 
 static struct reply
@@ -71,10 +77,10 @@ struct reply
 login_begin(struct session *s, struct span arg)
 {
 	struct span mechanism = span_cut(&arg, ' ');
-	struct buf address = BUF_INIT(64);
+	struct buf address = BUF_INIT(64), text = BUF_INIT(LIMIT_SASL);
 	enum exchange_step step;
 
-	if (!s->submission)
+	if (!served_here(s))
 		return say(SAY_NOT_HERE);
 	if (s->user[0] != '\0')
 		return say(SAY_AUTH_ALREADY);
@@ -83,17 +89,29 @@ login_begin(struct session *s, struct span arg)
 	if (mechanism.len == 0)
 		return say(SAY_NEEDS_ARGUMENT);
 	ip_add(&address, &s->conn->peer);
+	s->plain_name = false;
+	if (is_device(s) && span_case_is(mechanism, "LOGIN") && arg.s != NULL)
+		arg = device_login(s, arg, true, &text);
 	step = exchange_begin(&s->exchange, &s->d->auth, s->conn->service, buf_str(&address), s->facts.binding,
 	    mechanism, arg);
 	buf_free(&address);
+	buf_free(&text);
 	return go_on(s, step);
 }
 
 struct reply
 login_go_on(struct session *s, struct span line)
 {
+	struct buf text = BUF_INIT(LIMIT_SASL);
+	enum exchange_step step;
+
 	s->verb = "AUTH";
-	return go_on(s, exchange_feed(&s->exchange, line));
+	if (s->plain_name)
+		line = device_login(s, line, false, &text);
+	step = exchange_feed(&s->exchange, line);
+	buf_wipe(&text);
+	buf_free(&text);
+	return go_on(s, step);
 }
 
 /* Is the mailbox among those who get what is sent to this address? */

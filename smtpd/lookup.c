@@ -13,7 +13,7 @@
 static bool
 is_stranger(const struct session *s)
 {
-	return s->d->dns != NULL && !s->access.trusted && s->user[0] == '\0' && !s->odmr;
+	return s->d->dns != NULL && !s->access.trusted && !is_device(s) && s->user[0] == '\0' && !s->odmr;
 }
 
 /* RFC 5321, 5.1: an MX, or else an address. A null MX (RFC 7505) takes no answers, so nobody sends from there. */

@@ -296,7 +296,8 @@ accepted(struct session *s, const struct envelope *env)
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
 	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how),
-	    LS("tls", s->facts.version), LS("user", s->user), LS("rdns", s->rdns),
+	    LS("tls", s->facts.version), LS("user", s->user), LS("device", is_device(s) ? s->access.device.name : ""),
+	    LS("rdns", s->rdns),
 	    LS("fcrdns", s->rdns_asked ? (s->fcrdns ? "yes" : "no") : ""));
 	for (const struct alias *a = s->tx.aliases; a != NULL; a = a->next)
 		log_event(EV_SMTPD_ALIAS, LS("id", submit->id), LS("to", a->to), LN("rcpts", a->count), LS("rcpt", a->rcpt));
@@ -353,8 +354,9 @@ begin(struct session *s)
 		.now = time(NULL), .begun = true };
 	body_init(&r->body, d->conf.message_size_limit, d->conf.received_limit,
 	    d->conf.smtpd_bare_newline_normalize && s->access.trusted);
+	r->body.lf_ends = is_device(s);
 	write_trace(s, &r->file);
-	if (s->submission && r->file.fd != -1) /* RFC 6409, 8; what others relay stays as it is */
+	if ((s->submission || is_device(s)) && r->file.fd != -1) /* RFC 6409, 8; what others relay stays as it is */
 		fixup_init(&r->fixup);
 	r->scanned = content_any(&d->content);
 	if (!r->scanned)

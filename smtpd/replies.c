@@ -81,6 +81,7 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_AUTH_TOO_OFTEN]      = { 421, "4.7.0", "Too many failed logins" },
 	[SAY_AUTH_ALREADY]        = { 503, "5.5.1", "You have logged in already" },
 	[SAY_SENDER_RIGHTS]       = { 553, "5.7.1", "This sender's address is not yours" },
+	[SAY_DEVICE_RCPT]         = { 550, "5.7.1", "This device may not write to this recipient" },
 	[SAY_RATE]                = { 450, "4.7.1", "Too many messages in an hour: try again later" },
 	[SAY_TOO_LARGE]           = { 552, "5.3.4", "Message too large" },
 	[SAY_MAILBOX_FULL]        = { 552, "5.2.2", "The mailbox is full" },

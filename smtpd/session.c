@@ -101,6 +101,21 @@ session_interrupted(struct session *s)
 	}
 }
 
+/* A device may end its lines by LF alone. */
+static enum line
+next_line(struct session *s, struct span *line)
+{
+	struct io *io = &s->d->io;
+	enum line got;
+
+	if (!is_device(s))
+		return io_line(io, LIMIT_SMTP_AUTH - 2, session_deadline(s), line);
+	got = io_line_lenient(io, LIMIT_SMTP_AUTH - 2, session_deadline(s), line);
+	if (got == LINE_OK && (memchr(line->s, '\r', line->len) != NULL || memchr(line->s, '\0', line->len) != NULL))
+		return LINE_BARE;
+	return got;
+}
+
 /* SIGTERM ends the wait for a new transaction; in one the client may go on for a while. */
 static enum line
 read_line(struct session *s, struct span *line)
@@ -110,7 +125,7 @@ read_line(struct session *s, struct span *line)
 	if (proc_stopping && between_transactions(s) && io_unread(&s->d->io).len == 0)
 		return LINE_ERROR;
 	for (;;) {
-		got = io_line(&s->d->io, LIMIT_SMTP_AUTH - 2, session_deadline(s), line);
+		got = next_line(s, line);
 		if (got != LINE_ERROR || errno != EINTR)
 			return got;
 		session_interrupted(s);
@@ -229,6 +244,8 @@ start_tls(struct session *s)
 	s->helo_no_relay = s->helo_no_local = false;
 	if (!s->tls)
 		s->why = "no TLS";
+	else if (is_device(s))
+		device_begin(s);
 	buf_free(&why);
 }
 
@@ -249,8 +266,9 @@ session_greeting(struct session *s)
 	struct reply r;
 
 	/* Whom we called we do not turn away; nor does it get more than anybody: recipients are our own. */
+	arena_reset(d->kept);
 	if (!s->odmr)
-		router_client(&d->router, &s->conn->peer, &s->access, d->arena);
+		router_client(&d->router, &s->conn->peer, &s->access, d->kept);
 	no = refusal(s);
 	if (no != NULL) {
 		r = reply_say(SAY_REFUSED, no[0] == '\0' ? NULL : no);
@@ -266,6 +284,8 @@ session_greeting(struct session *s)
 		s->state = GONE;
 		return r;
 	}
+	if (is_device(s))
+		device_begin(s);
 	buf_reset(&d->text);
 	buf_addf(&d->text, "%s %s Posthouse", d->conf.hostname, s->lmtp ? "LMTP" : "ESMTP");
 	return reply_say(SAY_GREETING, session_keep_text(s));
@@ -342,6 +362,7 @@ finish(struct session *s)
 	file_close(d->io.fd);
 	io_reuse(&d->io, -1);
 	session_reset(s);
+	arena_reset(d->kept);
 	milters_quit(s);
 	buf_wipe(&d->text);
 	exchange_wipe(&s->exchange);

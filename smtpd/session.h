@@ -39,6 +39,7 @@ struct smtpd {
 	struct auth auth;     /* authd */
 	struct io io;
 	struct arena *arena;  /* of one transaction */
+	struct arena *kept;   /* of one session: what access says of the client */
 	struct buf text;      /* of one reply, one address: scratch */
 	struct rcpts rcpts;
 	struct milters *milters; /* NULL: there are none */
@@ -125,6 +126,7 @@ struct session {
 	char user[LIMIT_ADDRESS + 1]; /* who has logged in: a mailbox; "" */
 	struct exchange exchange; /* while SASL goes on */
 	unsigned login_failures;
+	bool plain_name;          /* a device that encoded its name at AUTH LOGIN not */
 	bool esmtp;
 	bool lenient;             /* a blank where none belongs was logged */
 	char client[64];          /* "[192.0.2.1]" */
@@ -160,6 +162,16 @@ const char *session_keep_text(struct session *);
 
 /* commands.c: the answer to one line; moves the state. */
 struct reply command_run(struct session *, struct span line);
+/* device.c: what old devices are forgiven, which access names. */
+bool is_device(const struct session *);
+void device_begin(struct session *); /* it may leave HELO away */
+/* MAIL's and RCPT's address as the device gave it or ought to have: octets it takes of arg; -1: nothing helps. n: what the
+ * parser said, -1 or octets. */
+ssize_t device_sender(struct session *, struct span arg, ssize_t n, struct path *);
+ssize_t device_rcpt(struct session *, struct span arg, ssize_t n, struct path *);
+bool device_may_have_another(struct session *); /* message, by its rate */
+/* What it says at AUTH LOGIN, in base64; maybe in text. */
+struct span device_login(struct session *, struct span said, bool name, struct buf *text);
 /* lookup.c: SAY_SENDER_OK, SAY_SENDER_NONE, SAY_SENDER_LATER */
 enum said lookup_sender(struct session *, const struct path *sender);
 void lookup_client(struct session *); /* rdns and fcrdns, once a session */

@@ -204,6 +204,7 @@ enter_worker(void *arg)
 	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
 	io_open(&d->io, -1);
 	d->arena = arena_new();
+	d->kept = arena_new();
 	buf_init(&d->text, 64 * 1024);
 	d->block = mem_alloc(BLOCK_OCTETS, 1);
 	if (asks_dns(d))

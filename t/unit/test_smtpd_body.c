@@ -141,6 +141,49 @@ normalized(void **state)
 	}
 }
 
+/* A device's message: LF ends lines as CRLF does, and so the last one. */
+static void
+of_devices(void **state)
+{
+	static const struct {
+		const char *in, *out;
+		long used;
+		enum body_fault fault;
+	} rows[] = {
+		{ "a\nb\n.\n", "a\nb\n", 6, BODY_FINE },
+		{ "a\r\nb\r\n.\r\n", "a\nb\n", 9, BODY_FINE },
+		{ "a\n.\r\nQUIT\n", "a\n", 5, BODY_FINE },
+		{ "a\r\n.\nQUIT\n", "a\n", 5, BODY_FINE },
+		{ ".\n", "", 2, BODY_FINE },
+		{ "\n\n.\n", "\n\n", 4, BODY_FINE },
+		{ "a\n..\n..b\n.c\n.\n", "a\n.\n.b\nc\n", 14, BODY_FINE },
+		{ "a.\n.\n", "a.\n", 5, BODY_FINE },
+		{ "a\n. \n.\n", "a\n \n", 7, BODY_FINE },
+		{ "a\rb\n.\n", NULL, 6, BODY_BARE_CR },
+		{ "a\r\r\n.\n", NULL, 6, BODY_BARE_CR },
+		{ "a\n.\rb\n.\n", NULL, 8, BODY_BARE_CR },
+		{ "a\nb", "a\nb", NOT_ENDED, BODY_FINE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (size_t step = 1; step < 16; step++) {
+			struct body b;
+			char out[64];
+			size_t len;
+
+			body_init(&b, 0, 50, false);
+			b.lf_ends = true;
+			assert_int_equal(feed(&b, rows[i].in, strlen(rows[i].in), step, out, &len), rows[i].used);
+			assert_int_equal(b.fault, rows[i].fault);
+			if (rows[i].out == NULL)
+				continue;
+			assert_int_equal(len, strlen(rows[i].out));
+			assert_memory_equal(out, rows[i].out, len);
+		}
+	}
+}
+
 /* n-1, n and n+1: "abc" CRLF is 5 octets (RFC 1870: without the dot line). */
 static void
 size_limit(void **state)
@@ -216,6 +259,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_and_faults),
 		cmocka_unit_test(normalized),
+		cmocka_unit_test(of_devices),
 		cmocka_unit_test(size_limit),
 		cmocka_unit_test(received_fields),
 		cmocka_unit_test(eight_bits),
