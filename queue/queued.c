@@ -153,6 +153,19 @@ open_spool(struct queued *q)
 	q->sync_names = q->conf.sync_names_always || !q->spool.names_follow;
 }
 
+/* Without it mail is taken, however full the queue is. */
+static void
+open_gauge(struct queued *q)
+{
+	char *path = instance_path(q->instance.run, "gauge");
+	struct buf why = BUF_INIT(1024);
+
+	if (gauge_make(&q->gauge, path, &why) == -1)
+		log_error(EV_WARNING, LSPAN("text", buf_span(&why)), LS("so", "queue_limit holds nobody back"));
+	free(path);
+	buf_free(&why);
+}
+
 /* As many connections as the system lets us have. */
 static void
 raise_limits(void)
@@ -250,7 +263,7 @@ rebuild(struct queued *q)
 int
 main(int argc, char *argv[])
 {
-	static struct queued q = { .space_seen_ms = -1000000 }; /* until the process ends */
+	static struct queued q; /* until the process ends */
 	int submit, agents, control;
 
 	log_open("queued");
@@ -259,6 +272,7 @@ main(int argc, char *argv[])
 	submit = socket_named(&q, "submit", 0666);
 	agents = socket_named(&q, "agents", 0666);
 	control = socket_named(&q, "control", 0666);
+	open_gauge(&q);
 	raise_limits();
 	proc_drop(USER_QUEUE);
 	open_spool(&q);
@@ -266,6 +280,7 @@ main(int argc, char *argv[])
 
 	make_loop(&q);
 	rebuild(&q);
+	full_begin(&q);
 	if (q.sync_names)
 		q.syncer = syncer_start(&q);
 	submitters_listen(&q, submit);
@@ -273,8 +288,10 @@ main(int argc, char *argv[])
 	admin_listen(&q, control);
 	messages_due(&q);
 	log_gather();
-	while (event_base_loop(q.base, EVLOOP_ONCE) == 0 && !event_base_got_break(q.base))
+	while (event_base_loop(q.base, EVLOOP_ONCE) == 0 && !event_base_got_break(q.base)) {
+		full_show(&q);
 		log_flush();
+	}
 	log_flush();
 	return 0;
 }

@@ -9,6 +9,7 @@
  *   records.c     what is remembered of a message that waits
  *   keys.c        delivery keys of late: what was taken is not taken twice
  *   flush.c       what waits for one domain is tried now (ETRN)
+ *   full.c        when no more mail is taken
  *   link.c        the line that is not always up
  *   files.c       names in the spool
  *   syncer.c      syncs of directories, shared, where names do not follow their files
@@ -33,6 +34,7 @@
 #include "lib/store/instance.h"
 #include "lib/store/spool.h"
 #include "lib/wire/agents.h"
+#include "lib/wire/gauge.h"
 #include "lib/wire/wire.h"
 #include "router/router.h"
 
@@ -222,6 +224,12 @@ uint32_t flush_domain(const struct envelope *);
 bool flush_begin(struct queued *, struct submitter *, const char *domain, bool below) MUST_CHECK;
 void flush_forget(struct queued *, const struct submitter *); /* it has gone */
 
+/* --- full.c ---------------------------------------------------------------- */
+
+void full_begin(struct queued *); /* with the spool and the loop there */
+void full_show(struct queued *);  /* to smtpd: the number of messages may have changed */
+bool full_space_low(struct queued *);
+
 /* --- files.c ------------------------------------------------------------- */
 
 int files_link(const struct spool *, int msg_fd, int env_fd, const char *id, bool held);
@@ -289,6 +297,8 @@ struct queued {
 	size_t agent_count[KIND_COUNT], submitter_count;
 	int64_t space_seen_ms;    /* when the free space was looked at */
 	bool space_low;
+	struct event *space_timer;
+	struct gauge gauge;
 	struct {
 		uid_t smtpd, collect, queue, mail, remote;
 	} uids;

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/sys/file.h"
@@ -20,7 +19,6 @@
 
 #define CONNECTIONS_MAX 4000       /* in all */
 #define CONNECTIONS_OF_STRANGER 20 /* of one uid that is no service of ours */
-#define SPACE_KNOWN_MS 1000
 #define SYNC_MAX_S 600             /* a submitter that says nothing for so long has forgotten */
 #define CLOCKS_APART_S 3600        /* an arrival in the future, or long ago, is a lie */
 
@@ -76,21 +74,6 @@ submitter_linked(struct submitter *s, const struct message *m, const char *how)
 
 /* --- OPEN ---------------------------------------------------------------- */
 
-static bool
-is_space_low(struct queued *q)
-{
-	int64_t now = clock_mono_ms();
-	struct statvfs v;
-
-	if (now - q->space_seen_ms < SPACE_KNOWN_MS)
-		return q->space_low;
-	q->space_seen_ms = now;
-	q->space_low = fstatvfs(q->spool.new_fd, &v) == 0 &&
-	    ((uint64_t)v.f_bavail * v.f_frsize < q->conf.queue_free_floor ||
-	        (v.f_files > 0 && v.f_favail == 0));
-	return q->space_low;
-}
-
 /* A file that has no name yet; group phmail may link it (protected_hardlinks asks for reading and writing). */
 static int
 unnamed(const struct queued *q)
@@ -126,13 +109,8 @@ on_open(struct submitter *s, struct wire_packet *p)
 	const char *const words[] = { s->id };
 
 	strlcpy(s->service, p->word[0], sizeof s->service);
-	if (is_space_low(s->q)) {
+	if (full_space_low(s->q)) {
 		refuse(s, "452", "4.3.1", "No space for more messages, try later");
-		return;
-	}
-	/* What is on its way already is let through: bounces, mail collected, what people's programs sent to sendmail. */
-	if (s->q->conf.queue_limit != 0 && s->q->records.count >= s->q->conf.queue_limit && strcmp(s->service, "smtpd") == 0) {
-		refuse(s, "421", "4.3.2", "Too many messages are waiting, come again later");
 		return;
 	}
 	if (envelope_file(s) == -1 || (s->msg_fd = unnamed(s->q)) == -1) {
@@ -586,6 +564,7 @@ message_queue(struct queued *q, struct message *m)
 	m->record = records_add(&q->records, m->env.id);
 	m->record->flags = IN_NEW;
 	m->record->domain = flush_domain(&m->env);
+	full_show(q); /* before its submitter hears of it: who is the last one knows so */
 	if (m->hold_it)
 		hold_from_the_beginning(q, m);
 	m->record->work = m;

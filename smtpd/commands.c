@@ -203,12 +203,16 @@ cmd_mail(struct session *s, struct span arg)
 {
 	struct params params;
 	struct path path;
+	struct reply full;
 	bool syntax;
 	enum said said;
 	ssize_t n;
 
 	if (s->submission && !s->access.trusted && !is_device(s) && s->user[0] == '\0')
 		return say(SAY_AUTH_FIRST);
+	full = full_mail(s);
+	if (full.code != 0)
+		return full;
 	n = take_path(arg, "FROM:", PATH_REVERSE, &path, &syntax);
 	if (is_device(s) && !syntax)
 		n = device_sender(s, arg, n, &path);
@@ -265,7 +269,9 @@ add_recipients(struct session *s, const struct route *route, const char *address
 
 	if (l->n > 0 && route->count > LIMIT_EXPANSION - l->n)
 		return say(SAY_TOO_MANY_RCPTS);
-	r = milters_rcpt(s, address, args);
+	r = full_rcpt(s, route);
+	if (r.code == 0)
+		r = milters_rcpt(s, address, args);
 	if (r.code != 0)
 		return r;
 	orcpt = original_recipient(s, address, params->orcpt);

@@ -69,6 +69,7 @@ void
 door_open(struct smtpd *d, struct gate *g)
 {
 	front_open(&d->front, &d->instance, &d->conf);
+	d->limit_of = mem_dup(generation_name(d->front.router.maps));
 	g->per_network = (unsigned)d->conf.smtpd_connections_per_network;
 	g->per_minute = (unsigned)d->conf.smtpd_connections_per_minute;
 	open_lists(d, g);

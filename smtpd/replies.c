@@ -83,7 +83,7 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_SENDER_RIGHTS]       = { 553, "5.7.1", "This sender's address is not yours" },
 	[SAY_DEVICE_RCPT]         = { 550, "5.7.1", "This device may not write to this recipient" },
 	[SAY_RATE]                = { 450, "4.7.1", "Too many messages in an hour: try again later" },
-	[SAY_TOO_LARGE]           = { 552, "5.3.4", "Message too large" },
+	[SAY_TOO_LARGE]           = { 552, "5.3.4", "Too much mail data" },
 	[SAY_MAILBOX_FULL]        = { 552, "5.2.2", "The mailbox is full" },
 	[SAY_MAILBOX_FULL_LATER]  = { 452, "4.2.2", "The mailbox is full: try again later" },
 	[SAY_TOO_MANY_RCPTS]      = { 452, "4.5.3", "Too many recipients: send the rest in another transaction" },
@@ -100,6 +100,8 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_UNREADABLE]          = { 554, "5.6.0", "The MIME parts of the message cannot be told apart: " },
 	[SAY_UNREADABLE_LATER]    = { 451, "4.6.0", "The MIME parts of the message cannot be told apart: " },
 
+	[SAY_QUEUE_FULL]          = { 421, "4.3.2", "Service Unavailable" },
+	[SAY_QUEUE_FULL_RCPT]     = { 452, "4.3.1", "The queue is full: only mail for mailboxes here is taken now" },
 	[SAY_BUSY]                = { 421, "4.7.0", "Too many connections: come again later" },
 	[SAY_STOPPING]            = { 421, "4.3.2", "Shutting down: come again later" },
 	[SAY_TIMEOUT]             = { 421, "4.4.2", "Waited too long" },

@@ -8,7 +8,9 @@
 #include "smtpd/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
@@ -278,7 +280,9 @@ session_greeting(struct session *s)
 		s->state = GONE;
 		return r;
 	}
-	r = milters_connect(s);
+	r = full_connect(s);
+	if (r.code == 0)
+		r = milters_connect(s);
 	if (r.code != 0) {
 		s->why = "refused";
 		s->state = GONE;
@@ -321,10 +325,34 @@ log_connect(const struct session *s)
 	buf_free(&via);
 }
 
+/* A new message_size_limit holds from the next connection on; all other settings are for the next start. */
+static void
+refresh_limit(struct smtpd *d)
+{
+	const char *generation = generation_name(d->router.maps);
+	char *file;
+	struct conf c;
+
+	if (strcmp(d->limit_of, generation) == 0)
+		return;
+	file = mem_fmt("%s/%s/posthouse.conf", d->instance.maps, generation);
+	buf_reset(&d->text);
+	if (access(file, R_OK) == 0) {
+		if (conf_read(&c, file, &d->text) == 0)
+			d->conf.message_size_limit = c.message_size_limit;
+		conf_free(&c);
+	}
+	free(file);
+	free(d->limit_of);
+	d->limit_of = mem_dup(generation);
+}
+
 static void
 refresh_maps(struct smtpd *d)
 {
 	router_refresh(&d->router);
+	if (d->limit_of != NULL)
+		refresh_limit(d);
 	buf_reset(&d->text);
 	if (content_load(&d->content, d->instance.maps, generation_name(d->router.maps), &d->text) == -1)
 		log_event(EV_WARNING, LSPAN("text", buf_span(&d->text))); /* the old rules stay */

@@ -9,6 +9,7 @@
 #include "lib/store/conf.h"
 #include "lib/sys/io.h"
 #include "lib/wire/exchange.h"
+#include "lib/wire/gauge.h"
 #include "lib/wire/secure.h"
 #include "lib/wire/submit.h"
 #include "smtpd/body.h"
@@ -35,6 +36,9 @@ struct smtpd {
 	struct dns *dns;      /* NULL: no setting asks for it */
 	struct router router;
 	struct submit submit;
+	char *limit_of;       /* the generation that message_size_limit is of; NULL: it stays (odmr) */
+	struct gauge gauge;   /* the queue's */
+	char *gauge_path;
 	struct secure secure; /* tlsd */
 	struct auth auth;     /* authd */
 	struct io io;
@@ -180,6 +184,10 @@ struct reply xclient_run(struct session *, struct span arg);
 /* etrn.c: ETRN */
 bool etrn_offered(const struct session *);
 struct reply etrn_run(struct session *, struct span arg);
+/* full.c: refusals while the queue is full, or the disk nearly so. Code 0: go on. */
+struct reply full_connect(struct session *);
+struct reply full_mail(struct session *);
+struct reply full_rcpt(struct session *, const struct route *);
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */
 bool login_offered(const struct session *);
 struct reply login_begin(struct session *, struct span arg);

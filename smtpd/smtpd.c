@@ -200,6 +200,7 @@ enter_worker(void *arg)
 	buf_free(&why);
 	d->full_dir = instance_path(d->instance.state, "full");
 	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
+	d->gauge_path = instance_path(d->instance.run, "gauge");
 	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
 	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
 	io_open(&d->io, -1);

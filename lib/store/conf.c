@@ -135,6 +135,7 @@ static const struct setting settings[] = {
 	{ "remote_agents",             NUMBER,   AT(remote_agents),                 "20", 1, 10000, NULL },
 	{ "site_concurrency",          NUMBER,   AT(site_concurrency),              "5", 1, 10000, NULL },
 	{ "queue_limit",               NUMBER,   AT(queue_limit),                   "0", 0, 100000000, NULL },
+	{ "queue_limit_local",         BOOL,     AT(queue_limit_local),             "yes", 0, 0, no_yes },
 	{ "queue_free_floor",          SIZE,     AT(queue_free_floor),              "100M", 0, MB(1024 * 1024), NULL },
 	{ "sync_names",                BOOL,     AT(sync_names_always),             "auto", 0, 0, names_choices },
 

@@ -86,6 +86,7 @@ struct conf {
 	uint64_t remote_agents;   /* 20 */
 	uint64_t site_concurrency; /* connections to one next hop; 5 */
 	uint64_t queue_limit;     /* messages waiting beyond which clients get 421; 0: none */
+	bool queue_limit_local;   /* for mail to mailboxes from those we trust, too; yes */
 	uint64_t queue_free_floor; /* octets free on the spool below which 452; 100M */
 	bool sync_names_always;   /* sync_names = auto | always */
 	/* remote */

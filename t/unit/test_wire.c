@@ -9,12 +9,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/wire/agents.h"
 #include "lib/wire/auth.h"
+#include "lib/wire/gauge.h"
 #include "lib/wire/token.h"
 #include "lib/wire/control.h"
 #include "lib/wire/submit.h"
@@ -268,6 +270,39 @@ test_tables(void **state)
 	}
 }
 
+/* What the writer says the reader sees, whoever came first; the next writer goes on with the same page. */
+static void
+test_gauge(void **state)
+{
+	char dir[] = "/tmp/gauge-XXXXXX";
+	struct gauge writer, next, reader = { 0 };
+	struct buf why = BUF_INIT(500);
+	char *path;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	path = mem_fmt("%s/gauge", dir);
+	assert_int_equal(gauge_read(&reader, path), 0);
+	assert_null(reader.page);
+	assert_int_equal(gauge_make(&writer, path, &why), 0);
+	assert_int_equal(gauge_read(&reader, path), 0);
+	gauge_set(&writer, GAUGE_FULL);
+	assert_int_equal(gauge_read(&reader, path), GAUGE_FULL);
+	assert_int_equal(gauge_make(&next, path, &why), 0);
+	assert_int_equal(gauge_read(&reader, path), GAUGE_FULL);
+	gauge_set(&next, GAUGE_LOW);
+	assert_int_equal(gauge_read(&reader, path), GAUGE_LOW);
+	gauge_set(&next, 0);
+	assert_int_equal(gauge_read(&reader, path), 0);
+	unlink(path);
+	rmdir(dir);
+	assert_int_equal(gauge_make(&writer, path, &why), -1);
+	assert_non_null(strstr(buf_str(&why), path));
+	gauge_set(&writer, GAUGE_FULL);
+	free(path);
+	buf_free(&why);
+}
+
 int
 main(void)
 {
@@ -280,6 +315,7 @@ main(void)
 		cmocka_unit_test(test_gone_and_waiting),
 		cmocka_unit_test(test_items),
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_gauge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
