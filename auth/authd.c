@@ -100,15 +100,17 @@ make_nobody(struct authd *d)
 static void
 enter_sandbox(struct authd *d)
 {
+	char *state = instance_path(d->inst.state, "auth");
 	struct rlimit none = { 0, 0 };
 	struct sandbox box = {
 		.mode = d->conf.sandbox,
-		.paths = { { d->inst.maps, MAY_READ } },
+		.paths = { { d->inst.maps, MAY_READ }, { state, MAY_READ | MAY_WRITE } },
 		.calls = CALL_FORK, /* the helpers' keeper: it narrows them further */
 	};
 
 	setrlimit(RLIMIT_CORE, &none);
 	sandbox_enter(&box);
+	free(state);
 }
 
 static void
@@ -126,9 +128,22 @@ stop(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(d->base);
 }
 
+#define SAVE_S 5 /* so much of the last logins a crash may take */
+
+static void
+save(evutil_socket_t fd, short what, void *arg)
+{
+	struct authd *d = arg;
+
+	(void)fd;
+	(void)what;
+	logins_save(d->people.logins);
+}
+
 static void
 open_events(struct authd *d)
 {
+	static const struct timeval every = { SAVE_S, 0 };
 	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
 
 	signal(SIGPIPE, SIG_IGN);
@@ -138,6 +153,10 @@ open_events(struct authd *d)
 	for (size_t i = 0; i < COUNT(signals); i++) {
 		d->stop[i] = evsignal_new(d->base, signals[i], stop, d);
 		event_add(d->stop[i], NULL);
+	}
+	if (d->people.logins != NULL) {
+		d->save = event_new(d->base, -1, EV_PERSIST, save, d);
+		event_add(d->save, &every);
 	}
 	verify_open(&d->verify, d->base);
 	door_open(&d->door, d->base);
@@ -159,6 +178,7 @@ main(int argc, char *argv[])
 	know_uids(&d);
 	proc_drop(USER_AUTH);
 	people_open(&d.people, &d.inst, &d.conf);
+	people_remember(&d.people, &d.inst);
 	cache_init(&d.cache, d.conf.auth_cache);
 	penalty_init(&d.penalty);
 	ticket_init(&d.tickets);
@@ -171,5 +191,6 @@ main(int argc, char *argv[])
 	event_base_dispatch(d.base);
 
 	verify_close(&d.verify);
+	logins_close(d.people.logins);
 	return d.broken ? EX_SOFTWARE : 0;
 }

@@ -14,12 +14,17 @@
 
 #define WORD_MAX 255 /* octets of a service or client word */
 
+struct authd_counts { /* since the start */
+	uint64_t passed, failed, later; /* attempts, by their answer */
+	uint64_t cached;                /* of those passed: right by the cache */
+	uint64_t checks;                /* hashes that were computed, programs that were asked */
+};
 struct authd {
 	const char *dir;
 	struct instance inst;
 	struct conf conf;
 	struct event_base *base;
-	struct event *stop[3];
+	struct event *stop[3], *save;
 	struct people people;
 	struct cache cache;
 	struct penalty penalty;
@@ -28,6 +33,7 @@ struct authd {
 	struct verify verify;
 	char *nobodys_hash; /* what unknown people are checked against */
 	struct door door;
+	struct authd_counts counts;
 	bool broken;
 	uid_t mail_uid, uids[5];
 };

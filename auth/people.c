@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "lib/base/log.h"
@@ -105,24 +106,63 @@ login_address(struct people *p, const char *text, struct arena *arena, struct bu
 	return found;
 }
 
-/* The hash stands under the mailbox's own address. */
-static enum person_found
-person_hash(const struct people *p, struct person *person)
+/* Is this entry what would be written today? */
+static bool
+entry_current(const struct people *p, const struct passwd_entry *e)
 {
+	uint64_t wanted = p->conf->scram_iterations;
+
+	return hash_current(e->text) && (wanted == 0 || (e->scram && e->verifier.iterations >= scram_iterations(wanted)));
+}
+
+/* What was made of the map's entry takes its place. When that failed to be what it should (a password that is not
+ * for SCRAM), trying again would not make it better. */
+static void
+entry_made(const struct people *p, struct person *person)
+{
+	struct buf value = BUF_INIT(2 * HASH_MAX), why = BUF_INIT(200);
+	struct passwd_entry made = { 0 };
+
+	if (p->made > 0 && logins_made(p->logins, person->address, person->of, &value) &&
+	    passwd_parse(buf_span(&value), &made, &why) == 0) {
+		person->entry = made;
+		person->outdated = false;
+	}
+	explicit_bzero(&made, sizeof(made));
+	buf_wipe(&value);
+	buf_free(&value);
+	buf_free(&why);
+}
+
+/* By the mailbox's own address, or by its domain. */
+static int
+find_entry(const struct people *p, const char *address, struct map_entry *e)
+{
+	int found = map_find(p->passwd, MAP_PASSWD, span_of(address), e);
+
+	return found == 0 ? map_find(p->passwd, MAP_PASSWD, span_of(strrchr(address, '@')), e) : found;
+}
+
+static enum person_found
+person_entry(struct people *p, struct person *person)
+{
+	struct buf why = BUF_INIT(200);
 	struct map_entry e;
-	struct span hash, rest;
-	int found = map_find(p->passwd, MAP_PASSWD, span_of(person->address), &e);
+	int found = find_entry(p, person->address, &e), fine;
 
 	if (found != 1)
 		return found == 0 ? PERSON_NONE : PERSON_BROKEN;
-	rest = span_trim(e.value);
-	hash = span_cut(&rest, ' ');
-	if (hash.len >= sizeof(person->hash))
+	fine = passwd_parse(e.value, &person->entry, &why);
+	buf_free(&why);
+	if (fine == -1 || person->entry.kind == PASSWD_LOCKED)
 		return PERSON_NONE;
-	memcpy(person->hash, hash.s, hash.len);
-	person->hash[hash.len] = '\0';
-	person->scram = rest.s != NULL && scram_parse(rest, &person->verifier);
-	return hash_usable(person->hash) ? PERSON_OK : PERSON_NONE;
+	if (person->entry.kind == PASSWD_HASH && p->logins != NULL) {
+		digest_sha256(e.value.s, e.value.len, person->of);
+		person->outdated = p->conf->password_upgrade && !entry_current(p, &person->entry);
+		if (person->outdated)
+			entry_made(p, person);
+	}
+	return PERSON_OK;
 }
 
 static enum person_found
@@ -161,17 +201,104 @@ people_find(struct people *p, const char *login, struct person *person)
 		found = person_mailbox(p, buf_str(&address), arena, person);
 	}
 	if (found == PERSON_OK)
-		found = person_hash(p, person);
+		found = person_entry(p, person);
 	buf_free(&address);
 	arena_free(arena);
 	return found;
 }
 
+/* Who was removed meanwhile, and comes again one day, is somebody else. */
+static bool
+still_there(void *arg, const char *address)
+{
+	const struct people *p = arg;
+	struct map_entry e;
+
+	return strchr(address, '@') != NULL && find_entry(p, address, &e) != 0;
+}
+
+void
+people_remember(struct people *p, const struct instance *inst)
+{
+	struct buf why = BUF_INIT(1024);
+	char *dir = instance_path(inst->state, "auth");
+	mode_t before = umask(077);
+
+	p->logins = logins_open(dir, &why);
+	(void)umask(before);
+	if (p->logins == NULL)
+		log_event(EV_WARNING, LS("text", "last logins are not remembered, nor are passwords hashed anew"),
+		    LS("error", buf_str(&why)));
+	else {
+		logins_forget(p->logins, still_there, p);
+		p->made = logins_made_count(p->logins);
+	}
+	free(dir);
+	buf_free(&why);
+}
+
+void
+people_renew(struct people *p, const struct person *person, const char *value)
+{
+	struct buf before = BUF_INIT(2 * HASH_MAX);
+
+	/* Two logins at once: one of them was first. */
+	if (p->logins != NULL && value[0] != '\0' && !logins_made(p->logins, person->address, person->of, &before)) {
+		logins_make(p->logins, person->address, person->of, value);
+		p->made++;
+		if (!person->entry.scram && strstr(value, SCRAM_PREFIX) != NULL && p->lacking > 0)
+			p->lacking--;
+		log_event(EV_AUTH_RENEWED, LS("mailbox", person->address));
+	}
+	buf_wipe(&before);
+	buf_free(&before);
+}
+
+/* --- is SCRAM for everybody? ------------------------------------------------- */
+
+/* One entry of the map, and what was made of it. */
+static int
+count_lacking(void *arg, struct span key, const struct map_entry *e)
+{
+	struct person person = { .outdated = true };
+	struct buf why = BUF_INIT(200);
+	struct people *p = arg;
+	bool lacks = passwd_parse(e->value, &person.entry, &why) == 0 && person.entry.kind != PASSWD_LOCKED &&
+	    !person.entry.scram;
+
+	if (lacks && person.entry.kind == PASSWD_HASH && key.len < sizeof(person.address)) {
+		memcpy(person.address, key.s, key.len);
+		digest_sha256(e->value.s, e->value.len, person.of);
+		entry_made(p, &person);
+		lacks = !person.entry.scram;
+	}
+	p->lacking += lacks;
+	explicit_bzero(&person, sizeof(person));
+	buf_free(&why);
+	return 0;
+}
+
+/* Once a generation; most have nobody to count. */
+static void
+count_all(struct people *p)
+{
+	const char *generation = generation_name(p->passwd);
+	struct map_entry e;
+
+	if (p->counted != NULL && strcmp(p->counted, generation) == 0)
+		return;
+	free(p->counted);
+	p->counted = mem_dup(generation);
+	p->lacking = 0;
+	if (map_find(p->passwd, MAP_PASSWD, SPAN(NOTE_NO_SCRAM), &e) != 0 &&
+	    map_each(p->passwd, MAP_PASSWD, count_lacking, p) == -1)
+		p->lacking = 1;
+}
+
 bool
 people_all_scram(struct people *p)
 {
-	struct map_entry e;
-
 	people_refresh(p);
-	return map_find(p->passwd, MAP_PASSWD, SPAN(NOTE_NO_SCRAM), &e) == 0;
+	count_all(p);
+	return p->lacking == 0;
 }

@@ -8,6 +8,7 @@
 #include "auth/request.h"
 #include "auth/talk.h"
 #include "auth/ticket.h"
+#include "lib/base/ascii.h"
 #include "lib/base/log.h"
 
 static bool
@@ -69,22 +70,86 @@ ask_redeem(void *client, const struct wire_packet *p)
 /* --- for people ------------------------------------------------------------ */
 
 static void
+say_list(struct client *c, size_t n, const struct buf *list)
+{
+	char count[24];
+	const char *const words[] = { count };
+
+	(void)snprintf(count, sizeof(count), "%zu", n);
+	door_said(&c->visitor, wire_send(&c->visitor.wire, NEVER, NULL, buf_span(list), "LIST", words, 1));
+}
+
+static size_t
+lines_in(const struct buf *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->len; i++)
+		n += list->s[i] == '\n';
+	return n;
+}
+
+static void
 ask_delayed(void *client, const struct wire_packet *p)
 {
 	struct client *c = client;
 	struct buf list = BUF_INIT(LIMIT_PACKET - 1024);
-	char count[24];
-	size_t n = 0;
 
-	if (wire_is(p, "UNLOCK"))
-		n = penalty_forget(&c->d->penalty, p->word[0]);
-	else
-		penalty_list(&c->d->penalty, &list);
-	for (size_t i = 0; i < list.len; i++)
-		n += list.s[i] == '\n';
-	(void)snprintf(count, sizeof(count), "%zu", n);
-	door_said(&c->visitor,
-	    wire_send(&c->visitor.wire, NEVER, NULL, buf_span(&list), "LIST", (const char *const[]){ count }, 1));
+	(void)p;
+	penalty_list(&c->d->penalty, &list);
+	say_list(c, lines_in(&list), &list);
+	buf_free(&list);
+}
+
+static void
+ask_unlock(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	const struct buf none = BUF_INIT(1);
+
+	say_list(c, penalty_forget(&c->d->penalty, p->word[0]), &none);
+}
+
+static void
+ask_last(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	struct buf line = BUF_INIT(1024);
+	struct login_last last;
+	bool found = c->d->people.logins != NULL && logins_last(c->d->people.logins, p->word[0], &last);
+
+	if (found) {
+		buf_addf(&line, "%lld ", (long long)last.at_s);
+		word_encode(&line, last.service, strlen(last.service), NULL);
+		buf_addc(&line, ' ');
+		word_encode(&line, last.client, strlen(last.client), NULL);
+		buf_addc(&line, '\n');
+	}
+	say_list(c, c->d->people.logins == NULL ? 2 : found, &line);
+	buf_free(&line);
+}
+
+static void
+ask_status(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	const struct authd *d = c->d;
+	struct buf list = BUF_INIT(4096);
+	const struct {
+		const char *name;
+		uint64_t n;
+	} counts[] = {
+		{ "passed", d->counts.passed }, { "failed", d->counts.failed }, { "later", d->counts.later },
+		{ "cached", d->counts.cached }, { "checks", d->counts.checks },
+		{ "remembered", d->cache.verdicts.count }, { "waiting", d->verify.count },
+		{ "delayed_pairs", d->penalty.pairs.count }, { "delayed_clients", d->penalty.addresses.count },
+		{ "renewed", d->people.made }, { "clients", d->door.clients },
+	};
+
+	(void)p;
+	for (size_t i = 0; i < COUNT(counts); i++)
+		buf_addf(&list, "%s %llu\n", counts[i].name, (unsigned long long)counts[i].n);
+	say_list(c, COUNT(counts), &list);
 	buf_free(&list);
 }
 
@@ -97,7 +162,9 @@ const struct door_verb authd_verbs[] = {
 	{ "OFFER",   false, 0, ask_offer },
 	{ "REDEEM",  false, 0, ask_redeem },
 	{ "DELAYED", true,  0, ask_delayed },
-	{ "UNLOCK",  true,  0, ask_delayed },
+	{ "UNLOCK",  true,  0, ask_unlock },
+	{ "LAST",    true,  0, ask_last },
+	{ "STATUS",  true,  0, ask_status },
 	{ NULL,      false, 0, NULL },
 };
 // clang-format on

@@ -57,6 +57,11 @@ request_free(struct request *r)
 static void
 log_answer(const struct request *r)
 {
+	struct authd_counts *counts = &r->d->counts;
+
+	counts->passed += r->answer == AUTH_YES;
+	counts->failed += r->answer == AUTH_NO;
+	counts->later += r->answer == AUTH_LATER;
 	if (r->answer == AUTH_YES)
 		log_event(EV_AUTH_OK, LS("login", r->login),
 		    LS("mailbox", r->person.address), LS("service", r->service),
@@ -74,7 +79,7 @@ request_tell(const struct request *r, struct client *c)
 	if (r->answer == AUTH_YES && r->scram)
 		talk_proved(c, r->signature);
 	else if (r->answer == AUTH_YES)
-		talk_admit(c, r->person.address);
+		talk_admit(c, r->person.address, r->service, r->address);
 	else {
 		talk_end(c);
 		door_said(&c->visitor,
@@ -210,10 +215,12 @@ request_wrong(struct request *r, bool repeated)
 }
 
 static void
-request_verified(void *arg, enum verified v)
+request_verified(void *arg, enum verified v, const char *made)
 {
 	struct request *r = arg;
 
+	if (v == VERIFIED_RIGHT && !r->nobody && made[0] != '\0')
+		people_renew(&r->d->people, &r->person, made);
 	if (v == VERIFIED_NOT) {
 		request_refuse(r, AUTH_LATER, "login not possible now, try again later",
 		    "the check took too long");
@@ -226,6 +233,17 @@ request_verified(void *arg, enum verified v)
 		request_right(r);
 	else
 		request_wrong(r, false);
+}
+
+/* A password that nobody has looked at lately. -1: there are too many of these now. */
+static int
+request_verify(struct request *r)
+{
+	struct authd *d = r->d;
+	const struct verify_make make = { r->person.outdated, (uint32_t)d->conf.scram_iterations };
+
+	d->counts.checks++;
+	return verify_start(&d->verify, r->person.entry.text, r->password, make, request_verified, r);
 }
 
 /* It is this request's turn on its pair. */
@@ -255,8 +273,7 @@ request_check(struct request *r)
 	case VERDICT_UNKNOWN:
 		break;
 	}
-	if (verify_start(&d->verify, r->person.hash, r->password,
-		request_verified, r) == -1)
+	if (request_verify(r) == -1)
 		request_refuse(r, AUTH_LATER, "too many logins at once, try again later",
 		    "the queue of checks is full");
 }
@@ -267,6 +284,7 @@ known_right(struct request *r)
 {
 	if (cache_ask(&r->d->cache, r->question) != VERDICT_RIGHT)
 		return false;
+	r->d->counts.cached++;
 	request_entitle(r);
 	request_answer(r);
 	return true;
@@ -302,7 +320,7 @@ request_begin(struct request *r)
 		break;
 	case PERSON_NONE:
 		r->nobody = true;
-		strlcpy(r->person.hash, d->nobodys_hash, sizeof(r->person.hash));
+		strlcpy(r->person.entry.text, d->nobodys_hash, sizeof(r->person.entry.text));
 		break;
 	case PERSON_UNCLEAR:
 		request_refuse(r, AUTH_NO, UNCLEAR);
@@ -312,7 +330,7 @@ request_begin(struct request *r)
 		return;
 	}
 	cache_key(&d->cache, span_of(r->person.address), span_of(r->password),
-	    span_of(r->person.hash), r->question);
+	    span_of(r->person.entry.text), r->question);
 	if (!known_right(r))
 		request_enter(r);
 }

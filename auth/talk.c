@@ -32,10 +32,14 @@ talk_end(struct client *c)
 }
 
 void
-talk_admit(struct client *c, const char *mailbox)
+talk_admit(struct client *c, const char *mailbox, const char *service, const char *address)
 {
 	struct wire *w = &c->visitor.wire;
+	struct logins *logins = c->d->people.logins;
 	char ticket[TICKET_TEXT + 1];
+
+	if (logins != NULL)
+		logins_note(logins, mailbox, service, address);
 
 	if (ticket_issue(&c->d->tickets, mailbox, ticket))
 		door_said(&c->visitor, wire_say(w, NEVER, "YES", mailbox, ticket));
@@ -60,8 +64,8 @@ find_person(struct authd *d, struct talk *x)
 	x->nobody = found == PERSON_NONE;
 	if (found != PERSON_OK && found != PERSON_NONE)
 		return found;
-	if (x->person.scram && !x->nobody)
-		x->scram.verifier = x->person.verifier;
+	if (x->person.entry.scram && !x->nobody)
+		x->scram.verifier = x->person.entry.verifier;
 	else
 		decoy_verifier(&d->decoy, x->person.address, &x->scram.verifier);
 	return PERSON_OK;
@@ -138,7 +142,7 @@ prove(struct client *c, const char *said)
 	r->scram = true;
 	r->nobody = x->nobody;
 	r->person = x->person;
-	r->proved = step == SCRAM_MORE && !x->nobody && x->person.scram;
+	r->proved = step == SCRAM_MORE && !x->nobody && x->person.entry.scram;
 	r->signature = mem_dup(buf_str(&out));
 	buf_free(&out);
 	request_enter(r);
@@ -155,17 +159,17 @@ void
 talk_step(void *client, const struct wire_packet *p)
 {
 	struct client *c = client;
-	char mailbox[LIMIT_ADDRESS + 1];
+	struct talk x = *c->talk;
 
-	if (!c->talk->proved)
+	if (!x.proved)
 		prove(c, p->word[0]);
 	else if (p->word[0][0] != '\0')
 		say_malformed(c);
 	else {
-		strlcpy(mailbox, c->talk->person.address, sizeof(mailbox));
 		talk_end(c);
-		talk_admit(c, mailbox);
+		talk_admit(c, x.person.address, x.service, x.address);
 	}
+	explicit_bzero(&x, sizeof(x));
 }
 
 void

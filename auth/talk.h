@@ -11,8 +11,8 @@ void talk_step(void *client, const struct wire_packet *);
 void talk_cancel(void *client, const struct wire_packet *);
 /* The client's proof was right: it is told ours. */
 void talk_proved(struct client *, const char *signature);
-/* YES, with the mailbox and a ticket for it. */
-void talk_admit(struct client *, const char *mailbox);
+/* YES, with the mailbox and a ticket for it; and the login is remembered. */
+void talk_admit(struct client *, const char *mailbox, const char *service, const char *address);
 void talk_end(struct client *);
 
 #endif

@@ -15,11 +15,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "auth/boxes.h"
-#include "auth/forms.h"
 #include "auth/purge.h"
+#include "auth/user_show.h"
 #include "lib/base/log.h"
 #include "lib/base/options.h"
+#include "lib/mail/path.h"
 #include "lib/net/ip.h"
 #include "lib/net/sasl.h"
 #include "lib/store/hash.h"
@@ -515,132 +515,18 @@ verb_delete(struct user *u)
 	    "%s deleted; the mail is kept\n", u->address);
 }
 
-static unsigned long long
-messages_in(const struct box *b)
-{
-	const unsigned long long fresh = b->new_count, old = b->cur_count;
-
-	return fresh + old;
-}
-
-static void
-list_text(const struct boxes *boxes)
-{
-	int name = (int)strlen("NAME"), address = (int)strlen("ADDRESS");
-
-	for (size_t i = 0; i < boxes->n; i++) {
-		if ((int)strlen(boxes->box[i].name) > name)
-			name = (int)strlen(boxes->box[i].name);
-		if ((int)strlen(boxes->box[i].address) > address)
-			address = (int)strlen(boxes->box[i].address);
-	}
-	printf("%-*s  %-*s  %8s\n", name, "NAME", address, "ADDRESS", "MESSAGES");
-	for (size_t i = 0; i < boxes->n; i++) {
-		const struct box *b = &boxes->box[i];
-
-		printf("%-*s  %-*s  ", name, b->name[0] == '\0' ? "-" : b->name, address,
-		    b->address);
-		if (b->readable)
-			printf("%8llu", messages_in(b));
-		else
-			printf("%8s", "?");
-		printf("%s\n", b->disabled ? "  disabled" : "");
-	}
-}
-
-/* Without the end, for more may follow. */
-static void
-box_json(const struct box *b)
-{
-	printf("{\"address\": ");
-	boxes_json(stdout, b->address);
-	printf(", \"name\": ");
-	boxes_json(stdout, b->name);
-	printf(", \"disabled\": %s, \"messages\": %llu, \"new\": %llu, \"octets\": %llu, \"maildir\": ",
-	    b->disabled ? "true" : "false",
-	    messages_in(b),
-	    (unsigned long long)b->new_count, (unsigned long long)b->octets);
-	boxes_json(stdout, b->maildir);
-}
-
-static void
-list_json(const struct boxes *boxes)
-{
-	printf("[");
-	for (size_t i = 0; i < boxes->n; i++) {
-		printf("%s\n  ", i == 0 ? "" : ",");
-		box_json(&boxes->box[i]);
-		printf("}");
-	}
-	printf("%s]\n", boxes->n == 0 ? "" : "\n");
-}
-
 static void
 verb_list(struct user *u)
 {
-	struct boxes boxes;
-
 	conf_load(&u->conf, &u->inst);
-	boxes_read(&boxes, &u->inst, &u->conf);
-	if (u->json)
-		list_json(&boxes);
-	else
-		list_text(&boxes);
-	boxes_free(&boxes);
-}
-
-static void
-box_text(const struct box *b)
-{
-	printf("address   %s\nname      %s\nmaildir   %s\nlogin     %s\n", b->address,
-	    b->name[0] == '\0' ? "-" : b->name, b->maildir,
-	    b->disabled ? "disabled" : "enabled");
-	if (b->readable)
-		printf("messages  %llu, %llu of them new, %llu octets\n",
-		    messages_in(b),
-		    (unsigned long long)b->new_count, (unsigned long long)b->octets);
-	else
-		printf("messages  (the mailbox cannot be read)\n");
-}
-
-static void
-form_text(void *arg, const char *form)
-{
-	unsigned *n = arg;
-
-	printf("%-9s %s\n", (*n)++ == 0 ? "write to" : "", form);
-}
-
-static void
-form_json(void *arg, const char *form)
-{
-	unsigned *n = arg;
-
-	printf((*n)++ == 0 ? "" : ", ");
-	boxes_json(stdout, form);
+	user_list(&u->inst, &u->conf, u->json);
 }
 
 static void
 verb_show(struct user *u)
 {
-	unsigned forms = 0;
-	struct boxes boxes;
-	const struct box *b;
-
 	conf_load(&u->conf, &u->inst);
-	if (!boxes_read_one(&boxes, &u->inst, &u->conf, u->given))
-		options_refuse("user", EX_NOUSER, "%s: no such user", u->given);
-	b = boxes.box;
-	if (u->json) {
-		box_json(b);
-		printf(", \"write_to\": [");
-		forms_each(&u->inst, b->address, b->name, form_json, &forms);
-		printf("]}\n");
-	} else {
-		box_text(b);
-		forms_each(&u->inst, b->address, b->name, form_text, &forms);
-	}
-	boxes_free(&boxes);
+	user_show(&u->inst, &u->conf, u->given, u->json);
 }
 
 /* The settings as they stand in etc/, which is what will be compiled. */

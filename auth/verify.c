@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,32 +21,65 @@
 
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
+#include "lib/mail/scram.h"
+#include "lib/net/sasl.h"
 #include "lib/store/hash.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
 #define JOB_S 15 /* a hash that takes longer has a cost nobody meant */
 
-/* A packet to a helper: its number, then hash NUL password NUL. Back: number, verdict. */
+/* A packet to a helper: its head, then hash NUL password NUL. Back: number, verdict, and what was made. */
 struct job_head {
 	uint32_t number;
+	struct verify_make make;
 };
 struct job_answer {
 	uint32_t number;
 	uint32_t right;
+	char made[HASH_MAX + SCRAM_VERIFIER_MAX];
 };
 #define JOB_OCTETS (sizeof(struct job_head) + HASH_MAX + LIMIT_PASSWORD + 1)
 
 /* --- in a helper ---------------------------------------------------------- */
 
 static bool
-job_right(const char *body, size_t n)
+belongs(const char *hash, const char *password)
+{
+	char *prepared = hash_wants_prepared(hash) ? sasl_prepared(password) : NULL;
+	bool right = hash_verify(hash, prepared != NULL ? prepared : password);
+
+	if (prepared != NULL)
+		explicit_bzero(prepared, strlen(prepared));
+	free(prepared);
+	return right;
+}
+
+/* Nothing, when the system has no randomness today. */
+static void
+make_anew(const struct verify_make *make, const char *password, char *out, size_t room)
+{
+	char *hash = hash_make(password);
+	char *verifier = make->iterations > 0 ? sasl_verifier(password, make->iterations) : NULL;
+	int n = hash == NULL ? -1 : snprintf(out, room, "%s%s%s", hash, verifier == NULL ? "" : " ",
+	    verifier == NULL ? "" : verifier);
+
+	if (n < 0 || (size_t)n >= room)
+		out[0] = '\0';
+	free(hash);
+	free(verifier);
+}
+
+static void
+job_do(const struct job_head *head, const char *body, size_t n, struct job_answer *answer)
 {
 	const char *hash = body, *end = memchr(body, '\0', n);
 
 	if (end == NULL || body[n - 1] != '\0')
-		return false;
-	return hash_verify(hash, end + 1);
+		return;
+	answer->right = belongs(hash, end + 1);
+	if (answer->right && head->make.wanted)
+		make_anew(&head->make, end + 1, answer->made, sizeof(answer->made));
 }
 
 struct keeper {
@@ -60,7 +94,7 @@ helper_work(void *arg, int slot)
 	const struct sandbox box = { .mode = k->mode };
 	int fd = k->fds[slot];
 	char packet[JOB_OCTETS];
-	struct job_answer answer = { 0, 0 };
+	struct job_head head;
 	ssize_t n;
 
 	log_open("authd");
@@ -70,16 +104,19 @@ helper_work(void *arg, int slot)
 			file_close(k->fds[i]);
 	sandbox_enter(&box);
 	while ((n = recv(fd, packet, sizeof(packet), 0)) > 0) {
-		if (n <= (ssize_t)sizeof(struct job_head))
+		struct job_answer answer = { 0 };
+
+		if (n <= (ssize_t)sizeof(head))
 			continue;
 		alarm(JOB_S); /* its end, and the keeper makes a new one */
-		memcpy(&answer.number, packet, sizeof(answer.number));
-		answer.right = job_right(packet + sizeof(struct job_head),
-		    (size_t)n - sizeof(struct job_head));
+		memcpy(&head, packet, sizeof(head));
+		answer.number = head.number;
+		job_do(&head, packet + sizeof(head), (size_t)n - sizeof(head), &answer);
 		explicit_bzero(packet, (size_t)n);
 		alarm(0);
 		if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) == -1)
 			break;
+		explicit_bzero(&answer, sizeof(answer));
 	}
 	return 0;
 }
@@ -134,11 +171,11 @@ helper_send(struct helper *h, const struct verify_job *job)
 {
 	char packet[JOB_OCTETS];
 	size_t hash_n = strlen(job->hash) + 1, password_n = strlen(job->password) + 1;
-	size_t n = sizeof(struct job_head);
+	const struct job_head head = { ++h->number, job->make };
+	size_t n = sizeof(head);
 	ssize_t sent;
 
-	h->number++;
-	memcpy(packet, &h->number, sizeof(h->number));
+	memcpy(packet, &head, sizeof(head));
 	memcpy(packet + n, job->hash, hash_n);
 	n += hash_n;
 	memcpy(packet + n, job->password, password_n);
@@ -151,14 +188,14 @@ helper_send(struct helper *h, const struct verify_job *job)
 static void helpers_feed(struct verify *);
 
 static void
-helper_done(struct helper *h, enum verified what)
+helper_done(struct helper *h, enum verified what, const char *text)
 {
 	struct verify_job *job = h->job;
 
 	h->job = NULL;
 	event_del(h->timer);
 	helpers_feed(h->of);
-	job->done(job->arg, what);
+	job->done(job->arg, what, text);
 	job_free(job);
 }
 
@@ -192,10 +229,12 @@ helper_readable(evutil_socket_t fd, short what, void *arg)
 	struct job_answer answer;
 
 	(void)what;
-	while (recv((int)fd, &answer, sizeof(answer), MSG_DONTWAIT) ==
-	    (ssize_t)sizeof(answer))
-		if (h->job != NULL && answer.number == h->number)
-			helper_done(h, answer.right ? VERIFIED_RIGHT : VERIFIED_WRONG);
+	while (recv((int)fd, &answer, sizeof(answer), MSG_DONTWAIT) == (ssize_t)sizeof(answer))
+		if (h->job != NULL && answer.number == h->number) {
+			answer.made[sizeof(answer.made) - 1] = '\0';
+			helper_done(h, answer.right != 0 ? VERIFIED_RIGHT : VERIFIED_WRONG, answer.made);
+		}
+	explicit_bzero(&answer, sizeof(answer));
 }
 
 static void
@@ -207,7 +246,7 @@ helper_late(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	log_event(EV_WARNING, LS("text", "a hashing helper gave no answer in time"));
 	if (h->job != NULL)
-		helper_done(h, VERIFIED_NOT);
+		helper_done(h, VERIFIED_NOT, "");
 }
 
 void
@@ -228,7 +267,7 @@ verify_open(struct verify *v, struct event_base *base)
 }
 
 int
-verify_start(struct verify *v, const char *hash, const char *password,
+verify_start(struct verify *v, const char *hash, const char *password, struct verify_make make,
     verify_done *done, void *arg)
 {
 	struct verify_job *job;
@@ -241,6 +280,7 @@ verify_start(struct verify *v, const char *hash, const char *password,
 	job = mem_alloc(1, sizeof(*job));
 	job->hash = mem_dup(hash);
 	job->password = mem_dup(password);
+	job->make = make;
 	job->done = done;
 	job->arg = arg;
 	TAILQ_INSERT_TAIL(&v->waiting, job, next);

@@ -16,7 +16,7 @@
 #include "lib/mail/domain.h"
 #include "lib/mail/path.h"
 #include "lib/mail/uni.h"
-#include "lib/mail/scram.h"
+#include "lib/store/passwd.h"
 #include "lib/store/provider.h"
 #include "lib/store/regex.h"
 #include "lib/store/upstream.h"
@@ -328,24 +328,39 @@ take_provider(struct build *b, const struct map_entry_text *e)
 	(void)fine(b, provider_parse(e->value, b->mem, &p, &b->why));
 }
 
+/* An address, or @DOMAIN for all of a domain whose passwords somebody else knows. */
+static bool
+passwd_key(struct build *b, const struct map_entry_text *e, bool outside)
+{
+	bool whole = e->key.len > 0 && e->key.s[0] == '@';
+
+	if (!whole)
+		return address_into_key(b, "", e->key, true);
+	if (outside)
+		return domain_into_key(b, "@", (struct span){ e->key.s + 1, e->key.len - 1 });
+	maptext_error(b->text, "a whole domain has no password of its own: {CHECKPASSWORD} or {PAM} may stand here");
+	return false;
+}
+
 static void
 take_passwd(struct build *b, const struct map_entry_text *e)
 {
-	struct span v = e->value, hash = span_cut(&v, ' ');
-	struct scram_verifier verifier;
+	struct passwd_entry entry;
+	int rv = passwd_parse(e->value, &entry, &b->why);
+	bool outside = passwd_outside(&entry);
 
-	if (!address_into_key(b, "", e->key, true))
-		return;
-	if (hash.len == 0 || strchr("$_*!", hash.s[0]) == NULL)
-		maptext_error(b->text, "this is no hash: set the password with "
-		    "posthouse user passwd %.*s", (int)e->key.len, e->key.s);
-	else if (v.s != NULL && !scram_parse(v, &verifier))
-		maptext_error(b->text, "what stands behind the hash is no verifier for SCRAM: set the password with "
-		    "posthouse user passwd %.*s", (int)e->key.len, e->key.s);
-	else
-		put(b, buf_span(&b->key), e);
-	if (v.s == NULL && hash.len > 0 && hash.s[0] != '*' && hash.s[0] != '!')
+	if (rv == 0 && !entry.scram && entry.kind != PASSWD_LOCKED)
 		b->without_scram = true;
+	explicit_bzero(&entry, sizeof(entry));
+	if (!passwd_key(b, e, outside))
+		return;
+	if (rv == 0)
+		put(b, buf_span(&b->key), e);
+	else if (outside)
+		maptext_error(b->text, "%s", buf_str(&b->why));
+	else
+		maptext_error(b->text, "%s: set the password with posthouse user passwd %.*s", buf_str(&b->why),
+		    (int)e->key.len, e->key.s);
 }
 
 static void

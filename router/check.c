@@ -299,7 +299,9 @@ check_passwd(void *arg, struct span key, const struct map_entry *e)
 	struct check *k = arg;
 
 	k->line = e->line;
-	if (!check_has(k, MAP_USERS, key))
+	if (key.len > 0 && key.s[0] == '@')
+		(void)check_key_domain(k, key, false);
+	else if (!check_has(k, MAP_USERS, key))
 		check_wrong(k, "there is no user %.*s: add it to users, or remove "
 		    "the password", (int)key.len, key.s);
 	return 0;

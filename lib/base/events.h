@@ -51,6 +51,7 @@
 #define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */
 #define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */
 #define EV_AUTH_FAILED "auth.failed"         /* login, service, client, reason */
+#define EV_AUTH_RENEWED "auth.renewed"       /* mailbox: its password was right, and has a hash of today now */
 #define EV_TLS_SESSION "tls.session"         /* client, service, version, cipher, sni, resumed; detail */
 #define EV_TLS_FAILED "tls.failed"           /* client, service, reason: no handshake */
 #define EV_TLS_CERTIFICATES "tls.certificates" /* pairs, usual: in use from now on */

@@ -76,6 +76,27 @@ digest_md5(const void *octets, size_t n, uint8_t out[DIGEST_MD5_OCTETS])
 	return EVP_Digest(octets, n, out, NULL, EVP_md5(), NULL) == 1;
 }
 
+size_t
+digest_named_octets(const char *name)
+{
+	const EVP_MD *md = EVP_get_digestbyname(name);
+	int n = md == NULL ? 0 : EVP_MD_get_size(md);
+
+	return n <= 0 || n > DIGEST_NAMED_MAX ? 0 : (size_t)n;
+}
+
+bool
+digest_named(const char *name, struct span s, struct span behind, uint8_t out[DIGEST_NAMED_MAX])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool fine = ctx != NULL && digest_named_octets(name) > 0 &&
+	    EVP_DigestInit_ex(ctx, EVP_get_digestbyname(name), NULL) == 1 && EVP_DigestUpdate(ctx, s.s, s.len) == 1 &&
+	    EVP_DigestUpdate(ctx, behind.s, behind.len) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return fine;
+}
+
 void
 digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,
     size_t n, uint8_t out[DIGEST_OCTETS])

@@ -24,6 +24,10 @@ void digest_sha256(const void *, size_t, uint8_t out[DIGEST_OCTETS]);
 /* For APOP alone (RFC 1939, 7). false: this system's libcrypto has no MD5. */
 #define DIGEST_MD5_OCTETS 16
 bool digest_md5(const void *, size_t, uint8_t out[DIGEST_MD5_OCTETS]) MUST_CHECK;
+/* For hashes of passwords that others made: "MD5", "SHA1", "SHA256", "SHA512". How many octets; 0: this system has none. */
+#define DIGEST_NAMED_MAX 64
+size_t digest_named_octets(const char *name) MUST_CHECK;
+bool digest_named(const char *name, struct span, struct span behind, uint8_t out[DIGEST_NAMED_MAX]) MUST_CHECK;
 /* HMAC of all parts together, each with its length in front, so that no two lists of
  * parts are the same octets. */
 void digest_hmac(const uint8_t key[DIGEST_OCTETS], const struct span *parts,

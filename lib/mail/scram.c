@@ -72,20 +72,31 @@ take_octets(struct span text, uint8_t *out, size_t max)
 	return n;
 }
 
+/* Is it the form that begins so? Then without that. */
+static bool
+cut_prefix(struct span *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (text->len < n || !span_case_is((struct span){ text->s, n }, prefix))
+		return false;
+	*text = (struct span){ text->s + n, text->len - n };
+	return true;
+}
+
 bool
 scram_parse(struct span text, struct scram_verifier *v)
 {
-	const struct span prefix = SPAN(SCRAM_PREFIX);
+	bool commas = cut_prefix(&text, "{SCRAM-SHA-256}");
 	struct span count, salt, stored;
 	uint64_t iterations;
 	ssize_t salt_n;
 
-	if (text.len < prefix.len || !span_eq((struct span){ text.s, prefix.len }, prefix))
+	if (!commas && !cut_prefix(&text, SCRAM_PREFIX))
 		return false;
-	text = (struct span){ text.s + prefix.len, text.len - prefix.len };
-	count = span_cut(&text, ':');
-	salt = text.s == NULL ? text : span_cut(&text, '$');
-	stored = text.s == NULL ? text : span_cut(&text, ':');
+	count = span_cut(&text, commas ? ',' : ':');
+	salt = text.s == NULL ? text : span_cut(&text, commas ? ',' : '$');
+	stored = text.s == NULL ? text : span_cut(&text, commas ? ',' : ':');
 	if (text.s == NULL || num_parse(count, SCRAM_ITERATIONS_MAX, &iterations) == -1 ||
 	    iterations < SCRAM_ITERATIONS_MIN)
 		return false;

@@ -33,6 +33,7 @@ unsigned scram_iterations(uint64_t configured);
 void scram_derive(struct scram_verifier *, const char *password);
 /* SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with base64 (the form of RFC 5803). */
 void scram_write(const struct scram_verifier *, struct buf *);
+/* That form, and Dovecot's: {SCRAM-SHA-256}ITERATIONS,SALT,STOREDKEY,SERVERKEY. */
 bool scram_parse(struct span text, struct scram_verifier *) MUST_CHECK;
 
 enum scram_step {

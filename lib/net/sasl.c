@@ -395,20 +395,33 @@ sasl_free(struct sasl *s)
 /* --- for servers ------------------------------------------------------------------------- */
 
 char *
+sasl_prepared(const char *password)
+{
+	char *prepared = NULL, *own;
+
+	if (gsasl_saslprep(password, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+		return NULL;
+	own = mem_dup(prepared);
+	explicit_bzero(prepared, strlen(prepared));
+	gsasl_free(prepared);
+	return own;
+}
+
+char *
 sasl_verifier(const char *password, uint64_t iterations)
 {
 	struct scram_verifier v = { .salt_n = SCRAM_SALT };
 	struct buf text = BUF_INIT(SCRAM_VERIFIER_MAX - 1);
-	char *prepared = NULL;
+	char *prepared = sasl_prepared(password);
 
-	if (gsasl_saslprep(password, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+	if (prepared == NULL)
 		return NULL;
 	v.iterations = scram_iterations(iterations);
 	arc4random_buf(v.salt, SCRAM_SALT);
 	scram_derive(&v, prepared);
 	scram_write(&v, &text);
 	explicit_bzero(prepared, strlen(prepared));
-	gsasl_free(prepared);
+	free(prepared);
 	explicit_bzero(&v, sizeof(v));
 	return text.s;
 }

@@ -57,6 +57,8 @@ bool sasl_bound(const struct sasl *);
  * salt; the caller frees. NULL: such a password is not for SCRAM (RFC 4013 forbids its characters).
  */
 char *sasl_verifier(const char *password, uint64_t iterations) MUST_CHECK;
+/* The password as SCRAM takes it (RFC 4013); the caller wipes and frees. NULL: it has characters that are forbidden. */
+char *sasl_prepared(const char *password) MUST_CHECK;
 void sasl_free(struct sasl *); /* secrets wiped; NULL is fine */
 
 #endif

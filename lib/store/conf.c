@@ -118,6 +118,7 @@ static const struct setting settings[] = {
 	{ "login_separators",          TEXT,     AT(login_separators),              "%#$", 0, 0, NULL },
 	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
 	{ "scram_iterations",          NUMBER,   AT(scram_iterations),              "32768", 0, 10000000, NULL },
+	{ "password_upgrade",          BOOL,     AT(password_upgrade),              "yes", 0, 0, no_yes },
 
 	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },
 	{ "tls_connections",           NUMBER,   AT(tls_connections),               "2000", 4, 100000, NULL },

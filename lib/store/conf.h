@@ -70,6 +70,7 @@ struct conf {
 	char *login_separators;   /* %#$: stand for @ in login names */
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
 	uint64_t scram_iterations; /* 32768; 0: no SCRAM */
+	bool password_upgrade;     /* yes */
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */
 	uint64_t tls_connections; /* 2000 */

@@ -22,6 +22,8 @@ const struct wire_msg auth_messages[] = {
 	{ SERVER, "OFFERED", 0,  AUTH_OFFERING,  AUTH_IDLE,      "scram" },
 	{ CLIENT, "DELAYED", 0,  AUTH_IDLE,      AUTH_LISTING,   "all" },
 	{ SERVER, "LIST",   0,   AUTH_LISTING,   AUTH_IDLE,      "count +" },
+	{ CLIENT, "LAST",   0,   AUTH_IDLE,      AUTH_LISTING,   "mailbox" },
+	{ CLIENT, "STATUS", 0,   AUTH_IDLE,      AUTH_LISTING,   "all" },
 	{ CLIENT, "UNLOCK", 0,   AUTH_IDLE,      AUTH_LISTING,   "who" },
 	{ SERVER, "NO",     0,   AUTH_DECIDING | AUTH_REDEEMING, AUTH_IDLE, "reason" },
 	{ SERVER, "LATER",  0,   AUTH_DECIDING | AUTH_REDEEMING, AUTH_IDLE, "reason" },
@@ -199,15 +201,36 @@ auth_redeem(struct auth *a, const char *ticket, char mailbox[LIMIT_ADDRESS + 1],
 	return buf_over(maildir) ? later(a) : AUTH_YES;
 }
 
-int
-auth_delayed(struct auth *a, const char *unlock, uint64_t *count, struct buf *list)
+static int
+ask_list(struct auth *a, const char *verb, const char *word, uint64_t *count, struct buf *list)
 {
-	const char *const words[] = { unlock == NULL ? "all" : unlock };
 	struct wire_packet p;
 
-	if (ask(a, unlock == NULL ? "DELAYED" : "UNLOCK", words, COUNT(words), &p) == -1 ||
+	if (ask(a, verb, &word, 1, &p) == -1 ||
 	    num_parse(span_of(p.word[0]), UINT64_MAX, count) == -1)
 		return -1;
 	buf_addspan(list, p.body);
 	return 0;
+}
+
+int
+auth_delayed(struct auth *a, const char *unlock, uint64_t *count, struct buf *list)
+{
+	return ask_list(a, unlock == NULL ? "DELAYED" : "UNLOCK", unlock == NULL ? "all" : unlock, count, list);
+}
+
+int
+auth_status(struct auth *a, struct buf *list)
+{
+	uint64_t count;
+
+	return ask_list(a, "STATUS", "all", &count, list);
+}
+
+int
+auth_last(struct auth *a, const char *mailbox, struct buf *line)
+{
+	uint64_t count;
+
+	return ask_list(a, "LAST", mailbox, &count, line) == -1 || count > 1 ? -1 : (int)count;
 }

@@ -11,7 +11,8 @@
  *
  * BEGIN, CHALLENGE, STEP: SCRAM (lib/mail/scram.h), in base64; binding is struct secure_facts' of the client's TLS, or
  * empty. The last CHALLENGE proves to the client that we know its password, too: the answer to it is empty, and leads
- * to YES. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK: penalties, for root alone. OFFER: can everybody who may log in do so by SCRAM?
+ * to YES. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK, STATUS, LAST: penalties, counts, last logins, for root
+ * alone. OFFER: can everybody who may log in do so by SCRAM?
  */
 #ifndef LIB_WIRE_AUTH_H
 #define LIB_WIRE_AUTH_H
@@ -48,6 +49,11 @@ enum auth_answer auth_redeem(struct auth *, const char *ticket, char mailbox[LIM
  * into list; or, unlock not NULL, make an end of it for this account or client. count: how many records. -1: authd
  * cannot be asked, or not by us. */
 int auth_delayed(struct auth *, const char *unlock, uint64_t *count, struct buf *list) MUST_CHECK;
+/* How logins go, since authd's start: lines "NAME NUMBER". For root alone, as what follows. */
+int auth_status(struct auth *, struct buf *list) MUST_CHECK;
+/* Who logged in to this mailbox last: 1, and a line "SECONDS SERVICE CLIENT" (words), 0: nobody ever, -1: authd cannot be
+ * asked, or does not remember. */
+int auth_last(struct auth *, const char *mailbox, struct buf *line) MUST_CHECK;
 void auth_close(struct auth *);
 
 #endif

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The dialogue with authd, packet by packet: who may ask what, tickets, the cache, delays, and that
 nobody waits behind somebody else."""
-import os, pwd, select, socket, sys, threading, time
+import os, pwd, select, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from popmail import *
+from authing import *
 
 N = 12
 house = PopHouse(users=['ann:secret', 'bob:secret'] + ['u%d:secret' % i for i in range(N)])
@@ -12,34 +13,6 @@ house.started = {}
 house.start_program('authd')
 SOCKET = str(house.path('run', 'auth'))
 wait_until(lambda: os.path.exists(SOCKET), 10, 'authd listens')
-
-
-def word(s):
-    s = s.encode() if isinstance(s, str) else s
-    return b'%' if not s else b''.join(bytes([c]) if 0x21 <= c <= 0x7e and c != 0x25 else b'%%%02X' % c for c in s)
-
-
-class Auth:
-    def __init__(self):
-        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.s.settimeout(40 * PATIENCE)
-        self.s.connect(SOCKET)
-
-    def say(self, verb, *words):
-        self.s.send(b' '.join([verb.encode()] + [word(w) for w in words]))
-
-    def hear(self):
-        try:
-            return self.s.recv(65536).decode().split(' ')
-        except ConnectionResetError:
-            return ['']
-
-    def ask(self, *words):
-        self.say(*words)
-        return self.hear()
-
-    def check(self, login, password='secret', client='192.0.2.1', service='pop3'):
-        return self.ask('CHECK', login, password, service, client)
 
 
 def as_user(name, *words):
@@ -51,7 +24,7 @@ def as_user(name, *words):
         os.setgid(who.pw_gid)
         os.setuid(who.pw_uid)
         try:
-            got = ' '.join(Auth().ask(*words))
+            got = ' '.join(Auth(house).ask(*words))
         except OSError as e:
             got = str(e)
         os.write(w, got.encode())
@@ -69,7 +42,7 @@ def redeem(ticket):
 
 
 NO = ['NO', 'wrong%20name%20or%20password']
-a = Auth()
+a = Auth(house)
 yes = a.check('ann')
 is_(yes[:2], ['YES', 'ann@example.org'], 'YES names the mailbox')
 like(yes[2], r'^[0-9a-f]{64}$', '... and a ticket of 256 bits')
@@ -84,10 +57,10 @@ is_(len(tickets), 50, 'every ticket is another one')
 for what, packet in (('an unknown verb', b'HELLO x'), ('too few words', b'CHECK a b c'), ('too many', b'CHECK a b c d e'),
                      ('a server\'s word', b'YES a b'), ('NUL in a word', b'CHECK a%00 b c d'), ('not encoded', b'CHECK a%zz b c d'),
                      ('no words', b'CHECK')):
-    b = Auth()
+    b = Auth(house)
     b.s.send(packet)
     is_(b.s.recv(100), b'', what + ': closed')
-b = Auth()
+b = Auth(house)
 b.say('CHECK', 'bob', 'wrong', 'pop3', '192.0.2.2')
 b.say('CHECK', 'bob', 'wrong', 'pop3', '192.0.2.2')
 is_(b.hear(), [''], 'a second question before the answer: closed')
@@ -95,7 +68,7 @@ is_(a.check('ann')[0], 'YES', 'others are served on')
 late = []
 for what, words in (('an empty login', ('', 'secret')), ('an empty password', ('bob', '')), ('a long login', ('l' * 321, 'secret')),
                     ('a long password', ('bob', 'p' * 1025)), ('a kilobyte', ('bob', 'p' * 1024))):
-    b = Auth()
+    b = Auth(house)
     b.say('CHECK', *words, 'pop3', '192.0.2.%d' % (10 + len(what)))
     late.append((what, b))
 for what, b in late:
@@ -110,7 +83,7 @@ each = (time.monotonic() - began) / 200
 ok(each < 0.005 * PATIENCE, 'a known password takes %.2f ms' % (each * 1000))
 
 # Slow hashes wait in line; what is cached does not.
-others = [Auth() for _ in range(N)]
+others = [Auth(house) for _ in range(N)]
 for i, o in enumerate(others):
     o.say('CHECK', 'u%d' % i, 'secret', 'pop3', '198.51.100.%d' % i)
 is_(a.check('ann')[0], 'YES', 'a cached answer while %d hashes are computed' % N)
@@ -118,11 +91,11 @@ ok(len(select.select([o.s for o in others], [], [], 0)[0]) < N, '... does not wa
 is_([o.hear()[0] for o in others], ['YES'] * N, '... which all come')
 
 # Delays: per account and address, one attempt after the other; never for others.
-guess = [Auth() for _ in range(2)]
+guess = [Auth(house) for _ in range(2)]
 began = time.monotonic()
 for i, g in enumerate(guess):
     g.say('CHECK', 'bob', 'guess%d' % i, 'pop3', '203.0.113.1')
-elsewhere = Auth()
+elsewhere = Auth(house)
 first = elsewhere.check('bob', client='203.0.113.2')
 ok(first[0] == 'YES' and time.monotonic() - began < 1.5 * PATIENCE, 'guesses from one address do not delay the owner at another')
 times = []
@@ -137,7 +110,7 @@ took = {}
 
 def wrong(login, client):
     began = time.monotonic()
-    got = Auth().check(login, 'not this', client=client)
+    got = Auth(house).check(login, 'not this', client=client)
     took[login] = time.monotonic() - began, got
 
 
@@ -150,19 +123,19 @@ is_((took['ann'][1], took['nosuch'][1]), (NO, NO), 'a wrong password and an unkn
 ok(abs(took['ann'][0] - took['nosuch'][0]) < 0.1 * PATIENCE, '... in the same time: %.3f and %.3f s' % (took['ann'][0], took['nosuch'][0]))
 
 # An address that fails on many accounts waits with all of them.
-many = [Auth() for _ in range(6)]
+many = [Auth(house) for _ in range(6)]
 for i, m in enumerate(many):
     m.say('CHECK', 'v%d' % i, 'guess', 'pop3', '2001:db8:1:2::%d' % i)  # one /64 is one client
 for m in many:
     m.hear()
 began = time.monotonic()
-is_(Auth().check('u1', client='2001:db8:1:2::77')[0], 'YES', 'an address with many failures: what the cache knows is answered')
+is_(Auth(house).check('u1', client='2001:db8:1:2::77')[0], 'YES', 'an address with many failures: what the cache knows is answered')
 ok(time.monotonic() - began < 0.5 * PATIENCE, '... at once')
 house.ph('user', 'passwd', 'u1', '--stdin', input='fresh\n')
 began = time.monotonic()
-is_(Auth().check('u1', 'fresh', client='2001:db8:1:2::77')[0], 'YES', '... what it does not know')
+is_(Auth(house).check('u1', 'fresh', client='2001:db8:1:2::77')[0], 'YES', '... what it does not know')
 ok(time.monotonic() - began > 1.9, '... is not')
-is_(Auth().check('u1', 'secret', client='2001:db8:9::1'), NO, 'the old password was in the cache, and is no good')
+is_(Auth(house).check('u1', 'secret', client='2001:db8:9::1'), NO, 'the old password was in the cache, and is no good')
 
 # As root: by uid.
 if ROOT:

@@ -60,10 +60,10 @@ is_(user('disable', 'bob'), 0, 'disable again')
 is_(user('enable', 'bob@example.org'), 0, 'enable')
 is_(users.read_bytes(), want, 'as it was before')
 listed = house.ph('user', 'list').stdout
-is_(listed, 'NAME             ADDRESS           MESSAGES\n'
-            'Ann Archer       ann@example.org          0\n'
-            'Bob "B" Baker    bob@example.org          0\n'
-            'Carl "C" O\\Neil  carl@example.org         0\n', 'list')
+is_(listed, 'NAME             ADDRESS           MESSAGES  LAST LOGIN\n'
+            'Ann Archer       ann@example.org          0  ?\n'
+            'Bob "B" Baker    bob@example.org          0  ?\n'
+            'Carl "C" O\\Neil  carl@example.org         0  ?\n', 'list')
 
 # A compile that fails: an alias to somebody who would be gone.
 house.map('aliases', 'sales@example.org carl\n')

@@ -34,6 +34,7 @@ FOREIGN = {  # header → the modules that may include it (folder/name without s
     'sqlite3.h': ['lib/store/'],
     'curl/': ['auth/http'],
     'crypt.h': ['lib/store/hash'],
+    'argon2.h': ['lib/store/hash_argon2'],
     'pcre2.h': ['lib/store/regex'],
 }
 

@@ -1,0 +1,126 @@
+/*
+ * passwd: values of the map passwd. Knows their forms; asks nobody whether a password is right.
+ */
+#include "lib/store/passwd.h"
+
+#include <string.h>
+
+#include "lib/base/ascii.h"
+
+#ifdef HAVE_PAM
+#define WITH_PAM true
+#else
+#define WITH_PAM false
+#endif
+#define SERVICE_USUAL "posthouse"
+#define SERVICE_MAX 64
+
+static int
+wrong(struct buf *why, const char *text)
+{
+	buf_adds(why, text);
+	return -1;
+}
+
+/* Does the value begin with this, in any case? *rest is what stands behind it. */
+static bool
+begins(struct span value, const char *scheme, struct span *rest)
+{
+	size_t n = strlen(scheme);
+
+	if (value.len < n || !span_case_is((struct span){ value.s, n }, scheme))
+		return false;
+	*rest = span_trim((struct span){ value.s + n, value.len - n });
+	return true;
+}
+
+static bool
+keep(struct passwd_entry *e, struct span text)
+{
+	if (text.len >= sizeof(e->text) || memchr(text.s, '\0', text.len) != NULL)
+		return false;
+	memcpy(e->text, text.s, text.len);
+	e->text[text.len] = '\0';
+	return true;
+}
+
+static int
+parse_program(struct span command, struct passwd_entry *e, struct buf *why)
+{
+	e->kind = PASSWD_PROGRAM;
+	if (command.len == 0 || command.s[0] != '/')
+		return wrong(why, "{CHECKPASSWORD} is followed by the whole path of a program, and its arguments");
+	return keep(e, command) ? 0 : wrong(why, "the command is longer than 511 octets");
+}
+
+static int
+parse_pam(struct span service, struct passwd_entry *e, struct buf *why)
+{
+	e->kind = PASSWD_PAM;
+	if (!WITH_PAM)
+		return wrong(why, "{PAM}: this posthouse was built without PAM (configure --with-pam)");
+	if (service.len == 0)
+		service = SPAN(SERVICE_USUAL);
+	for (size_t i = 0; i < service.len; i++)
+		if (!ascii_alnum((unsigned char)service.s[i]) && strchr("_-", service.s[i]) == NULL)
+			service.len = SERVICE_MAX + 1;
+	if (service.len > SERVICE_MAX)
+		return wrong(why, "{PAM} is followed by the name of a service: letters, digits, \"-\" and \"_\"");
+	return keep(e, service) ? 0 : -1;
+}
+
+/* "{PLAIN}" takes the whole of a value, for passwords have blanks in them. */
+static bool
+is_plain(struct span value)
+{
+	struct span rest;
+
+	return begins(value, "{PLAIN}", &rest) || begins(value, "{CLEARTEXT}", &rest) || begins(value, "{CLEAR}", &rest);
+}
+
+static int
+parse_hash(struct span value, struct passwd_entry *e, struct buf *why)
+{
+	struct span rest = value, hash;
+	bool whole = is_plain(value);
+
+	hash = whole ? value : span_cut(&rest, ' ');
+	if (!keep(e, hash))
+		return wrong(why, "the hash is longer than 511 octets");
+	if (!whole && rest.s != NULL) {
+		if (!scram_parse(span_trim(rest), &e->verifier))
+			return wrong(why, "what stands behind the hash is no verifier for SCRAM");
+		e->scram = true;
+	}
+	if (hash.len == 0)
+		return wrong(why, "this is no hash");
+	if (hash.s[0] == '*' || hash.s[0] == '!') {
+		e->kind = PASSWD_LOCKED;
+		return 0;
+	}
+	if (hash_wants_prepared(e->text))
+		e->scram = scram_parse(hash, &e->verifier);
+	else if (strchr("$_{", hash.s[0]) == NULL) /* old DES looks like a password that was written down */
+		return wrong(why, "this is no hash");
+	return hash_usable(e->text) ? 0 : wrong(why, "this is no hash that can be verified here");
+}
+
+int
+passwd_parse(struct span value, struct passwd_entry *e, struct buf *why)
+{
+	struct span rest;
+
+	memset(e, 0, sizeof(*e));
+	value = span_trim(value);
+	if (begins(value, "{CHECKPASSWORD}", &rest))
+		return parse_program(rest, e, why);
+	if (begins(value, "{PAM}", &rest))
+		return parse_pam(rest, e, why);
+	return parse_hash(value, e, why);
+}
+
+bool
+passwd_outside(const struct passwd_entry *e)
+{
+	return e->kind == PASSWD_PROGRAM || e->kind == PASSWD_PAM;
+}
