@@ -74,6 +74,7 @@ read_settings(struct remote *r)
 		.connect_ms = (int64_t)c->remote_connect_timeout * 1000,
 		.command_ms = (int64_t)c->remote_timeout * 1000,
 		.helo = c->helo_name,
+		.no_tls = !c->remote_tls,
 	};
 	r->self = (struct hops_self){ c->hostname, c->helo_name,
 		(uint16_t)c->remote_port };
@@ -162,22 +163,31 @@ remember_reason(struct attempt *a, enum smtp_result result)
 		a->refused_only = false;
 }
 
+static void
+log_connect(const struct attempt *a, const struct hop *hop, const struct ip *ip, enum smtp_result result)
+{
+	const struct smtp *s = &a->r->smtp;
+	struct buf address = BUF_INIT(64), tls = BUF_INIT(128);
+
+	ip_add(&address, ip);
+	tls_describe(&s->d.io, &tls);
+	log_event(EV_REMOTE_CONNECT, LS("id", a->j->id), LS("host", hop->host), LS("address", buf_str(&address)),
+	    LS("tls", buf_str(&tls)), LS("error", result == SMTP_OK ? "-" : buf_str(&s->why)));
+	buf_free(&address);
+	buf_free(&tls);
+}
+
 /* Connect to one address and send; true: nothing is left to do. */
 static bool
 try_address(struct attempt *a, const struct hop *hop, const struct ip *ip)
 {
 	struct smtp *s = &a->r->smtp;
-	struct buf address = BUF_INIT(64);
 	enum smtp_result result;
 
 	a->connections++;
 	result = smtp_open(s, ip, hop->port, hop->host);
-	ip_add(&address, ip);
 	if (result != SMTP_OK || a->r->conf.log_detail)
-		log_event(EV_REMOTE_CONNECT, LS("id", a->j->id),
-		    LS("host", hop->host), LS("address", buf_str(&address)),
-		    LS("error", result == SMTP_OK ? "-" : buf_str(&s->why)));
-	buf_free(&address);
+		log_connect(a, hop, ip, result);
 	if (result == SMTP_OK || s->code != 0)
 		a->connected = true;
 	if (result == SMTP_OK)

@@ -1,6 +1,6 @@
 /*
  * smtp: the client's side of SMTP with one server (RFC 5321; RFC 2920
- * pipelining, 1870 SIZE, 6152 8BITMIME, 6531 SMTPUTF8, 3461 DSN).
+ * pipelining, 1870 SIZE, 3207 STARTTLS, 6152 8BITMIME, 6531 SMTPUTF8, 3461 DSN).
  *
  * Knows the dialogue and what each reply means for each recipient. Does not
  * know which server comes next (remote.c), nor queues.
@@ -38,6 +38,8 @@ smtp_init(struct smtp *s, const struct smtp_limits *limits)
 {
 	memset(s, 0, sizeof(*s));
 	dialogue_init(&s->d);
+	esmtp_init(&s->e, &s->d, limits->helo, limits->command_ms);
+	s->e.helo_too = true;
 	s->limits = limits;
 	buf_init(&s->why, REPLY_MAX);
 }
@@ -46,6 +48,7 @@ void
 smtp_free(struct smtp *s)
 {
 	dialogue_close(&s->d);
+	esmtp_free(&s->e);
 	buf_free(&s->why);
 }
 
@@ -144,99 +147,131 @@ because(struct smtp *s, const struct answer *a)
 
 /* --- opening ---------------------------------------------------------------- */
 
+/* What EHLO offered, anew with each EHLO: what was said in the clear is forgotten under TLS. */
 static void
-offer(struct smtp *s, struct span line)
+take_offers(struct smtp *s)
 {
-	struct span word = span_cut(&line, ' ');
+	struct span limit = { "", 0 };
 	uint64_t n;
 
-	if (span_case_is(word, "PIPELINING"))
-		s->pipelining = true;
-	else if (span_case_is(word, "8BITMIME"))
-		s->eightbit = true;
-	else if (span_case_is(word, "SMTPUTF8"))
-		s->smtputf8 = true;
-	else if (span_case_is(word, "DSN"))
-		s->dsn = true;
-	else if (span_case_is(word, "SIZE")) {
-		s->has_size = true;
-		if (line.s != NULL && num_parse(span_trim(line), INT64_MAX, &n) == 0)
-			s->size_limit = n;
-	}
+	s->pipelining = esmtp_offers(&s->e, "PIPELINING", NULL);
+	s->eightbit = esmtp_offers(&s->e, "8BITMIME", NULL);
+	s->smtputf8 = esmtp_offers(&s->e, "SMTPUTF8", NULL);
+	s->dsn = esmtp_offers(&s->e, "DSN", NULL);
+	s->has_size = esmtp_offers(&s->e, "SIZE", &limit);
+	s->size_limit = num_parse(limit, INT64_MAX, &n) == 0 ? n : 0;
 }
 
-/* EHLO's reply is the one whose lines mean something, so it is read here. */
-static int
-ehlo(struct smtp *s, struct answer *a)
+/* The opening has failed: in the server's words, when it said something. */
+static enum smtp_result
+not_opened(struct smtp *s, struct answer *a, const struct buf *why)
 {
-	struct buf why = BUF_INIT(512);
-	struct span rest;
-	int rv;
+	enum smtp_result result;
 
-	s->pipelining = s->eightbit = s->smtputf8 = s->dsn = s->has_size = false;
-	s->size_limit = 0;
-	dialogue_say(&s->d, false, "EHLO %s", s->limits->helo);
+	a->code = s->e.code;
 	buf_reset(&a->text);
-	rv = dialogue_smtp_reply(&s->d, &a->code, &a->text,
-	    deadline_in(s->limits->command_ms), &why);
-	if (rv == -1) {
-		own_words(a, "4.4.2", buf_str(&why));
-	} else if (a->code / 100 == 2) {
-		rest = buf_span(&a->text);
-		span_cut(&rest, '\n'); /* the greeting */
-		while (rest.s != NULL)
-			offer(s, span_cut(&rest, '\n'));
-	}
-	if (rv == 0)
+	buf_addspan(&a->text, buf_span(&s->e.text));
+	if (a->code == 0)
+		own_words(a, "4.4.2", buf_str(why));
+	else if (a->code < 400)
+		own_words(a, "4.5.0", "the server's answers make no sense");
+	else
 		take_enhanced(a);
 	clean(&a->text);
-	buf_free(&why);
-	return rv;
-}
-
-static int
-helo(struct smtp *s, struct answer *a)
-{
-	dialogue_say(&s->d, false, "HELO %s", s->limits->helo);
-	return await(s, a, s->limits->command_ms);
+	result = because(s, a);
+	smtp_quit(s);
+	return result;
 }
 
 static bool
-greeted(struct smtp *s, struct answer *a)
+has_tls(const struct smtp *s)
 {
-	if (await(s, a, s->limits->command_ms) == -1 || a->code != 220)
-		return false;
-	if (ehlo(s, a) == -1)
-		return false;
-	if (a->code / 100 == 5 && a->code != 521 && helo(s, a) == -1)
-		return false;
-	return a->code == 250;
+	return s->d.io.via.state != NULL;
+}
+
+static void
+log_fallback(const struct smtp *s, const char *reason)
+{
+	log_event(EV_REMOTE_TLS, LS("host", s->host), LS("reason", reason), LS("so", "in the clear"));
+}
+
+/*
+ * TLS, if the server has it: with anybody, since without it everybody could listen (RFC 7435). A server that takes the
+ * command back is spoken to in the clear at once; *again: this connection is of no use any more, another one without TLS may be.
+ */
+static enum smtp_result
+try_tls(struct smtp *s, struct answer *a, bool *again)
+{
+	const struct tls_peer peer = { .host = s->name, .unverified = true };
+	struct buf why = BUF_INIT(1024);
+	enum smtp_result result = SMTP_OK;
+
+	if (s->limits->no_tls || !esmtp_offers(&s->e, "STARTTLS", NULL))
+		return SMTP_OK;
+	if (esmtp_starttls(&s->e, &peer, &why) == 0) {
+		take_offers(s);
+	} else if (has_tls(s)) {
+		result = not_opened(s, a, &why);
+	} else {
+		log_fallback(s, buf_str(&why));
+		*again = s->e.code == 0 || s->e.code == 220;
+	}
+	buf_free(&why);
+	return result;
+}
+
+static enum smtp_result
+open_once(struct smtp *s, const struct ip *ip, uint16_t port, bool tls, bool *again)
+{
+	struct answer a = ANSWER;
+	struct buf why = BUF_INIT(1024);
+	enum smtp_result result = SMTP_OK;
+
+	hang_up(s);
+	*again = false;
+	if (dialogue_connect(&s->d, ip, port, s->host, NULL, deadline_in(s->limits->connect_ms), &a.text) == -1) {
+		strlcpy(a.enhanced, "4.4.1", sizeof(a.enhanced));
+		result = because(s, &a);
+	} else if (esmtp_greet(&s->e, &why) == -1) {
+		result = not_opened(s, &a, &why);
+	} else {
+		take_offers(s);
+		if (tls)
+			result = try_tls(s, &a, again);
+	}
+	answer_free(&a);
+	buf_free(&why);
+	return result;
+}
+
+/* As certificates and SNI have it: an address without brackets. */
+static void
+name_host(struct smtp *s, const struct ip *ip, const char *host)
+{
+	struct buf name = BUF_INIT(sizeof(s->name) - 1);
+
+	strlcpy(s->host, host, sizeof(s->host));
+	if (host[0] == '[')
+		ip_add(&name, ip);
+	else
+		buf_adds(&name, host);
+	strlcpy(s->name, buf_str(&name), sizeof(s->name));
+	buf_free(&name);
 }
 
 enum smtp_result
 smtp_open(struct smtp *s, const struct ip *ip, uint16_t port, const char *host)
 {
-	struct answer a = ANSWER;
-	enum smtp_result result = SMTP_OK;
+	enum smtp_result result;
+	bool again;
 
-	hang_up(s);
-	strlcpy(s->host, host, sizeof(s->host));
-	if (dialogue_connect(&s->d, ip, port, host, NULL,
-	        deadline_in(s->limits->connect_ms), &a.text) == -1) {
-		strlcpy(a.enhanced, "4.4.1", sizeof(a.enhanced));
-		result = because(s, &a);
-	} else if (!greeted(s, &a)) {
-		if (a.code / 100 == 2 || a.code / 100 == 3)
-			own_words(&a, "4.5.0",
-			    "the server's answers make no sense");
-		result = because(s, &a);
-		smtp_quit(s);
-	} else {
-		s->open = true;
-		s->sent = 0;
-		s->born = deadline_in(0);
-	}
-	answer_free(&a);
+	name_host(s, ip, host);
+	result = open_once(s, ip, port, true, &again);
+	if (again)
+		result = open_once(s, ip, port, false, &again);
+	s->open = result == SMTP_OK;
+	s->sent = 0;
+	s->born = deadline_in(0);
 	return result;
 }
 

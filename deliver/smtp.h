@@ -5,11 +5,12 @@
 #define DELIVER_SMTP_H
 
 #include "deliver/agent.h"
-#include "lib/net/dialogue.h"
+#include "lib/net/esmtp.h"
 
 struct smtp_limits {
 	int64_t connect_ms, command_ms; /* RFC 5321, 4.5.3.2: 5 minutes a command */
 	const char *helo;
+	bool no_tls;         /* remote_tls = no */
 };
 
 enum smtp_result {
@@ -20,7 +21,9 @@ enum smtp_result {
 
 struct smtp {
 	struct dialogue d;
+	struct esmtp e;      /* its opening */
 	char host[256];      /* the server's name, of the last smtp_open() */
+	char name[256];      /* ... without brackets */
 	const struct smtp_limits *limits;
 	bool open;
 	bool reset_due;      /* a transaction was left in the middle */
@@ -36,7 +39,7 @@ struct smtp {
 	struct buf why;
 };
 void smtp_init(struct smtp *, const struct smtp_limits *);
-/* Connect, greeting, EHLO or HELO. */
+/* Connect, greeting, EHLO or HELO; TLS where it is offered and works. */
 enum smtp_result smtp_open(struct smtp *, const struct ip *, uint16_t port, const char *host) MUST_CHECK;
 /*
  * One transaction for the job's recipients that have no outcome yet. SMTP_OK: all have

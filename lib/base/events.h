@@ -49,6 +49,7 @@
 #define EV_QUEUE_ALARM "queue.alarm"         /* what, id: a fault of our own configuration */
 
 #define EV_REMOTE_CONNECT "remote.connect"   /* id, host, address, error */
+#define EV_REMOTE_TLS "remote.tls"           /* host, reason, so: TLS came to nothing */
 #define EV_AUTH_OK "auth.ok"                 /* login, mailbox, service, client */
 #define EV_AUTH_FAILED "auth.failed"         /* login, service, client, reason */
 #define EV_AUTH_RENEWED "auth.renewed"       /* mailbox: its password was right, and has a hash of today now */

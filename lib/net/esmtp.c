@@ -1,8 +1,8 @@
 /*
  * esmtp: the opening of an SMTP session as a client.
  *
- * Knows the replies up to the first command proper; no mail. A server that offers nothing (HELO only) is an error:
- * who calls here wants an extension.
+ * Knows the replies up to the first command proper; no mail. A server that offers nothing (HELO only) is an error
+ * for those who want an extension.
  */
 #include "lib/net/esmtp.h"
 
@@ -61,6 +61,15 @@ esmtp_failed(const struct esmtp *e, const char *what, struct buf *why)
 /* --- greeting and EHLO -------------------------------------------------------- */
 
 static int
+helo(struct esmtp *e, struct buf *why)
+{
+	dialogue_say(e->d, false, "HELO %s", e->helo);
+	if (esmtp_reply(e, why) == -1)
+		return -1;
+	return e->code == 250 ? 0 : esmtp_failed(e, "HELO", why);
+}
+
+static int
 ehlo(struct esmtp *e, struct buf *why)
 {
 	struct span rest;
@@ -69,6 +78,8 @@ ehlo(struct esmtp *e, struct buf *why)
 	dialogue_say(e->d, false, "EHLO %s", e->helo);
 	if (esmtp_reply(e, why) == -1)
 		return -1;
+	if (e->helo_too && e->code / 100 == 5 && e->code != 521) /* 521: no mail at all (RFC 7504) */
+		return helo(e, why);
 	if (e->code != 250)
 		return esmtp_failed(e, "EHLO", why);
 	rest = buf_span(&e->text);

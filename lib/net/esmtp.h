@@ -11,6 +11,7 @@ struct esmtp {
 	struct dialogue *d;
 	const char *helo;    /* our name */
 	int64_t wait_ms;     /* for each answer */
+	bool helo_too;       /* where EHLO is not known, HELO will do */
 	struct buf offers;   /* EHLO's answer without its first line; LF between lines */
 	int code;            /* of the last reply; 0: none came */
 	struct buf text;     /* ... and its text, lines joined by LF, as the server wrote it */
@@ -19,7 +20,7 @@ void esmtp_init(struct esmtp *, struct dialogue *, const char *helo, int64_t wai
 void esmtp_free(struct esmtp *);
 
 /* All below: 0; -1 with why ("EHLO: 550 go away" or what became of the connection). */
-int esmtp_greet(struct esmtp *, struct buf *why) MUST_CHECK; /* 220, EHLO */
+int esmtp_greet(struct esmtp *, struct buf *why) MUST_CHECK; /* 220, EHLO or HELO */
 /* Does EHLO's answer have this keyword? *arg, unless NULL: what is behind it. */
 bool esmtp_offers(const struct esmtp *, const char *keyword, struct span *arg);
 /* STARTTLS, TLS, and EHLO anew: what was offered in the clear is forgotten. */

@@ -241,8 +241,9 @@ explain(SSL *ssl, const struct tls_peer *peer, struct buf *why)
 static int
 errno_of(unsigned long e)
 {
-	return ERR_GET_LIB(e) == ERR_LIB_SSL &&
-	    ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED ? EACCES : EPROTO;
+	if (ERR_GET_LIB(e) != ERR_LIB_SSL || ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return ECONNRESET;
+	return ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED ? EACCES : EPROTO;
 }
 
 static int

@@ -39,6 +39,7 @@ static const char *const milter_choices[] = { "tempfail", "accept", "shutdown", 
 static const char *const no_yes[] = { "no", "yes", NULL };
 static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };
+static const char *const tls_choices[] = { "no", "may", NULL };
 static const char *const names_choices[] = { "auto", "always", NULL };
 static const char *const dns_error_choices[] = { "accept", "defer", NULL };
 static const char *const level_choices[] = { "notice", "detail", NULL };
@@ -144,6 +145,7 @@ static const struct setting settings[] = {
 	{ "dns_timeout",               DURATION, AT(dns_timeout),                   "10s", 1, 300, NULL },
 	{ "remote_connect_timeout",    DURATION, AT(remote_connect_timeout),        "30s", 1, 3600, NULL },
 	{ "remote_timeout",            DURATION, AT(remote_timeout),                "5m", 1, DAYS(1), NULL },
+	{ "remote_tls",                BOOL,     AT(remote_tls),                    "may", 0, 0, tls_choices },
 	{ "remote_port",               NUMBER,   AT(remote_port),                   "25", 1, 65535, NULL },
 
 	{ "collect_parallel",          NUMBER,   AT(collect_parallel),              "20", 1, 10000, NULL },

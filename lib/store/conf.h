@@ -93,6 +93,7 @@ struct conf {
 	/* remote */
 	char *resolver;           /* "" = /etc/resolv.conf */
 	uint64_t dns_timeout, remote_connect_timeout, remote_timeout;
+	bool remote_tls;          /* remote_tls = may | no */
 	uint64_t remote_port;     /* 25; for tests and odd firewalls */
 	/* collector */
 	uint64_t collect_parallel; /* 20 */

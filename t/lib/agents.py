@@ -123,13 +123,20 @@ class Desk:
 class Server(threading.Thread):
     """An SMTP server. say: reply by stage ('greeting', 'EHLO', 'HELO', 'MAIL', 'RCPT', 'DATA', '.', 'RSET',
     'QUIT'): a str (LF between lines), a list (one after another, the last stays), a function of the command line, None: hang up, or 'wait': say nothing.
-    sessions: for each connection what came, as a list of bytes lines; messages: what DATA held, as sent, without the final dot."""
+    sessions: for each connection what came, as a list of bytes lines; messages: what DATA held, as sent, without the final dot.
+    tls: an SSLContext: STARTTLS is offered, and answered as 'STARTTLS' says; behind a 220 the handshake, or what 'HANDSHAKE' says
+    (None, octets); under TLS a stage 'TLS EHLO' goes before 'EHLO'. names: for each TLS session the name that was asked for (SNI)."""
 
-    def __init__(self, say=None, host='127.0.0.1', port=None, ehlo='PIPELINING\nSIZE 10000000\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES'):
+    def __init__(self, say=None, host='127.0.0.1', port=None, tls=None, ehlo='PIPELINING\nSIZE 10000000\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES'):
         super().__init__(daemon=True)
         self.say = {'greeting': '220 peer.example ESMTP', 'EHLO': '250 peer.example\n' + ehlo if ehlo is not None else '502 what?',
                     'HELO': '250 peer.example', 'MAIL': '250 2.1.0 fine', 'RCPT': '250 2.1.5 fine', 'DATA': '354 go on',
                     '.': '250 2.0.0 taken', 'RSET': '250 2.0.0 forgotten', 'QUIT': '221 bye'}
+        self.tls, self.names = tls, []
+        if tls:
+            self.say['TLS EHLO'] = self.say['EHLO']
+            self.say.update({'EHLO': self.say['EHLO'] + '\nSTARTTLS', 'STARTTLS': '220 2.0.0 go on', 'HANDSHAKE': True})
+            tls.sni_callback = lambda sock, name, ctx: self.names.append(name)
         self.say.update(say or {})
         self.sessions, self.messages, self.segments, self.envelopes = [], [], [], []
         v6 = ':' in host
@@ -189,7 +196,23 @@ class Server(threading.Thread):
         except OSError:
             pass
         finally:
-            c.close()
+            try:
+                c.close()
+            except OSError:
+                pass
+
+    def secure(self, c, session):
+        """The connection under TLS; None: there is none."""
+        shake = self.say['HANDSHAKE']
+        if shake is True:
+            session.append(b'(TLS)')
+            return self.tls.wrap_socket(c, server_side=True)
+        if shake == 'wait':
+            time.sleep(600)
+        if shake:
+            c.sendall(shake)
+            c.recv(65536)
+        return None
 
     def speak(self, c, session):
         rest, data = b'', None
@@ -209,8 +232,15 @@ class Server(threading.Thread):
                 line, _, rest = rest.partition(b'\r\n')
                 session.append(line)
                 verb = line.split(b' ')[0].upper().decode('ascii', 'replace')
-                if not self.answer(c, verb if verb in self.say else 'EHLO', line):
+                stage = verb if verb in self.say else 'EHLO'
+                if b'(TLS)' in session and 'TLS ' + stage in self.say:
+                    stage = 'TLS ' + stage
+                if not self.answer(c, stage, line):
                     return
+                if verb == 'STARTTLS' and self.last == '220':
+                    c, rest = self.secure(c, session), b''
+                    if not c:
+                        return
                 if verb == 'QUIT':
                     return
                 if verb == 'DATA' and self.last == '354':

@@ -304,7 +304,7 @@ static const struct {
 	  "TLS with house.example: the server does not speak TLS on this port" },
 	{ "house.example", &house, ca_file, NULL, false, SILENT, ETIMEDOUT,
 	  "TLS with house.example: no handshake in time" },
-	{ "house.example", &house, ca_file, NULL, false, HANGS_UP, EPROTO, NULL },
+	{ "house.example", &house, ca_file, NULL, false, HANGS_UP, ECONNRESET, NULL },
 };
 /* clang-format on */
 

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""remote under TLS (RFC 3207): with every server that offers it; and how mail goes on where it comes to nothing."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from posthouse import *
+from agents import *
+from certificates import Authority
+
+ca = Authority()
+desk = Desk('remote', 'remote_timeout = 1s\nremote_connect_timeout = 2s\nhelo_name = house.example\nremote_agents = 1')
+BOB = ['bob@else.example']
+MAIL = [b'MAIL FROM:<ann@example.org> SIZE=17', b'RCPT TO:<bob@else.example> ORCPT=rfc822;bob@else.example', b'DATA']
+
+
+def job(server, *args, **kw):
+    return desk.job(BOB, *args, nexthop=server.nexthop, **kw)
+
+
+def fallbacks():
+    return [(e['host'], e['so']) for e in desk.house.events('remote.tls')]
+
+
+# --- it works
+
+s = Server(tls=ca.server('whoever.example'))
+r = job(s)
+is_(r.outcomes, [('sent', 250, '2.0.0', 'taken')], 'a server with a certificate that nobody knows')
+is_(s.sessions, [[b'EHLO house.example', b'STARTTLS', b'(TLS)', b'EHLO house.example'] + MAIL], 'all but EHLO under TLS')
+is_((r.connected, s.names), (s.nexthop, [None]), 'the connection is kept; an address is no SNI')
+is_(job(s).outcomes[0][0], 'sent', 'the next message')
+is_(len(s.sessions), 1, '... takes it')
+like(desk.house.log(), r'remote.connect id=\S+ host=127.0.0.1 address=127.0.0.1 tls="TLSv1.3 \S+" error=-', 'logged with log_level = detail')
+big = (b'0123456789' * 7 + b'\n') * 60000
+is_(job(s, big).outcomes[0][0], 'sent', '4 MB')
+is_(s.messages[2] == big.replace(b'\n', b'\r\n'), True, '... octet by octet')
+
+s = Server(tls=ca.server('x.example'), ehlo='PIPELINING\nSIZE 1000', say={'TLS EHLO': '250 peer.example\nDSN'})
+r = job(s)
+is_(s.sessions[0][4:], [b'MAIL FROM:<ann@example.org>', MAIL[1], b'DATA'], 'only what EHLO offers under TLS counts')
+ok(not any(b'MAIL' in x and b'RCPT' in x for x in s.segments), '... pipelining neither')
+s = Server(tls=ca.server('x.example'), say={'TLS EHLO': '502 what?'})
+is_((job(s).outcomes[0][0], s.sessions[0][3:5]), ('relayed', [b'EHLO house.example', b'HELO house.example']), 'HELO under TLS')
+s = Server(tls=ca.server('x.example'), say={'TLS EHLO': '521 5.7.1 not you'})
+is_(job(s).outcomes[0], ('failed', 521, '5.7.1', 'not you'), 'a refusal under TLS is one')
+is_((len(s.sessions), fallbacks()), (1, []), '... and nothing went in the clear')
+s = Server(tls=ca.server('x.example'), say={'TLS EHLO': None})
+is_((job(s).outcomes[0][:3], len(s.sessions)), (('retry', 0, '4.4.2'), 1), 'a server that goes under TLS')
+
+# --- it does not
+
+for name, say, sessions in (
+        ('a server that has no certificate after all', {'STARTTLS': '454 4.7.0 not now'}, 1),
+        ('... or does not know what it has offered', {'STARTTLS': '502 what?'}, 1),
+        ('one that hangs up', {'STARTTLS': None}, 2),
+        ('... or goes on otherwise', {'HANDSHAKE': b'250 2.0.0 ok\r\n' * 20}, 2),
+        ('... or ends the handshake', {'HANDSHAKE': None}, 2),
+        ('... or never begins it', {'HANDSHAKE': 'wait'}, 2),
+        ('... or says more in the clear', {'STARTTLS': b'220 go\r\n250 injected\r\n'}, 2)):
+    s = Server(tls=ca.server('x.example'), say=say)
+    s.last = '220'
+    before = len(fallbacks())
+    is_(job(s).outcomes, [('sent', 250, '2.0.0', 'taken')], name + ': it has the message')
+    is_(s.sessions[-1][-3:], MAIL, '... in the clear')
+    is_((len(s.sessions), fallbacks()[before:]), (sessions, [('127.0.0.1', 'in the clear')]), '... on connection %d, and logged' % sessions)
+    ok(b'(TLS)' not in s.sessions[-1], '... without TLS')
+
+desk.house.conf('remote_tls = no')
+end(desk.process)
+desk.agents.clear()
+desk.process = desk.house.spawn('remote')
+s = Server(tls=ca.server('x.example'))
+is_((job(s).outcomes[0][0], s.sessions[0]), ('sent', [b'EHLO house.example'] + MAIL), 'remote_tls = no')
+
+# --- with our own server
+
+house = House(conf='hostname = mx.example.org')
+house.path('etc', 'tls').mkdir(exist_ok=True)
+for source, name in zip(ca.pair('mx.example.org'), ('mx.key', 'mx.pem')):
+    target = house.path('etc', 'tls', name)
+    target.write_bytes(source.read_bytes())
+    if ROOT:
+        shutil.chown(target, 'phtls', 'phtls')
+    target.chmod(0o600)
+house.start()
+sender = House(domains='sender.example', users=['pat:secret'], smarthost='127.0.0.1:%d' % house.smtp_port)
+sender.set_map('access', '127.0.0.1 trust\n')
+sender.start()
+like(sender.send('pat@sender.example', ['ann@example.org'], 'Subject: x\r\n\r\nhello\r\n'), '^250', 'from house to house')
+ok(house.wait_event('smtpd.received', sender='pat@sender.example', tls='TLSv1.3'), '... under TLS')
+done()
