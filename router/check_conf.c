@@ -211,7 +211,7 @@ check_lists(struct check *k)
 static void
 check_milters(struct check *k)
 {
-	const struct milter_settings any = { OTHERWISE_TEMPFAIL, 1, 1, 1 };
+	const struct milter_settings any = { OTHERWISE_TEMPFAIL, 1, 1, 1, false };
 	struct milter_place places[MILTER_PLACES_MAX];
 	struct buf why = BUF_INIT(1000);
 	int n = milter_places_parse(span_of(k->c->conf.milters), &any, places, &why);

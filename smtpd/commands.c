@@ -138,8 +138,8 @@ canonical(struct session *s, const struct path *path)
 }
 
 /* It was looked at already. */
-static const char *
-decoded_envid(struct session *s, struct span envid)
+const char *
+session_envid(struct session *s, struct span envid)
 {
 	buf_reset(&s->d->text);
 	return xtext_decode(envid, &s->d->text) == -1 ? NULL : session_keep_text(s);
@@ -191,7 +191,7 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 	s->tx.sender = sender;
 	s->tx.params = *params;
 	if (params->envid.s != NULL)
-		s->tx.envid = decoded_envid(s, params->envid);
+		s->tx.envid = session_envid(s, params->envid);
 	s->tx.no_relay = access.no_relay;
 	s->tx.no_local = access.no_local;
 	r = milters_mail(s, sender, args);
@@ -227,8 +227,8 @@ cmd_mail(struct session *s, struct span arg)
 }
 
 /* As the client gave it, or the address of RCPT (RFC 3461, 4.2; RFC 6533, 3). */
-static const char *
-original_recipient(struct session *s, const char *address, struct span given)
+const char *
+session_orcpt(struct session *s, const char *address, struct span given)
 {
 	struct buf *text = &s->d->text;
 	struct span type = given.s == NULL ? given : span_cut(&given, ';');
@@ -271,10 +271,10 @@ add_recipients(struct session *s, const struct route *route, const char *address
 		return say(SAY_TOO_MANY_RCPTS);
 	r = full_rcpt(s, route);
 	if (r.code == 0)
-		r = milters_rcpt(s, address, args);
+		r = milters_rcpt(s, address, route->rcpts, args);
 	if (r.code != 0)
 		return r;
-	orcpt = original_recipient(s, address, params->orcpt);
+	orcpt = session_orcpt(s, address, params->orcpt);
 	for (const struct route_rcpt *to = route->rcpts; to != NULL; to = to->next)
 		(void)rcpts_add(l, to->action, to->address, orcpt, params->notify);
 	remember_alias(s, route, address);

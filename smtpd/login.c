@@ -73,6 +73,17 @@ go_on(struct session *s, enum exchange_step step)
 	return r;
 }
 
+/* For filters; in capitals (RFC 4422, 3.1). */
+static void
+keep_mechanism(struct session *s, struct span name)
+{
+	size_t n = name.len < sizeof(s->mechanism) ? name.len : sizeof(s->mechanism) - 1;
+
+	for (size_t i = 0; i < n; i++)
+		s->mechanism[i] = name.s[i] >= 'a' && name.s[i] <= 'z' ? (char)(name.s[i] - 'a' + 'A') : name.s[i];
+	s->mechanism[n] = '\0';
+}
+
 struct reply
 login_begin(struct session *s, struct span arg)
 {
@@ -92,6 +103,7 @@ login_begin(struct session *s, struct span arg)
 	s->plain_name = false;
 	if (is_device(s) && span_case_is(mechanism, "LOGIN") && arg.s != NULL)
 		arg = device_login(s, arg, true, &text);
+	keep_mechanism(s, mechanism);
 	step = exchange_begin(&s->exchange, &s->d->auth, s->conn->service, buf_str(&address), s->facts.binding,
 	    mechanism, arg);
 	buf_free(&address);

@@ -10,11 +10,11 @@
 // clang-format off
 static const char *const usual[STAGES] = {
 	[STAGE_CONNECT] = "j v _ daemon_name daemon_addr daemon_port if_addr client_addr client_port client_name client_ptr",
-	[STAGE_HELO]    = "tls_version cipher cert_subject",
+	[STAGE_HELO]    = "tls_version cipher cipher_bits",
 	[STAGE_MAIL]    = "i auth_type auth_authen auth_author mail_addr mail_host mail_mailer",
 	[STAGE_RCPT]    = "i rcpt_addr rcpt_host rcpt_mailer",
 	[STAGE_DATA]    = "i",
-	[STAGE_END]     = "i msg_id mail_addr rcpt_addr",
+	[STAGE_END]     = "i msg_id",
 	[STAGE_EOH]     = "i",
 };
 // clang-format on
@@ -32,16 +32,33 @@ add_v(const struct session *s, struct buf *out)
 	buf_adds(out, "Posthouse");
 }
 
+/* DNS has confirmed it, or XCLIENT has told it and nobody denies it. */
+static bool
+is_named(const struct session *s)
+{
+	return s->rdns[0] != '\0' && (s->fcrdns || !s->rdns_asked);
+}
+
+const char *
+macros_client_name(const struct session *s)
+{
+	return is_named(s) ? s->rdns : s->client;
+}
+
 static void
 add_client(const struct session *s, struct buf *out)
 {
-	buf_addf(out, "%s %s", s->fcrdns ? s->rdns : s->client, s->client);
+	if (s->rdns[0] != '\0')
+		buf_addf(out, "%s ", s->rdns);
+	buf_adds(out, s->client);
+	if (s->rdns[0] != '\0' && !is_named(s))
+		buf_adds(out, " (may be forged)");
 }
 
 static void
 add_client_name(const struct session *s, struct buf *out)
 {
-	buf_adds(out, s->fcrdns ? s->rdns : s->client);
+	buf_adds(out, macros_client_name(s));
 }
 
 static void
@@ -92,18 +109,25 @@ add_cipher(const struct session *s, struct buf *out)
 	buf_adds(out, s->facts.cipher);
 }
 
+/* Of the key: the cipher's name says it (TLS_AES_128_GCM_SHA256, ECDHE-RSA-AES256-GCM-SHA384). */
+static void
+add_cipher_bits(const struct session *s, struct buf *out)
+{
+	if (s->facts.cipher[0] != '\0')
+		buf_adds(out, strstr(s->facts.cipher, "AES_128") != NULL || strstr(s->facts.cipher, "AES128") != NULL ? "128" : "256");
+}
+
 static void
 add_user(const struct session *s, struct buf *out)
 {
 	buf_adds(out, s->user);
 }
 
-/* The mechanism's name is not kept: filters look whether there is one. */
 static void
 add_auth_type(const struct session *s, struct buf *out)
 {
 	if (s->user[0] != '\0')
-		buf_adds(out, "PLAIN");
+		buf_adds(out, s->mechanism[0] != '\0' ? s->mechanism : "XCLIENT");
 }
 
 static void
@@ -162,10 +186,21 @@ add_rcpt_host(const struct session *s, struct buf *out)
 		add_host(s->tx.milter_address, out);
 }
 
+/* "local" when the mail stays here, at least a copy of it. */
 static void
 add_rcpt_mailer(const struct session *s, struct buf *out)
 {
-	buf_adds(out, s->tx.milter_error != NULL ? "error" : "smtp");
+	const struct route_rcpt *r = s->tx.milter_finals;
+
+	while (r != NULL && r->action != RCPT_LOCAL)
+		r = r->next;
+	buf_adds(out, s->tx.milter_error != NULL ? "error" : r != NULL ? "local" : "smtp");
+}
+
+static void
+add_message_id(const struct session *s, struct buf *out)
+{
+	buf_addspan(out, s->tx.milter_message_id);
 }
 
 static const struct {
@@ -186,6 +221,7 @@ static const struct {
 	{ "client_ptr", add_client_ptr },
 	{ "tls_version", add_tls_version },
 	{ "cipher", add_cipher },
+	{ "cipher_bits", add_cipher_bits },
 	{ "auth_type", add_auth_type },
 	{ "auth_authen", add_user },
 	{ "auth_author", add_user },
@@ -195,6 +231,7 @@ static const struct {
 	{ "rcpt_addr", add_rcpt },
 	{ "rcpt_host", add_rcpt_host },
 	{ "rcpt_mailer", add_rcpt_mailer },
+	{ "msg_id", add_message_id },
 };
 
 /* Long names are in braces on the wire. */

@@ -39,19 +39,23 @@ static const struct reply go_on;
 struct reply
 peer_failed(struct session *s, struct milter_peer *f, const struct stage *stage)
 {
-	static const char *const names[] = { "tempfail", "accept", "shutdown" };
 	enum milter_otherwise so = f->link.place->set.otherwise;
-	bool early = stage == &connecting || stage == &helo;
+	bool goes_on = so == OTHERWISE_ACCEPT || so == OTHERWISE_QUARANTINE;
+	bool early = s->d->milters->answering == &connecting || s->d->milters->answering == &helo;
 
 	log_event(EV_MILTER_FAILED, LS("milter", f->link.place->name), LS("at", stage->name),
-	    LS("reason", buf_str(&s->d->milters->why)), LS("so", names[so]), LS("client", s->client),
+	    LS("reason", buf_str(&s->d->milters->why)), LS("so", milter_otherwise_name(so)), LS("client", s->client),
 	    LS("id", s->reception.begun ? s->d->submit.id : ""));
 	f->in_message = false;
 	if (so == OTHERWISE_SHUTDOWN)
 		return reply_say(SAY_MILTER_SHUTDOWN, NULL);
-	if (so == OTHERWISE_ACCEPT)
+	if (goes_on)
 		f->state = PEER_NOT_NOW;
-	return so == OTHERWISE_ACCEPT || early ? go_on : reply_say(SAY_MILTER_DOWN, NULL);
+	if (so == OTHERWISE_QUARANTINE && !early && s->tx.held == NULL)
+		s->tx.held = "a filter did not answer";
+	if (goes_on || early)
+		return go_on;
+	return reply_say(so == OTHERWISE_REJECT ? SAY_MILTER_GONE : SAY_MILTER_DOWN, NULL);
 }
 
 /* "550 5.7.1 text" in a filter's own words. */
@@ -81,11 +85,9 @@ log_action(const struct session *s, const struct milter_peer *f, const struct st
 	    LS("sender", s->tx.sender == NULL ? "" : s->tx.sender));
 }
 
-struct reply
-peer_react(struct session *s, struct milter_peer *f, const struct stage *stage, const struct milter_said *said)
+static struct reply
+verdict(struct session *s, struct milter_peer *f, const struct stage *stage, const struct milter_said *said, bool of_session)
 {
-	bool of_session = stage == &connecting || stage == &helo;
-
 	switch (said->answer) {
 	case MILTER_ACCEPT:
 		f->state = of_session ? PEER_NOT_AGAIN : PEER_NOT_NOW;
@@ -110,6 +112,20 @@ peer_react(struct session *s, struct milter_peer *f, const struct stage *stage, 
 	default: /* continue, skip */
 		return go_on;
 	}
+}
+
+/* What ends the session for a filter ends its connection: libmilter hangs up then by itself. */
+struct reply
+peer_react(struct session *s, struct milter_peer *f, const struct stage *stage, const struct milter_said *said)
+{
+	bool of_session = stage == &connecting || stage == &helo;
+	struct reply r = verdict(s, f, stage, said, of_session);
+
+	if (of_session && (r.code != 0 || f->state == PEER_NOT_AGAIN)) {
+		f->refuses = r.code != 0;
+		milter_close(&f->link);
+	}
+	return r;
 }
 
 struct reply
@@ -147,7 +163,7 @@ pack_connect(const struct session *s, struct buf *p)
 
 	ip_add(&address, &s->conn->peer);
 	buf_reset(p);
-	milter_add_string(p, span_of(s->fcrdns ? s->rdns : s->client));
+	milter_add_string(p, span_of(macros_client_name(s)));
 	buf_addc(p, s->conn->peer.v6 ? '6' : '4');
 	milter_add_u16(p, s->conn->peer_port);
 	milter_add_string(p, buf_span(&address));
@@ -198,10 +214,11 @@ wake(struct session *s, struct milter_peer *f, const struct stage *stage)
 {
 	struct reply r;
 
-	if (f->link.io.fd != -1)
+	if (f->link.io.fd != -1 && f->link.kept == 0)
 		return go_on;
+	f->refuses = false;
 	buf_reset(&s->d->milters->why);
-	if (milter_open(&f->link, s->end, &s->d->milters->why) == -1)
+	if (!milter_kept(&f->link) && milter_open(&f->link, s->end, &s->d->milters->why) == -1)
 		return peer_failed(s, f, stage);
 	r = tell_connect(s, f);
 	if (r.code == 0 && stage != &connecting && stage != &helo && f->state == PEER_ON && f->link.io.fd != -1)
@@ -241,10 +258,12 @@ milters_connect(struct session *s)
 
 	if (!pass_milters(s))
 		return go_on;
+	lookup_client(s);
+	s->d->milters->answering = &connecting;
 	for EACH (s->d->milters, f) {
-		milter_close(&f->link); /* XCLIENT: it is somebody else now */
+		milter_part(&f->link); /* XCLIENT: it is somebody else now */
 		f->state = PEER_ON;
-		f->in_message = false;
+		f->in_message = f->refuses = false;
 	}
 	for EACH (s->d->milters, f)
 		if (r.code == 0)
@@ -259,9 +278,13 @@ milters_helo(struct session *s)
 
 	if (!pass_milters(s))
 		return go_on;
-	for EACH (s->d->milters, f)
+	s->d->milters->answering = &helo;
+	for EACH (s->d->milters, f) {
+		if (r.code == 0 && f->refuses) /* it may like another name better */
+			r = wake(s, f, &helo);
 		if (r.code == 0 && is_asked(f))
 			r = tell_helo(s, f);
+	}
 	return r;
 }
 
@@ -273,7 +296,7 @@ milters_mail(struct session *s, const char *sender, struct span args)
 	if (!pass_milters(s))
 		return go_on;
 	milters_abort(s);
-	s->tx.milter_address = sender;
+	s->d->milters->answering = &mail;
 	for EACH (s->d->milters, f) {
 		if (f->state == PEER_NOT_NOW)
 			f->state = PEER_ON;
@@ -282,7 +305,6 @@ milters_mail(struct session *s, const char *sender, struct span args)
 		if (r.code != 0 || s->tx.discard || !is_asked(f))
 			continue;
 		f->in_message = true;
-		f->skip_body = false;
 		pack_path(&s->d->milters->packet, sender, args);
 		r = peer_ask(s, f, &mail, NULL);
 	}
@@ -290,13 +312,14 @@ milters_mail(struct session *s, const char *sender, struct span args)
 }
 
 struct reply
-milters_rcpt(struct session *s, const char *address, struct span args)
+milters_rcpt(struct session *s, const char *address, const struct route_rcpt *finals, struct span args)
 {
 	struct reply r = s->tx.refused;
 
 	if (!pass_milters(s))
 		return go_on;
 	s->tx.milter_address = address;
+	s->tx.milter_finals = finals;
 	for EACH (s->d->milters, f) {
 		if (r.code != 0 || s->tx.discard || !is_asked(f))
 			continue;
@@ -314,6 +337,7 @@ milters_rcpt_refused(struct session *s, const char *address, struct span args, c
 	if (!pass_milters(s))
 		return;
 	s->tx.milter_address = address;
+	s->tx.milter_finals = NULL;
 	s->tx.milter_error = why;
 	for EACH (s->d->milters, f) {
 		if (s->tx.discard || !is_asked(f) || (f->link.steps & RCPT_REFUSED) == 0)
@@ -397,7 +421,7 @@ milters_quit(struct session *s)
 	if (s->d->milters == NULL)
 		return;
 	for EACH (s->d->milters, f)
-		milter_close(&f->link);
+		milter_part(&f->link);
 }
 
 /* --- at start -------------------------------------------------------------------------- */
@@ -406,7 +430,7 @@ bool
 milters_open(struct smtpd *d)
 {
 	const struct milter_settings general = { (enum milter_otherwise)d->conf.milter_default, d->conf.milter_connect_timeout,
-		d->conf.milter_timeout, d->conf.milter_content_timeout };
+		d->conf.milter_timeout, d->conf.milter_content_timeout, false };
 	struct buf why = BUF_INIT(1024);
 	struct milters *ms;
 	bool inet = false;

@@ -17,13 +17,14 @@ struct milter_peer {
 	struct milter link;
 	enum milter_peer_state state;
 	bool in_message;  /* it was told of MAIL: ABORT is due */
-	bool skip_body;
+	bool refuses;     /* this session, so far; the connection is closed */
 };
 struct milters {
 	struct milter_place places[MILTER_PLACES_MAX];
 	struct milter_peer peers[MILTER_PLACES_MAX];
 	size_t n;
 	struct buf packet, why; /* scratch */
+	const struct stage *answering; /* the last of CONNECT, HELO and MAIL that the client said */
 };
 
 /* What is told, and when. */
@@ -44,7 +45,8 @@ struct reply peer_failed(struct session *, struct milter_peer *, const struct st
 /* What its answer means for the client. */
 struct reply peer_react(struct session *, struct milter_peer *, const struct stage *, const struct milter_said *);
 
-/* macros.c: those of this stage, as one packet into out; nothing when there are none. */
+/* macros.c: the client's name, else its address in brackets. Those of this stage, as one packet into out; nothing when there are none. */
+const char *macros_client_name(const struct session *);
 void macros_add(struct session *, const struct milter_peer *, const struct stage *, struct buf *out);
 
 #endif

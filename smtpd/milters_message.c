@@ -14,13 +14,14 @@
 #include "smtpd/milters.h"
 
 #define CHANGES_MAX (8u * 1024 * 1024) /* octets of what a filter may ask for, besides a new body */
-#define READ_OCTETS 32768u             /* of the body at once: twice as many on the wire at most */
+#define ASKED_MAX 65536u               /* ... and so many of them */
+#define READ_OCTETS (MILTER_CHUNK / 2) /* of the body at once: twice as many on the wire at most */
 
 static const struct reply go_on;
 
 struct changes {
 	struct buf asked;   /* its packets */
-	unsigned headers, rcpts;
+	unsigned asked_count, headers, rcpts;
 	bool body, sender;
 	const char *held;
 };
@@ -34,14 +35,17 @@ is_asked(const struct session *s, const struct milter_peer *f)
 }
 
 static void
-pack_field(struct buf *p, struct span raw, bool leading)
+pack_field(struct session *s, struct span raw, bool leading)
 {
+	struct buf *p = &s->d->milters->packet;
 	struct span rest = raw;
 	struct field field;
 
 	buf_reset(p);
 	if (!header_next(&rest, &field))
 		return;
+	if (span_case_is(field.name, "Message-ID"))
+		s->tx.milter_message_id = span_trim(field.value);
 	if (!leading && field.value.len > 0 && field.value.s[0] == ' ')
 		field.value = (struct span){ field.value.s + 1, field.value.len - 1 };
 	if (field.name.len > MILTER_CHUNK / 2)
@@ -60,7 +64,7 @@ tell_header(struct session *s, struct milter_peer *f, const struct rewrite *w)
 	for (size_t i = 0; i < w->count && r.code == 0 && is_asked(s, f); i++) {
 		if (w->fields[i].ours)
 			continue;
-		pack_field(&s->d->milters->packet, w->fields[i].raw, (f->link.steps & LEADING_SPACE) != 0);
+		pack_field(s, w->fields[i].raw, (f->link.steps & LEADING_SPACE) != 0);
 		r = peer_ask(s, f, &stage_header, NULL);
 	}
 	buf_reset(&s->d->milters->packet);
@@ -121,7 +125,7 @@ note_change(struct session *s, struct milter_peer *f, const struct milter_said *
 
 	if (said->answer != MILTER_REPLACE_BODY) {
 		buf_add(&c->asked, f->link.in.s, f->link.used);
-		return buf_over(&c->asked) ? reply_say(SAY_TOO_LARGE, NULL) : go_on;
+		return buf_over(&c->asked) || ++c->asked_count > ASKED_MAX ? reply_say(SAY_TOO_LARGE, NULL) : go_on;
 	}
 	c->body = true;
 	if (limit != 0 && w->spare_at - w->octets + said->name.len > limit)
@@ -131,7 +135,8 @@ note_change(struct session *s, struct milter_peer *f, const struct milter_said *
 	return go_on;
 }
 
-/* The end, and all that it says before its last word. */
+/* The end, and all that it says before its last word. When we break off before that, it is not asked again: what it says would
+ * be taken for the answer to something else. */
 static struct reply
 tell_end(struct session *s, struct milter_peer *f, struct rewrite *w, struct changes *c)
 {
@@ -143,8 +148,10 @@ tell_end(struct session *s, struct milter_peer *f, struct rewrite *w, struct cha
 	r = peer_ask(s, f, &stage_end, &said);
 	while (r.code == 0 && f->in_message && is_change(said.answer)) {
 		r = note_change(s, f, &said, w, c);
-		if (r.code != 0)
+		if (r.code != 0) {
+			milter_close(&f->link);
 			break;
+		}
 		buf_reset(&ms->why);
 		if (milter_hear(&f->link, MILTER_END, s->end, &said, &ms->why) == -1) {
 			buf_reset(&c->asked);
@@ -190,26 +197,44 @@ not_done(struct session *s, const struct milter_peer *f, const char *what, struc
 	    LS("so", "ignored"), LS("client", s->client), LS("id", s->d->submit.id));
 }
 
+/* What stands behind an address in MAIL or RCPT; what nobody understands counts for nothing, but is logged. */
+static struct params
+params_of(struct session *s, const struct milter_peer *f, struct span args,
+    enum said parse(struct span, struct params *))
+{
+	struct params params = { 0 };
+	struct buf *text = &s->d->text;
+
+	buf_reset(text);
+	buf_addc(text, ' ');
+	buf_addspan(text, span_trim(args));
+	if (text->len > 1 && parse(span_of(session_keep_text(s)), &params) != SAY_OK) {
+		not_done(s, f, "its parameters are none", args);
+		params = (struct params){ 0 };
+	}
+	return params;
+}
+
 static void
-add_rcpt(struct session *s, const struct milter_peer *f, struct span said, struct changes *c)
+add_rcpt(struct session *s, const struct milter_peer *f, const struct milter_said *said, struct changes *c)
 {
 	const struct access ours = { .trusted = true };
-	struct path path;
-	const char *address = address_of(s, said, PATH_FORWARD, &path);
+	struct path path = { 0 };
+	const char *address = address_of(s, said->name, PATH_FORWARD, &path);
+	struct params params = params_of(s, f, said->value, params_rcpt);
 	struct route route = { 0 };
 	const char *orcpt;
 
 	if (address != NULL)
 		router_rcpt(&s->d->router, &path, &ours, true, true, s->d->arena, &route, NULL);
 	if (address == NULL || route.outcome != SENT || route.count > LIMIT_EXPANSION - s->d->rcpts.n) {
-		not_done(s, f, "a recipient it adds is none", said);
+		not_done(s, f, "a recipient it adds is none", said->name);
 		return;
 	}
-	buf_reset(&s->d->text);
-	buf_addf(&s->d->text, "rfc822;%s", address);
-	orcpt = session_keep_text(s);
+	s->tx.params.smtputf8 = s->tx.params.smtputf8 || path.utf8;
+	orcpt = session_orcpt(s, address, params.orcpt);
 	for (const struct route_rcpt *r = route.rcpts; r != NULL; r = r->next)
-		(void)rcpts_add(&s->d->rcpts, r->action, r->address, orcpt, 0);
+		(void)rcpts_add(&s->d->rcpts, r->action, r->address, orcpt, params.notify);
 	milters_remember(s, address, route.rcpts);
 	c->rcpts++;
 }
@@ -245,17 +270,25 @@ delete_rcpt(struct session *s, const struct milter_peer *f, struct span said, st
 	c->rcpts += found;
 }
 
+/* Of the parameters RET and ENVID count; the others say what the message is, and we know that (RFC 3461, 4.3 and 4.4). */
 static void
-change_sender(struct session *s, const struct milter_peer *f, struct span said, struct changes *c)
+change_sender(struct session *s, const struct milter_peer *f, const struct milter_said *said, struct changes *c)
 {
-	struct path path;
-	const char *address = said.len == 0 || span_is(said, "<>") ? "" : address_of(s, said, PATH_REVERSE, &path);
+	struct params params = params_of(s, f, said->value, params_mail);
+	struct path path = { 0 };
+	const char *address = said->name.len == 0 || span_is(said->name, "<>") ? "" :
+	    address_of(s, said->name, PATH_REVERSE, &path);
 
 	if (address == NULL) {
-		not_done(s, f, "its sender is none", said);
+		not_done(s, f, "its sender is none", said->name);
 		return;
 	}
 	s->tx.sender = address;
+	s->tx.params.smtputf8 = s->tx.params.smtputf8 || path.utf8;
+	if (params.ret != NULL)
+		s->tx.params.ret = params.ret;
+	if (params.envid.s != NULL)
+		s->tx.envid = session_envid(s, params.envid);
 	c->sender = true;
 }
 
@@ -285,13 +318,13 @@ do_one(struct session *s, const struct milter_peer *f, const struct milter_said 
 		break;
 	case MILTER_ADD_RCPT:
 	case MILTER_ADD_RCPT_ARGS:
-		add_rcpt(s, f, said->name, c);
+		add_rcpt(s, f, said, c);
 		return;
 	case MILTER_DELETE_RCPT:
 		delete_rcpt(s, f, said->name, c);
 		return;
 	case MILTER_CHANGE_FROM:
-		change_sender(s, f, said->name, c);
+		change_sender(s, f, said, c);
 		return;
 	case MILTER_QUARANTINE:
 		hold(s, said->name, c);
@@ -300,6 +333,9 @@ do_one(struct session *s, const struct milter_peer *f, const struct milter_said 
 		return;
 	}
 	c->headers++;
+	if (w->over)
+		not_done(s, f, "a field it wants does not fit", said->name);
+	w->over = false;
 }
 
 static void
@@ -343,6 +379,7 @@ write_anew(struct session *s, struct rewrite *w, const struct changes *c)
 	r->file.octets = w->octets;
 	r->file.lines = w->lines;
 	r->file.head_octets = w->head_octets;
+	r->file.ours = rewrite_ours(w);
 	r->body.octets = r->body.lines = 0; /* counted with the file */
 	r->body.eightbit = r->body.eightbit || w->eightbit || has_high(buf_span(&c->asked));
 	return go_on;
@@ -389,10 +426,11 @@ peer_message(struct session *s, struct milter_peer *f)
 	struct reply r;
 
 	if (rewrite_open(&w, got->file.fd, got->file.octets + got->body.octets, got->file.lines + got->body.lines,
-	        got->file.head_octets) == -1)
+	        got->file.head_octets, got->file.ours) == -1)
 		r = reply_say(errno == EMSGSIZE ? SAY_HEADER_TOO_LARGE : SAY_WRITE_FAILED, NULL);
 	else
 		r = pass(s, f, &w, &c);
+	s->tx.milter_message_id = SPAN("");
 	rewrite_free(&w);
 	buf_free(&c.asked);
 	return r;

@@ -93,6 +93,7 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_HEADER_TOO_LARGE]    = { 552, "5.3.4", "Header too large for the filters that look at it" },
 	[SAY_MILTER_LATER]        = { 451, "4.7.1", "Not now: try again later" },
 	[SAY_MILTER_DOWN]         = { 451, "4.3.0", "A filter does not answer: try again later" },
+	[SAY_MILTER_GONE]         = { 550, "5.3.0", "A filter does not answer" },
 	[SAY_MILTER_SHUTDOWN]     = { 421, "4.3.0", "Not possible now: come again later" },
 	[SAY_LOOP]                = { 554, "5.4.6", "Too many Received fields: a mail loop" },
 	[SAY_FILTERED]            = { 550, "5.7.1", "Message could not be sent due to filtering restrictions" },

@@ -16,7 +16,7 @@
 #include "lib/base/limits.h"
 
 #define BLOCK (64 * 1024)
-#define FIELD_MAX (2 * 1024 * 1024) /* octets of one field; a filter sends half of that at most */
+#define MADE_MAX 4096 /* fields from one filter */
 
 static uint64_t
 count_lines(struct span s)
@@ -105,7 +105,7 @@ put_field(struct rewrite *w, size_t at, struct rewrite_line line)
 
 /* A line that is no field begins the body. How far the header goes. */
 static uint64_t
-read_fields(struct rewrite *w, struct span text)
+read_fields(struct rewrite *w, struct span text, size_t ours)
 {
 	struct span rest = text;
 	struct field field;
@@ -121,13 +121,13 @@ read_fields(struct rewrite *w, struct span text)
 			rest = before;
 			break;
 		}
-		put_field(w, w->count, (struct rewrite_line){ field.raw, w->count == 0 });
+		put_field(w, w->count, (struct rewrite_line){ field.raw, w->count == ours, false });
 	}
 	return (uint64_t)(text.len - rest.len);
 }
 
 int
-rewrite_open(struct rewrite *w, int fd, uint64_t octets, uint64_t lines, uint64_t head_octets)
+rewrite_open(struct rewrite *w, int fd, uint64_t octets, uint64_t lines, uint64_t head_octets, size_t ours)
 {
 	size_t all = octets < LIMIT_HEADER ? (size_t)octets : LIMIT_HEADER;
 	uint64_t used;
@@ -136,7 +136,8 @@ rewrite_open(struct rewrite *w, int fd, uint64_t octets, uint64_t lines, uint64_
 	w->text = mem_alloc(all + 1, 1);
 	if (read_at(fd, w->text, all, 0) == -1)
 		return -1;
-	used = read_fields(w, (struct span){ w->text + head_octets, all - (size_t)head_octets });
+	used = read_fields(w, (struct span){ w->text + head_octets, all - (size_t)head_octets }, ours);
+	w->header_octets = (size_t)used;
 	if (head_octets + used == all && all < octets && !w->divided) {
 		errno = EMSGSIZE;
 		return -1;
@@ -171,11 +172,11 @@ is_name(struct span name)
 	return name.len > 0;
 }
 
-/* "Name: value" with LF line ends, each but the last followed by a blank (RFC 5322, 2.2.3); no CR, no NUL. */
-static struct span
-make_field(struct rewrite *w, struct span name, struct span value, bool leading)
+/* "Name: value" with LF line ends, each but the last followed by a blank (RFC 5322, 2.2.3); no CR, no NUL. False: it is too long. */
+static bool
+make_field(struct rewrite *w, struct span name, struct span value, bool leading, struct span *out)
 {
-	struct buf b = BUF_INIT(FIELD_MAX);
+	struct buf b = BUF_INIT(LIMIT_HEADER - w->header_octets);
 
 	buf_addspan(&b, name);
 	buf_adds(&b, leading ? ":" : ": ");
@@ -188,17 +189,26 @@ make_field(struct rewrite *w, struct span name, struct span value, bool leading)
 			buf_addc(&b, '\t');
 	}
 	buf_addc(&b, '\n');
+	if (buf_over(&b) || w->made_count == MADE_MAX) {
+		w->over = true;
+		buf_free(&b);
+		return false;
+	}
+	w->header_octets += b.len;
 	w->made = mem_grow(w->made, w->made_count + 1, sizeof *w->made);
 	w->made[w->made_count++] = b.s;
 	w->changed = true;
-	return buf_span(&b);
+	*out = buf_span(&b);
+	return true;
 }
 
 void
 rewrite_insert(struct rewrite *w, size_t at, struct span name, struct span value, bool leading)
 {
-	if (is_name(name))
-		put_field(w, at, (struct rewrite_line){ make_field(w, name, value, leading), false });
+	struct span raw;
+
+	if (is_name(name) && make_field(w, name, value, leading, &raw))
+		put_field(w, at, (struct rewrite_line){ raw, false, false });
 }
 
 void
@@ -218,18 +228,17 @@ void
 rewrite_change(struct rewrite *w, size_t n, struct span name, struct span value, bool leading)
 {
 	size_t i, seen = 0;
+	struct span raw;
 
 	for (i = 0; i < w->count; i++)
 		if (!w->fields[i].ours && is_named(w->fields[i].raw, name) && ++seen >= n)
 			break;
-	if (i < w->count && value.len == 0) {
-		memmove(w->fields + i, w->fields + i + 1, (--w->count - i) * sizeof *w->fields);
-		w->changed = true;
-	} else if (i < w->count) {
-		w->fields[i].raw = make_field(w, name, value, leading);
-	} else if (value.len > 0) {
+	if (i < w->count && value.len == 0)
+		w->fields[i].gone = w->changed = true;
+	else if (i < w->count && is_name(name) && make_field(w, name, value, leading, &raw))
+		w->fields[i] = (struct rewrite_line){ raw, false, false };
+	else if (i == w->count && value.len > 0)
 		rewrite_append(w, name, value, leading);
-	}
 }
 
 /* --- the body ------------------------------------------------------------------------ */
@@ -266,7 +275,8 @@ add_header(const struct rewrite *w, const struct buf *head, struct buf *out, uin
 	else
 		buf_add(out, w->text, (size_t)w->head_octets);
 	for (size_t i = 0; i < w->count; i++)
-		buf_addspan(out, w->fields[i].raw);
+		if (!w->fields[i].gone)
+			buf_addspan(out, w->fields[i].raw);
 	if (w->divided || (body_octets > 0 && (w->changed || w->spare)))
 		buf_addc(out, '\n');
 }
@@ -291,4 +301,14 @@ rewrite_finish(struct rewrite *w, const struct buf *head)
 	w->head_octets = head != NULL ? head->len : w->head_octets;
 	buf_free(&top);
 	return rv;
+}
+
+size_t
+rewrite_ours(const struct rewrite *w)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < w->count && !w->fields[i].ours; i++)
+		at += !w->fields[i].gone;
+	return at;
 }

@@ -10,14 +10,20 @@
 #include "lib/base/buf.h"
 #include "lib/mail/header.h"
 
-struct rewrite_line { struct span raw; bool ours; }; /* a field with its line ends; ours: filters have not seen it */
+struct rewrite_line {
+	struct span raw;              /* a field with its line ends */
+	bool ours;                    /* filters have not seen it: our Received */
+	bool gone;                    /* taken out; it still counts, as sendmail has it */
+};
 struct rewrite {
 	int fd;
 	uint64_t head_octets, head_lines; /* what mailboxes get, in front of the header */
 	uint64_t octets, lines;       /* of the file as it is */
 	char *text;                   /* its header, as read */
-	struct rewrite_line *fields;  /* the first is our Received */
+	struct rewrite_line *fields;
 	size_t count, cap;
+	size_t header_octets;         /* of all fields, those that are gone as well */
+	bool over;                    /* more than fits was wanted */
 	char **made;                  /* fields that came from filters */
 	size_t made_count;
 	bool divided;                 /* an empty line stands behind the header */
@@ -28,19 +34,22 @@ struct rewrite {
 	bool changed;                 /* fields */
 	bool eightbit;                /* of a new body */
 };
-/* Read the header of the file (octets and lines in all; head: its first octets, which are no part of it). 0; -1 errno, EMSGSIZE:
- * it is over LIMIT_HEADER. */
-int rewrite_open(struct rewrite *, int fd, uint64_t octets, uint64_t lines, uint64_t head_octets) MUST_CHECK;
+/* Read the header of the file (octets and lines in all; head: its first octets, which are no part of it; ours: which field our
+ * Received is, from 0). 0; -1 errno, EMSGSIZE: it is over LIMIT_HEADER. */
+int rewrite_open(struct rewrite *, int fd, uint64_t octets, uint64_t lines, uint64_t head_octets, size_t ours) MUST_CHECK;
 void rewrite_free(struct rewrite *);
 
-/* What has no name that could be one is left out. Fields as filters count them: from 1, ours is 0. leading: the value has its own blank behind the colon. */
+/* What has no name that could be one is left out; what would make the header longer than LIMIT_HEADER, too, and sets over; so does the 4097th new one.
+ * at: 0 is above our Received, 1 below it. leading: the value has its own blank behind the colon. */
 void rewrite_insert(struct rewrite *, size_t at, struct span name, struct span value, bool leading);
 void rewrite_append(struct rewrite *, struct span name, struct span value, bool leading);
-/* The n-th of this name (from 1) that filters have seen; an empty value takes it out; none there: appended. */
+/* The n-th of this name (from 1) that filters have seen, whatever became of those before it; an empty value takes it out;
+ * none there: appended. */
 void rewrite_change(struct rewrite *, size_t n, struct span name, struct span value, bool leading);
 /* A piece of a new body, CRLF line ends. 0; -1 errno. */
 int rewrite_body(struct rewrite *, struct span piece) MUST_CHECK;
 /* Write what was changed, under another head or (NULL) the same. octets and lines are then the new ones. 0; -1 errno: the file is spoilt. */
 int rewrite_finish(struct rewrite *, const struct buf *head) MUST_CHECK;
+size_t rewrite_ours(const struct rewrite *); /* which field our Received is now */
 
 #endif

@@ -91,8 +91,10 @@ struct transaction {
 	bool discard;             /* one of them lets it disappear */
 	const char *held;         /* one of them wants it held: why */
 	struct reply refused;     /* the answer to DATA; code 0: not refused */
-	const char *milter_address; /* that they are asked about */
+	const char *milter_address; /* the recipient that they are asked about */
+	const struct route_rcpt *milter_finals; /* ... who is meant; NULL: nobody */
 	const struct reply *milter_error; /* our refusal of it, that they are told of */
+	struct span milter_message_id; /* while they read the message */
 };
 
 struct reception {               /* of a message: receive.c */
@@ -104,6 +106,7 @@ struct reception {               /* of a message: receive.c */
 		int error;       /* errno of the first failed write; nothing is written any more */
 		uint64_t octets, lines; /* above the message: head and Received */
 		uint64_t head_octets;
+		size_t ours;     /* where our Received is among the fields, from 0 */
 	} file;
 	time_t now;
 	bool begun;
@@ -128,6 +131,7 @@ struct session {
 	bool tls;                 /* TLS is there */
 	struct secure_facts facts; /* of it */
 	char user[LIMIT_ADDRESS + 1]; /* who has logged in: a mailbox; "" */
+	char mechanism[24];       /* how: "SCRAM-SHA-256" */
 	struct exchange exchange; /* while SASL goes on */
 	unsigned login_failures;
 	bool plain_name;          /* a device that encoded its name at AUTH LOGIN not */
@@ -188,6 +192,10 @@ struct reply etrn_run(struct session *, struct span arg);
 struct reply full_connect(struct session *);
 struct reply full_mail(struct session *);
 struct reply full_rcpt(struct session *, const struct route *);
+/* commands.c: what RFC 3461 adds to an address, in the transaction's memory: ENVID decoded (NULL: it is none), ORCPT as given or
+ * made of the address. */
+const char *session_envid(struct session *, struct span envid);
+const char *session_orcpt(struct session *, const char *address, struct span given);
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */
 bool login_offered(const struct session *);
 struct reply login_begin(struct session *, struct span arg);
@@ -205,7 +213,7 @@ bool milters_open(struct smtpd *); /* before the sandbox; true: one of them is a
 struct reply milters_connect(struct session *);
 struct reply milters_helo(struct session *);
 struct reply milters_mail(struct session *, const char *sender, struct span args);
-struct reply milters_rcpt(struct session *, const char *address, struct span args);
+struct reply milters_rcpt(struct session *, const char *address, const struct route_rcpt *finals, struct span args);
 void milters_rcpt_refused(struct session *, const char *address, struct span args, const struct reply *);
 struct reply milters_data(struct session *);
 struct reply milters_unknown(struct session *, struct span line);

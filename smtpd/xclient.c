@@ -171,7 +171,7 @@ xclient_run(struct session *s, struct span arg)
 	if (!parse(arg, &t))
 		return reply_say(SAY_XCLIENT_SYNTAX, NULL);
 	session_reset(s);
-	s->user[0] = s->helo[0] = '\0';
+	s->user[0] = s->helo[0] = s->mechanism[0] = '\0';
 	s->helo_no_local = s->helo_no_relay = false;
 	if (!take_login(s, t.login))
 		return reply_say(SAY_XCLIENT_SYNTAX, NULL);

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -24,13 +25,19 @@
 
 /* --- where ------------------------------------------------------------------- */
 
+static const char *const otherwise_names[] = { "tempfail", "accept", "shutdown", "reject", "quarantine" };
+
+const char *
+milter_otherwise_name(enum milter_otherwise otherwise)
+{
+	return otherwise_names[otherwise];
+}
+
 static int
 set_otherwise(struct span v, enum milter_otherwise *out)
 {
-	static const char *const names[] = { "tempfail", "accept", "shutdown" };
-
-	for (unsigned i = 0; i < COUNT(names); i++)
-		if (span_is(v, names[i])) {
+	for (unsigned i = 0; i < COUNT(otherwise_names); i++)
+		if (span_is(v, otherwise_names[i])) {
 			*out = (enum milter_otherwise)i;
 			return 0;
 		}
@@ -41,6 +48,13 @@ static int
 set_seconds(struct span v, uint64_t *out)
 {
 	return num_duration(v, SECONDS_MAX, out) == 0 && *out > 0 ? 0 : -1;
+}
+
+static int
+set_yes(struct span v, bool *out)
+{
+	*out = span_is(v, "yes");
+	return *out || span_is(v, "no") ? 0 : -1;
 }
 
 static int
@@ -59,32 +73,43 @@ parse_word(struct span word, struct milter_settings *set, struct buf *why)
 		rv = set_seconds(value, &set->command_s);
 	else if (span_is(name, "content_timeout"))
 		rv = set_seconds(value, &set->content_s);
+	else if (span_is(name, "reuse"))
+		rv = set_yes(value, &set->reuse);
 	if (rv == -1)
-		buf_addf(why, "\"%.*s\": behind a milter stand default=tempfail, accept or shutdown, and connect_timeout=, timeout=, "
-		    "content_timeout= with 1s to 1h", (int)word.len, word.s);
+		buf_addf(why, "\"%.*s\": behind a milter stand default=tempfail, accept, reject, quarantine or shutdown, "
+		    "connect_timeout=, timeout=, content_timeout= with 1s to 1h, and reuse=yes", (int)word.len, word.s);
 	return rv;
 }
 
-/* "host:port", "[::1]:port" */
+static int
+keep_host(struct span host, struct span port, struct milter_place *p)
+{
+	bool bracketed = host.len > 2 && host.s[0] == '[' && host.s[host.len - 1] == ']';
+	uint64_t n;
+
+	if (host.len == 0 || num_parse(port, UINT16_MAX, &n) == -1 || n == 0)
+		return -1;
+	if (bracketed)
+		host = (struct span){ host.s + 1, host.len - 2 };
+	p->host = mem_dupn(host.s, host.len);
+	p->port = mem_dupn(port.s, port.len);
+	return 0;
+}
+
+/* "host:port", "[::1]:port", "port@host" */
 static int
 parse_host(struct span text, struct milter_place *p)
 {
+	struct span host = text, port = span_cut(&host, '@');
 	size_t i = text.len;
-	uint64_t port;
-	struct span host;
 
+	if (host.s != NULL)
+		return keep_host(host, port, p);
 	while (i > 0 && text.s[i - 1] != ':')
 		i--;
-	if (i < 2 || num_parse((struct span){ text.s + i, text.len - i }, UINT16_MAX, &port) == -1 || port == 0)
+	if (i < 2 || (text.s[0] != '[' && memchr(text.s, ':', i - 1) != NULL))
 		return -1;
-	host = (struct span){ text.s, i - 1 };
-	if (host.len > 2 && host.s[0] == '[' && host.s[host.len - 1] == ']')
-		host = (struct span){ host.s + 1, host.len - 2 };
-	else if (memchr(host.s, ':', host.len) != NULL)
-		return -1;
-	p->host = mem_dupn(host.s, host.len);
-	p->port = mem_dupn(text.s + i, text.len - i);
-	return 0;
+	return keep_host((struct span){ text.s, i - 1 }, (struct span){ text.s + i, text.len - i }, p);
 }
 
 static int
@@ -95,10 +120,10 @@ parse_place(struct span text, struct milter_place *p, struct buf *why)
 	p->name = mem_dupn(address.s, address.len);
 	rest = address;
 	kind = span_cut(&rest, ':');
-	if (rest.s != NULL && span_is(kind, "unix") && rest.len > 1 && rest.s[0] == '/' &&
+	if (rest.s != NULL && (span_is(kind, "unix") || span_is(kind, "local")) && rest.len > 1 && rest.s[0] == '/' &&
 	    rest.len < sizeof(((struct sockaddr_un *)0)->sun_path))
 		p->path = mem_dupn(rest.s, rest.len);
-	else if (rest.s == NULL || !span_is(kind, "inet") || parse_host(rest, p) == -1) {
+	else if (rest.s == NULL || !(span_is(kind, "inet") || span_is(kind, "inet6")) || parse_host(rest, p) == -1) {
 		buf_addf(why, "\"%s\" is no milter: write unix:/path or inet:host:port, with commas between", p->name);
 		return -1;
 	}
@@ -195,6 +220,7 @@ drop(struct milter *m)
 	io_reuse(&m->io, -1);
 	buf_wipe(&m->in);
 	m->used = 0;
+	m->kept = 0;
 	for (size_t i = 0; i < STAGES; i++) {
 		free(m->macros[i]);
 		m->macros[i] = NULL;
@@ -293,8 +319,9 @@ agree(struct milter *m, struct span data, struct buf *why)
 	if (milter_read_options(data, &o) == -1 || o.version < MILTER_VERSION_LEAST || o.version > MILTER_VERSION ||
 	    (o.actions & ~(uint32_t)MAY_ALL) != 0 || (o.steps & ~(uint32_t)STEPS_ALL) != 0)
 		return trouble(m, why, "wants what we do not know", "");
+	m->version = o.version;
 	m->actions = o.actions;
-	m->steps = o.steps;
+	m->steps = o.steps | (o.version < 3 ? UNTOLD_UNKNOWN : 0u) | (o.version < 4 ? UNTOLD_DATA : 0u); /* not there yet */
 	for (size_t i = 0; i < STAGES; i++)
 		m->macros[i] = o.macros[i].s == NULL ? NULL : mem_dupn(o.macros[i].s, o.macros[i].len);
 	return 0;
@@ -372,15 +399,50 @@ milter_hear(struct milter *m, enum milter_command asked, deadline_ms end, struct
 	return 0;
 }
 
+#define LAST_WORD_MS 1000
+#define KEPT_MS 300000 /* a connection that waits for its next client */
+
+static int
+last_word(struct milter *m, enum milter_command command)
+{
+	milter_end(&m->io.out, milter_begin(&m->io.out, command));
+	return io_flush(&m->io, deadline_in(LAST_WORD_MS));
+}
+
 void
 milter_close(struct milter *m)
 {
-	size_t begun;
-
 	if (m->io.fd == -1)
 		return;
-	begun = milter_begin(&m->io.out, MILTER_QUIT);
-	milter_end(&m->io.out, begun);
-	(void)!io_flush(&m->io, deadline_in(1000));
+	(void)!last_word(m, MILTER_QUIT);
 	drop(m);
+}
+
+void
+milter_part(struct milter *m)
+{
+	if (m->io.fd == -1 || m->kept != 0)
+		return;
+	if (!m->place->set.reuse || m->version < MILTER_VERSION)
+		milter_close(m);
+	else if (last_word(m, MILTER_QUIT_NC) == -1)
+		drop(m);
+	else
+		m->kept = deadline_in(KEPT_MS);
+}
+
+/* A filter that has been started anew, or speaks unasked, has left the connection readable. */
+bool
+milter_kept(struct milter *m)
+{
+	struct pollfd p = { m->io.fd, POLLIN, 0 };
+
+	if (m->kept == 0)
+		return false;
+	if (deadline_over(m->kept) || m->in.len > m->used || io_unread(&m->io).len > 0 || poll(&p, 1, 0) != 0) {
+		milter_close(m);
+		return false;
+	}
+	m->kept = 0;
+	return true;
 }

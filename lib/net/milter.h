@@ -11,14 +11,16 @@
 #include "lib/net/milter_wire.h"
 #include "lib/sys/io.h"
 
-enum milter_otherwise { OTHERWISE_TEMPFAIL, OTHERWISE_ACCEPT, OTHERWISE_SHUTDOWN };
+enum milter_otherwise { OTHERWISE_TEMPFAIL, OTHERWISE_ACCEPT, OTHERWISE_SHUTDOWN, OTHERWISE_REJECT, OTHERWISE_QUARANTINE };
+const char *milter_otherwise_name(enum milter_otherwise);
 
 struct milter_settings {
 	enum milter_otherwise otherwise; /* what becomes of mail when it cannot be asked */
 	uint64_t connect_s, command_s, content_s; /* patience: to connect; with a command; with the message */
+	bool reuse; /* one connection for many clients */
 };
 struct milter_place {
-	char *name;        /* "unix:/run/x.sock", "inet:127.0.0.1:8891" */
+	char *name;        /* as it was written: "unix:/run/x.sock", "inet:127.0.0.1:8891" */
 	struct milter_settings set;
 	char *path;        /* unix; else */
 	char *host, *port;
@@ -29,7 +31,8 @@ struct milter_place {
 #define MILTER_PLACES_MAX 16
 /*
  * "unix:/path, inet:host:port default=accept timeout=10s": places separated by commas, each with words of its own (default=,
- * connect_timeout=, timeout=, content_timeout=) in front of the general ones. The number; -1 with why.
+ * connect_timeout=, timeout=, content_timeout=, reuse=) in front of the general ones. Filters' own manuals write local:/path
+ * and inet:port@host, which is taken as well. The number; -1 with why.
  */
 int milter_places_parse(struct span, const struct milter_settings *general, struct milter_place *, struct buf *why) MUST_CHECK;
 void milter_places_free(struct milter_place *, size_t n);
@@ -39,10 +42,11 @@ int milter_place_resolve(struct milter_place *, struct buf *why) MUST_CHECK;
 struct milter {
 	const struct milter_place *place;
 	struct io io;                  /* fd -1: not connected. Packets to it are collected in io.out */
-	uint32_t actions, steps;       /* agreed */
+	uint32_t version, actions, steps; /* agreed */
 	char *macros[STAGES];          /* lists it wants instead of ours; NULL: none said */
 	struct buf in;                 /* its packets; what was said last stands in front */
 	size_t used;
+	deadline_ms kept;              /* until then another client may use the connection; 0: a client has it */
 };
 void milter_init(struct milter *, const struct milter_place *);
 void milter_free(struct milter *);
@@ -55,5 +59,9 @@ int milter_send(struct milter *, deadline_ms end, struct buf *why) MUST_CHECK;
 int milter_hear(struct milter *, enum milter_command, deadline_ms end, struct milter_said *, struct buf *why) MUST_CHECK;
 /* QUIT, unless it is gone. */
 void milter_close(struct milter *);
+/* Is the connection one that waits for another client? Nothing more is asked then. */
+bool milter_kept(struct milter *);
+/* This client is gone: QUIT, or, where the settings and the filter have it so, another one may follow for a while. */
+void milter_part(struct milter *);
 
 #endif

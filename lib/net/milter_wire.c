@@ -219,12 +219,16 @@ milter_read(char command, struct span data, struct milter_said *said)
 	return broken();
 }
 
+/* Filters double each "%", since sendmail takes a reply for a format. */
 static void
 add_printable(struct buf *text, struct span line)
 {
-	for (size_t i = 0; i < line.len; i++)
+	for (size_t i = 0; i < line.len; i++) {
+		if (line.s[i] == '%' && i + 1 < line.len && line.s[i + 1] == '%')
+			i++;
 		if ((unsigned char)line.s[i] >= ' ' && line.s[i] != 0x7f)
 			buf_addc(text, line.s[i]);
+	}
 }
 
 /* One line's text behind its code and enhanced code; the first one's count for all. */
@@ -261,11 +265,18 @@ milter_read_reply(struct span said, int *code, char enhanced[12], struct buf *te
 	return *code != 0 && !buf_over(text) ? 0 : broken();
 }
 
+/* Blanks stand between them, or commas. */
 bool
 milter_next_macro(struct span *list, struct span *name)
 {
 	while (list->s != NULL && list->len > 0) {
-		*name = span_trim(span_cut(list, ' '));
+		size_t n = 0;
+
+		while (n < list->len && list->s[n] != ' ' && list->s[n] != ',')
+			n++;
+		*name = span_trim((struct span){ list->s, n });
+		n += n < list->len;
+		*list = (struct span){ list->s + n, list->len - n };
 		if (name->len > 2 && name->s[0] == '{' && name->s[name->len - 1] == '}')
 			*name = (struct span){ name->s + 1, name->len - 2 };
 		if (name->len > 0)

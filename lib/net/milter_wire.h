@@ -30,6 +30,7 @@ enum milter_command {
 	MILTER_EOH = 'N',
 	MILTER_OPTIONS = 'O',
 	MILTER_QUIT = 'Q',
+	MILTER_QUIT_NC = 'K',  /* the client is gone; another one follows on this connection */
 	MILTER_RCPT = 'R',
 	MILTER_DATA = 'T',
 	MILTER_UNKNOWN = 'U'
@@ -89,7 +90,7 @@ enum milter_stage { STAGE_CONNECT, STAGE_HELO, STAGE_MAIL, STAGE_RCPT, STAGE_DAT
 
 struct milter_options {
 	uint32_t version, actions, steps;
-	struct span macros[STAGES]; /* names it wants, blanks between; s NULL: the usual ones */
+	struct span macros[STAGES]; /* names it wants; s NULL: the usual ones */
 };
 
 /* What a milter said, in its packet's memory. */
@@ -117,7 +118,7 @@ int milter_read_options(struct span data, struct milter_options *) MUST_CHECK;
 /* Any other packet of a milter. -1: none that there is, or cut short (EPROTO). */
 int milter_read(char command, struct span data, struct milter_said *) MUST_CHECK;
 /* "550 5.7.1 text", or with several lines "550-...": the code into *code; the enhanced code; the lines joined by LF into text,
- * control characters left out. -1: no 4yz or 5yz reply. */
+ * control characters left out, "%%" being a "%" (sendmail takes it for a format). -1: no 4yz or 5yz reply. */
 int milter_read_reply(struct span said, int *code, char enhanced[12], struct buf *text) MUST_CHECK;
 /* The next macro of such a list, braces taken off; false: no more. */
 bool milter_next_macro(struct span *list, struct span *name);

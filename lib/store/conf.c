@@ -35,7 +35,7 @@ struct setting {
 	const char *const *choices; /* by number, NULL last; BOOL: no, yes */
 };
 
-static const char *const milter_choices[] = { "tempfail", "accept", "shutdown", NULL };
+static const char *const milter_choices[] = { "tempfail", "accept", "shutdown", "reject", "quarantine", NULL };
 static const char *const no_yes[] = { "no", "yes", NULL };
 static const char *const relay_choices[] = { "none", "trusted", NULL };
 static const char *const newline_choices[] = { "reject", "normalize", NULL };

@@ -55,7 +55,8 @@ struct conf {
 	uint64_t smtpd_errors;    /* errors before 421; 20 */
 	bool smtpd_bare_newline_normalize; /* smtp_bare_newline = reject | normalize (trusted only) */
 	char *milters;            /* "unix:/path, inet:host:port ..."; "": none */
-	enum milter_default { MILTER_DEFAULT_TEMPFAIL, MILTER_DEFAULT_ACCEPT, MILTER_DEFAULT_SHUTDOWN } milter_default;
+	enum milter_default { MILTER_DEFAULT_TEMPFAIL, MILTER_DEFAULT_ACCEPT, MILTER_DEFAULT_SHUTDOWN,
+		MILTER_DEFAULT_REJECT, MILTER_DEFAULT_QUARANTINE } milter_default;
 	uint64_t milter_connect_timeout, milter_timeout, milter_content_timeout; /* 30, 30, 300 */
 	bool received_hide_client; /* no */
 	uint64_t login_rate;       /* messages an hour; 0: no limit */
