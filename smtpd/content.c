@@ -31,7 +31,8 @@ content_load(struct content *c, const char *maps_dir, const char *generation, st
 		return -1;
 	}
 	generation_close(maps);
-	content_free(c);
+	if (c->generation != NULL) /* memory that was never written to is nobody's own */
+		content_free(c);
 	c->generation = mem_dup(generation);
 	c->filter = filter;
 	c->attachments = attachments;

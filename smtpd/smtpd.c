@@ -160,19 +160,27 @@ narrow(const struct smtpd *d, unsigned calls, bool dns)
 	if (!d->odmr)
 		may_read(&box, d->instance.maps);
 	if (dns) { /* the resolver's files */
-		box.calls |= CALL_INET;
 		may_read(&box, "/etc");
 		may_read(&box, "/run/systemd/resolve");
 	}
 	sandbox_enter(&box);
 }
 
+static unsigned
+calls(const struct smtpd *d, bool dns)
+{
+	return CALL_UNIX | (d->milters_inet || dns ? CALL_INET : 0u);
+}
+
 static void
 enter_parent(void *arg)
 {
 	struct smtpd *d = arg;
+	bool dns = asks_dns(d) || d->lists.n > 0;
 
-	narrow(d, CALL_FORK | CALL_UNIX | (d->milters_inet ? CALL_INET : 0u), asks_dns(d) || d->lists.n > 0);
+	sandbox_prepare(CALL_FORK | calls(d, dns));
+	sandbox_prepare(calls(d, asks_dns(d))); /* the workers' */
+	narrow(d, CALL_FORK | calls(d, dns), dns);
 }
 
 static void
@@ -186,31 +194,39 @@ open_resolver(struct smtpd *d)
 	buf_free(&why);
 }
 
-/* Everything that sessions use again and again. */
+/* What sessions use again and again, made before there are workers: of a page that they do not write to there is one
+ * for all of them. */
 static void
-enter_worker(void *arg)
+make_room(struct smtpd *d)
 {
-	struct smtpd *d = arg;
-	struct buf why = BUF_INIT(1024);
-
-	if (router_open(&d->router, &d->instance, &d->conf, &why) == -1)
-		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
-	if (content_load(&d->content, d->instance.maps, generation_name(d->router.maps), &why) == -1)
-		fatal(EX_CONFIG, "%s", buf_str(&why));
-	buf_free(&why);
 	d->full_dir = instance_path(d->instance.state, "full");
-	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
 	d->gauge_path = instance_path(d->instance.run, "gauge");
+	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
 	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
 	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
 	io_open(&d->io, -1);
 	d->arena = arena_new();
 	d->kept = arena_new();
 	buf_init(&d->text, 64 * 1024);
-	d->block = mem_alloc(BLOCK_OCTETS, 1);
+	d->block = mem_grow(NULL, BLOCK_OCTETS, 1); /* what nobody writes to costs nothing */
+}
+
+static void
+enter_worker(void *arg)
+{
+	struct smtpd *d = arg;
+	struct buf why = BUF_INIT(1024);
+	bool dns;
+
+	if (router_open(&d->router, &d->instance, &d->conf, &why) == -1)
+		fatal(EX_CONFIG, "cannot open maps: %s", buf_str(&why));
+	if (content_load(&d->content, d->instance.maps, generation_name(d->router.maps), &why) == -1)
+		fatal(EX_CONFIG, "%s", buf_str(&why));
+	buf_free(&why);
 	if (asks_dns(d))
 		open_resolver(d);
-	narrow(d, CALL_UNIX | (d->milters_inet ? CALL_INET : 0u), asks_dns(d) || (gate_inetd() && d->lists.n > 0));
+	dns = asks_dns(d) || (gate_inetd() && d->lists.n > 0);
+	narrow(d, calls(d, dns), dns);
 }
 
 static void
@@ -257,5 +273,6 @@ main(int argc, char *argv[])
 	d.milters_inet = !d.odmr && milters_open(&d);
 	d.rate = rate_new();
 	proc_drop(USER_SMTPD);
+	make_room(&d);
 	return run_gate(&d, &sockets);
 }

@@ -7,6 +7,9 @@
 #include "lib/base/mem.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +80,19 @@ mem_fmt(const char *fmt, ...)
 		out_of_memory();
 	return p;
 }
+
+#ifdef __GLIBC__
+void
+mem_settle(void)
+{
+	(void)malloc_trim(0);
+}
+#else
+void
+mem_settle(void)
+{
+}
+#endif
 
 /* --- arenas ------------------------------------------------------------- */
 

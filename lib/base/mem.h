@@ -23,6 +23,10 @@ char *mem_dupn(const char *, size_t n) MUST_CHECK; /* adds the NUL */
 /* printf into fresh memory. */
 char *mem_fmt(const char *, ...) PRINTF_LIKE(1, 2) MUST_CHECK;
 
+/* Before processes are forked that are to share our memory: what is free goes back, and the allocator is left with
+ * nothing to tidy up, which would have each of them write to (and so copy) pages all over the heap. */
+void mem_settle(void);
+
 /* Memory that is freed all at once: what one message or one session needs. */
 struct arena;
 struct arena *arena_new(void) MUST_CHECK;

@@ -43,6 +43,7 @@
 #define NUDGE_MS 500     /* SIGTERM again: the first may come just before a wait */
 #define IDLE_S 60        /* a worker unused for so long leaves, but the first */
 #define ACCEPT_BURST 64  /* accepted in one go before workers are heard */
+#define LOOP_FDS_MAX 16
 
 struct waiting {
 	STAILQ_ENTRY(waiting) next;
@@ -89,6 +90,7 @@ struct house {
 	struct room room;
 	STAILQ_HEAD(, waiting) queue;
 	struct event *term, *intr, *pause, *tidy, *nudge;
+	int loop_fds[LOOP_FDS_MAX], loop_fd_count; /* libevent's own */
 	bool stopping;
 	deadline_ms kill_at;
 	pid_t pid;
@@ -108,7 +110,7 @@ worker_run(struct house *h, unsigned slot, int fd)
 {
 	struct gate *g = h->gate;
 	struct gate_conn conn;
-	char *packet = mem_alloc(LIMIT_PACKET + 1, 1);
+	char *packet = mem_grow(NULL, LIMIT_PACKET + 1, 1); /* what nobody writes to costs nothing */
 	int fds[LIMIT_PACKET_FDS], nfds;
 	unsigned sessions = 0;
 
@@ -136,8 +138,9 @@ forget_parent(struct house *h)
 {
 	struct waiting *w;
 
-	if (event_reinit(h->base) == 0) /* else freeing would touch the parent's epoll set */
-		event_base_free(h->base);
+	/* Freeing the loop would touch the parent's epoll set, or with event_reinit() copy all its memory. */
+	for (int i = 0; i < h->loop_fd_count; i++)
+		file_close(h->loop_fds[i]);
 	for (int i = 0; i < h->listener_count; i++)
 		file_close(h->listeners[i].fd);
 	for (unsigned i = 0; i < h->gate->workers_max; i++)
@@ -768,28 +771,28 @@ listener_init(struct house *h, int fd, const char *name)
 	h->listener_count++;
 }
 
-static void
-house_init(struct house *h, struct gate *g)
-{
-	size_t board = sizeof(*h->board) + g->workers_max * sizeof(h->board->served[0]);
-	struct event_config *config;
+#define FDS_LOOKED_AT 256 /* far more than are open at startup */
 
-	h->gate = g;
-	h->pid = getpid();
-	STAILQ_INIT(&h->queue);
-	h->workers = mem_alloc(g->workers_max, sizeof(*h->workers));
-	h->board = mmap(NULL, board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (h->board == MAP_FAILED)
-		fatal(EX_OSERR, "cannot share memory with workers: %s", strerror(errno));
-	config = event_config_new();
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) != -1;
+}
+
+static void
+loop_init(struct house *h)
+{
+	struct event_config *config = event_config_new();
+	bool open_before[FDS_LOOKED_AT];
+
+	for (int fd = 0; fd < FDS_LOOKED_AT; fd++)
+		open_before[fd] = is_open(fd);
 	if (config != NULL)
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	h->base = config == NULL ? NULL : event_base_new_with_config(config);
 	if (h->base == NULL)
 		fatal(EX_OSERR, "cannot make an event loop");
 	event_config_free(config);
-	callers_init(&h->callers, g->per_minute != 0);
-	gate_room(g, &h->room, h->base, visitor_left, h);
 	h->term = evsignal_new(h->base, SIGTERM, house_stop, h);
 	h->intr = evsignal_new(h->base, SIGINT, house_stop, h);
 	h->pause = evtimer_new(h->base, listeners_resume, h);
@@ -799,6 +802,26 @@ house_init(struct house *h, struct gate *g)
 	    event_add(h->term, NULL) == -1 || event_add(h->intr, NULL) == -1 ||
 	    event_add(h->tidy, &(struct timeval){ IDLE_S, 0 }) == -1)
 		fatal(EX_OSERR, "cannot make an event loop");
+	for (int fd = 0; fd < FDS_LOOKED_AT && h->loop_fd_count < LOOP_FDS_MAX; fd++)
+		if (!open_before[fd] && is_open(fd))
+			h->loop_fds[h->loop_fd_count++] = fd;
+}
+
+static void
+house_init(struct house *h, struct gate *g)
+{
+	size_t board = sizeof(*h->board) + g->workers_max * sizeof(h->board->served[0]);
+
+	h->gate = g;
+	h->pid = getpid();
+	STAILQ_INIT(&h->queue);
+	h->workers = mem_alloc(g->workers_max, sizeof(*h->workers));
+	h->board = mmap(NULL, board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (h->board == MAP_FAILED)
+		fatal(EX_OSERR, "cannot share memory with workers: %s", strerror(errno));
+	loop_init(h);
+	callers_init(&h->callers, g->per_minute != 0);
+	gate_room(g, &h->room, h->base, visitor_left, h);
 }
 
 int
@@ -818,6 +841,7 @@ gate_run(struct gate *g, const int *fds, const char *const *names, int n)
 		listener_init(h, fds[i], names[i]);
 	if (g->enter_parent != NULL)
 		g->enter_parent(g->arg);
+	mem_settle();
 	event_base_dispatch(h->base);
 	event_base_free(h->base);
 	free(h->workers);

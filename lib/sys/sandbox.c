@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -316,38 +317,11 @@ fill_filter(scmp_filter_ctx filter, unsigned calls)
 	return rv;
 }
 
-/* A filter made before it was needed. */
+/* Filters made before they were needed. */
 static struct {
 	unsigned calls;
 	struct sock_fprog program; /* filter NULL: none */
-} prepared;
-
-/* The program libseccomp makes for these calls. 0, or -1: then it is made when it is needed. */
-static int
-export_program(scmp_filter_ctx filter, struct sock_fprog *out)
-{
-	int fd = memfd_create("filter", MFD_CLOEXEC), rv = -1;
-	struct stat st;
-	size_t n;
-
-	if (fd == -1 || seccomp_export_bpf(filter, fd) != 0 || fstat(fd, &st) == -1)
-		goto out;
-	n = (size_t)st.st_size;
-	if (n == 0 || n % sizeof(struct sock_filter) != 0 ||
-	    n / sizeof(struct sock_filter) > USHRT_MAX)
-		goto out;
-	out->filter = mem_alloc(n, 1);
-	out->len = (unsigned short)(n / sizeof(struct sock_filter));
-	if (lseek(fd, 0, SEEK_SET) == 0)
-		rv = file_read_all(fd, out->filter, n);
-out:
-	if (rv == -1) {
-		free(out->filter);
-		out->filter = NULL;
-	}
-	file_close(fd);
-	return rv;
-}
+} prepared[4];
 
 static scmp_filter_ctx
 make_filter(unsigned calls, int *error)
@@ -363,28 +337,82 @@ make_filter(unsigned calls, int *error)
 	return filter;
 }
 
+/* The program that libseccomp makes for these calls, from a process of its own: what libseccomp takes and gives back
+ * would leave holes all over our heap, which processes forked later fill each for itself. 0: it is in fd. */
+static int
+export_program(unsigned calls, int fd)
+{
+	int status = -1, error;
+	scmp_filter_ctx filter;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		filter = make_filter(calls, &error);
+		_exit(error != 0 || seccomp_export_bpf(filter, fd) != 0);
+	}
+	if (pid == -1)
+		return -1;
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		continue;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* Or filter stays NULL: then it is made when it is needed. */
+static void
+read_program(int fd, struct sock_fprog *out)
+{
+	struct stat st;
+	size_t n;
+
+	if (fstat(fd, &st) == -1)
+		return;
+	n = (size_t)st.st_size;
+	if (n == 0 || n % sizeof(struct sock_filter) != 0 ||
+	    n / sizeof(struct sock_filter) > USHRT_MAX || lseek(fd, 0, SEEK_SET) == -1)
+		return;
+	out->filter = mem_alloc(n, 1);
+	out->len = (unsigned short)(n / sizeof(struct sock_filter));
+	if (file_read_all(fd, out->filter, n) == 0)
+		return;
+	free(out->filter);
+	out->filter = NULL;
+}
+
+static const struct sock_fprog *
+find_prepared(unsigned calls)
+{
+	for (size_t i = 0; i < COUNT(prepared); i++)
+		if (prepared[i].program.filter != NULL && prepared[i].calls == calls)
+			return &prepared[i].program;
+	return NULL;
+}
+
 void
 sandbox_prepare(unsigned calls)
 {
-	int error;
-	scmp_filter_ctx filter = make_filter(calls, &error);
+	int fd;
+	size_t i = 0;
 
-	free(prepared.program.filter);
-	prepared.program.filter = NULL;
-	prepared.calls = calls;
-	if (error == 0)
-		(void)!export_program(filter, &prepared.program);
-	seccomp_release(filter);
+	while (i < COUNT(prepared) && prepared[i].program.filter != NULL)
+		i++;
+	if (i == COUNT(prepared) || find_prepared(calls) != NULL)
+		return;
+	fd = memfd_create("filter", MFD_CLOEXEC);
+	prepared[i].calls = calls;
+	if (fd != -1 && export_program(calls, fd) == 0)
+		read_program(fd, &prepared[i].program);
+	file_close(fd);
 }
 
 static void
 enter_seccomp(const struct sandbox *s)
 {
+	const struct sock_fprog *program = find_prepared(s->calls);
 	scmp_filter_ctx filter;
 	int rv;
 
-	if (prepared.program.filter != NULL && prepared.calls == s->calls) {
-		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prepared.program) == -1)
+	if (program != NULL) {
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) == -1)
 			lacking(s, "seccomp", strerror(errno));
 		return;
 	}

@@ -159,7 +159,7 @@ wire_recv(struct wire *w, deadline_ms until, struct wire_packet *p)
 
 	*p = (struct wire_packet){ .body = { "", 0 }, .fds = { -1, -1, -1, -1 } };
 	if (w->buf == NULL)
-		w->buf = mem_alloc(LIMIT_PACKET + 1, 1);
+		w->buf = mem_grow(NULL, LIMIT_PACKET + 1, 1); /* what no packet fills costs nothing */
 	n = packet_recv(w->fd, w->buf, p->fds, &nfds, until);
 	if (n <= 0)
 		return (int)n;

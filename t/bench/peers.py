@@ -1,7 +1,6 @@
 """
-Peers for the benchmarks: Postfix out of its Debian package,
-unpacked without installing. Needs root
-(Postfix's own users).
+Peers for the benchmarks: Postfix and OpenSMTPD out of their Debian packages,
+unpacked without installing. Needs root (their own users).
 """
 import glob
 import os
@@ -29,16 +28,29 @@ def answers(port, greeting):
         return False
 
 
-def postfix_tree():
-    """Postfix's programs, unpacked from the Debian package into a cache below /tmp."""
-    tree = os.path.join(tempfile.gettempdir(), "posthouse-peer-postfix-%d" % os.getuid())
-    if not os.path.exists(tree + "/usr/sbin/smtp-source"):
+def package_tree(package, program):
+    """A Debian package's programs, unpacked into a cache below /tmp."""
+    tree = os.path.join(tempfile.gettempdir(), "posthouse-peer-%s-%d" % (package, os.getuid()))
+    if not os.path.exists(tree + program):
         with tempfile.TemporaryDirectory() as d:
             os.chmod(d, 0o777)
-            run("apt-get", "download", "postfix", cwd=d)
-            run("dpkg", "-x", glob.glob(d + "/postfix_*.deb")[0], tree)
+            run("apt-get", "download", package, cwd=d)
+            run("dpkg", "-x", glob.glob(d + "/%s_*.deb" % package)[0], tree)
+    return tree
+
+
+def postfix_tree():
+    tree = package_tree("postfix", "/usr/sbin/smtp-source")
     os.environ["LD_LIBRARY_PATH"] = tree + "/usr/lib/postfix"
     return tree
+
+
+def certificate(directory):
+    """A key and a certificate signed by itself, of the kind that `posthouse setup --self-signed` makes: their paths."""
+    key, cert = directory + "/bench.key", directory + "/bench.pem"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-subj", "/CN=localhost", "-keyout", key, "-out", cert)
+    return key, cert
 
 
 def need_user(name):
@@ -53,6 +65,7 @@ class Postfix:
     """smtpd, cleanup, qmgr and virtual(8), delivering to one Maildir."""
 
     name = "Postfix"
+    synchronous = True  # 250 is said when the message is on the disk
     services = """\
 127.0.0.1:%(port)d inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
@@ -76,7 +89,7 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 
-    def __init__(self, where):
+    def __init__(self, where, processes=100):
         self.tree = postfix_tree()
         self.port = free_port()
         owner, sgid = need_user("phpeerpf"), need_user("phpeerpd")
@@ -101,6 +114,8 @@ postlog unix-dgram n - n - 1 postlogd
                 "virtual_mailbox_domains = bench.example", "virtual_mailbox_base = " + self.mail,
                 "virtual_mailbox_maps = static:ann/", "virtual_uid_maps = static:%d" % mail.pw_uid,
                 "virtual_gid_maps = static:%d" % mail.pw_gid, "virtual_mailbox_limit = 0",
+                "smtpd_tls_security_level = may", "smtpd_tls_chain_files = %s %s" % certificate(self.etc),
+                "default_process_limit = %d" % processes,
                 "maillog_file = " + self.etc + "/log", "maillog_file_prefixes = /", "")))
         with open(self.etc + "/master.cf", "w") as f:
             f.write(self.services % {"port": self.port})
@@ -132,14 +147,62 @@ postlog unix-dgram n - n - 1 postlogd
             wait_until(lambda: not any(os.path.exists("/proc/%d" % p) for p in ours), 20, "Postfix to end")
 
 
+class OpenSMTPD:
+    """smtpd, in a mount namespace of its own, since its spool's place is compiled in."""
+
+    name = "OpenSMTPD"
+    synchronous = False
+
+    def __init__(self, where):
+        self.tree = package_tree("opensmtpd", "/usr/sbin/smtpd")
+        self.port = free_port()
+        for user in "opensmtpd", "opensmtpq":
+            need_user(user)
+        self.etc = os.path.join(where, "os-etc")
+        os.mkdir(self.etc)
+        with open(self.etc + "/smtpd.conf", "w") as f:
+            f.write('pki peer.example cert "%(e)s/bench.pem"\npki peer.example key "%(e)s/bench.key"\n'
+                    'smtp max-message-size 20M\nlisten on 127.0.0.1 port %(p)d tls pki peer.example hostname peer.example\n'
+                    'action "here" maildir "%(e)s/mail" virtual { "@" = root }\n'
+                    'match from any for domain "bench.example" action "here"\n' % {"e": self.etc, "p": self.port})
+        certificate(self.etc)
+        self.first = None
+
+    def start(self):
+        spool = "/var/spool/smtpd"
+        self.first = subprocess.Popen(
+            ["unshare", "-m", "sh", "-e", "-c", """
+                mount -t tmpfs none /run
+                mount -t tmpfs none /var/spool
+                mkdir -p /var/lib/opensmtpd && mount -t tmpfs none /var/lib/opensmtpd
+                mkdir -m 711 /var/lib/opensmtpd/empty %(s)s
+                mkdir -m 700 %(s)s/queue %(s)s/corrupt %(s)s/incoming %(s)s/purge %(s)s/temporary
+                mkdir -m 770 %(s)s/offline
+                chown opensmtpq %(s)s/queue %(s)s/corrupt %(s)s/incoming %(s)s/purge %(s)s/temporary
+                chown root:opensmtpq %(s)s/offline
+                exec %(t)s/usr/sbin/smtpd -f %(e)s/smtpd.conf -F""" % {"s": spool, "t": self.tree, "e": self.etc}],
+            stdout=open(self.etc + "/log", "wb"), stderr=subprocess.STDOUT, start_new_session=True)
+        wait_until(lambda: answers(self.port, b"220"), 20, "OpenSMTPD's greeting")
+
+    def pids(self):
+        return [self.first.pid] + children(self.first.pid)
+
+    def stop(self):
+        if self.first:
+            self.first.send_signal(signal.SIGTERM)
+            self.first.wait()
+            self.first = None
+
+
 class Posthouse:
     """This suite, built in BUILDDIR, with one user."""
 
     name = "Posthouse"
+    synchronous = True
 
     def __init__(self, where, conf=""):
         self.house = House(domains="bench.example", users=["ann:secret"], where=where,
-                           conf="smtpd_connections_per_address = 500\n" + conf)
+                           conf="smtpd_connections_per_address = 500\n" + conf, options=["--self-signed", "--submissions-port", str(free_port()), "--pop3s-port", str(free_port())])
         self.port = self.house.smtp_port
         self.maildir = str(self.house.maildir("ann@bench.example") / "new")
 
