@@ -161,11 +161,9 @@ class OpenSMTPD:
         self.etc = os.path.join(where, "os-etc")
         os.mkdir(self.etc)
         with open(self.etc + "/smtpd.conf", "w") as f:
-            f.write('pki peer.example cert "%(e)s/bench.pem"\npki peer.example key "%(e)s/bench.key"\n'
-                    'smtp max-message-size 20M\nlisten on 127.0.0.1 port %(p)d tls pki peer.example hostname peer.example\n'
+            f.write('listen on 127.0.0.1 port %(p)d hostname peer.example\n'
                     'action "here" maildir "%(e)s/mail" virtual { "@" = root }\n'
                     'match from any for domain "bench.example" action "here"\n' % {"e": self.etc, "p": self.port})
-        certificate(self.etc)
         self.first = None
 
     def start(self):
@@ -180,7 +178,7 @@ class OpenSMTPD:
                 mkdir -m 770 %(s)s/offline
                 chown opensmtpq %(s)s/queue %(s)s/corrupt %(s)s/incoming %(s)s/purge %(s)s/temporary
                 chown root:opensmtpq %(s)s/offline
-                exec %(t)s/usr/sbin/smtpd -f %(e)s/smtpd.conf -F""" % {"s": spool, "t": self.tree, "e": self.etc}],
+                exec %(t)s/usr/sbin/smtpd -f %(e)s/smtpd.conf -d""" % {"s": spool, "t": self.tree, "e": self.etc}],
             stdout=open(self.etc + "/log", "wb"), stderr=subprocess.STDOUT, start_new_session=True)
         wait_until(lambda: answers(self.port, b"220"), 20, "OpenSMTPD's greeting")
 
