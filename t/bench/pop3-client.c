@@ -3,14 +3,18 @@
  *
  *   pop3-client sessions PORT TLS USER CLIENTS SECONDS   sessions a second: login, STAT, LIST, QUIT
  *   pop3-client open PORT TLS USER 1 0                   seconds of login, STAT, LIST and UIDL
- *   pop3-client retr PORT TLS USER COUNT 0               messages a second, RETR pipelined
+ *   pop3-client retr PORT TLS USER COUNT ROUNDS          messages a second, RETR of 1 to COUNT pipelined, ROUNDS times
  *   pop3-client idle PORT TLS USER COUNT 0               COUNT logins that stay until standard input ends
+ *   pop3-client door PORT TLS USER COUNT 0               COUNT connections that stay without a login
+ *   pop3-client inetd PORT 0 PROGRAM 0 0                 starts PROGRAM for each connection, as inetd does
  *
- * TLS is 0 or 1 (at once, nothing verified). The password is "secret".
+ * TLS is 0 or 1 (at once, nothing verified). The password is "secret". USER may be NAME:N: sessions go through the
+ * mailboxes NAME0 to NAME(N-1) in turn.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +94,16 @@ good(struct conn *c)
 	c->at = (size_t)(lf - c->in) + 1;
 }
 
+/* CRLF "." CRLF: dots are rare, so that memchr goes through the text, and not this program. */
+static char *
+last_line(char *s, const char *end)
+{
+	for (char *dot = s + 2; dot + 3 <= end && (dot = memchr(dot, '.', (size_t)(end - dot))) != NULL; dot++)
+		if (dot + 3 <= end && memcmp(dot - 2, "\r\n.\r\n", 5) == 0)
+			return dot - 2;
+	return NULL;
+}
+
 /* +OK, and lines up to the dot. */
 static void
 many(struct conn *c)
@@ -104,7 +118,7 @@ many(struct conn *c)
 			c->at += 3;
 			return;
 		}
-		while ((p = memmem(c->in + c->at, c->end - c->at, "\r\n.\r\n", 5)) == NULL) {
+		while ((p = last_line(c->in + c->at, c->in + c->end)) == NULL) {
 			if (c->end - c->at > 4)
 				c->at = c->end - 4;
 			fill(c);
@@ -123,11 +137,10 @@ ask(struct conn *c, const char *command)
 }
 
 static void
-enter(struct conn *c, int port, int tls, const char *user)
+arrive(struct conn *c, int port, int tls)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	char line[256];
 	int one = 1;
 
 	c->at = c->end = 0;
@@ -142,6 +155,14 @@ enter(struct conn *c, int port, int tls, const char *user)
 			die("no TLS");
 	}
 	good(c);
+}
+
+static void
+enter(struct conn *c, int port, int tls, const char *user)
+{
+	char line[256];
+
+	arrive(c, port, tls);
 	snprintf(line, sizeof(line), "USER %s", user);
 	ask(c, line), good(c);
 	ask(c, "PASS secret"), good(c);
@@ -159,6 +180,19 @@ leave(struct conn *c)
 	close(c->fd);
 }
 
+/* The user of session n of this client. */
+static const char *
+in_turn(const char *user, unsigned long n)
+{
+	static char one[128];
+	const char *colon = strchr(user, ':');
+
+	if (colon == NULL)
+		return user;
+	snprintf(one, sizeof(one), "%.*s%lu", (int)(colon - user), user, n % strtoul(colon + 1, NULL, 10));
+	return one;
+}
+
 static void
 sessions(int port, int tls, const char *user, int clients, double seconds)
 {
@@ -173,7 +207,7 @@ sessions(int port, int tls, const char *user, int clients, double seconds)
 			static struct conn c;
 
 			for (n = 0; now() < until; n++) {
-				enter(&c, port, tls, user);
+				enter(&c, port, tls, in_turn(user, (unsigned long)i + n * (unsigned long)clients));
 				ask(&c, "STAT"), good(&c);
 				ask(&c, "LIST"), many(&c);
 				leave(&c);
@@ -203,7 +237,7 @@ opening(int port, int tls, const char *user)
 }
 
 static void
-retrieving(int port, int tls, const char *user, int count)
+retrieving(int port, int tls, const char *user, int count, int rounds)
 {
 	static struct conn c;
 	int asked = 0, had = 0;
@@ -211,35 +245,59 @@ retrieving(int port, int tls, const char *user, int count)
 
 	enter(&c, port, tls, user);
 	began = now();
-	while (had < count) {
-		if (asked < count && asked - had <= AHEAD / 2) {
+	while (had < count * rounds) {
+		if (asked < count * rounds && asked - had <= AHEAD / 2) {
 			char lines[AHEAD * 16];
 			size_t n = 0;
 
-			for (; asked < count && asked - had < AHEAD; asked++)
-				n += (size_t)snprintf(lines + n, sizeof(lines) - n, "RETR %d\r\n", asked + 1);
+			for (; asked < count * rounds && asked - had < AHEAD; asked++)
+				n += (size_t)snprintf(lines + n, sizeof(lines) - n, "RETR %d\r\n", asked % count + 1);
 			say(&c, lines, n);
 		}
 		many(&c);
 		had++;
 	}
-	printf("%.0f\n", (double)count / (now() - began));
+	printf("%.0f\n", (double)had / (now() - began));
 	leave(&c);
 }
 
 static void
-idling(int port, int tls, const char *user, int count)
+idling(int port, int tls, const char *user, int count, int login)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	char octet;
 
 	for (int i = 0; i < count; i++) {
-		enter(c, port, tls, user);
+		if (login)
+			enter(c, port, tls, in_turn(user, (unsigned long)i));
+		else
+			arrive(c, port, tls);
 		c->ssl = NULL; /* it stays */
 	}
 	puts("ready");
 	fflush(stdout);
 	(void)!read(0, &octet, 1);
+}
+
+static void
+inetd(int port, char *program)
+{
+	struct sockaddr_in on = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+	setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (bind(listening, (struct sockaddr *)&on, sizeof(on)) == -1 || listen(listening, 128) == -1)
+		die("cannot listen");
+	signal(SIGCHLD, SIG_IGN);
+	while ((fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC)) != -1) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		if (vfork() == 0) {
+			dup2(fd, 0), dup2(fd, 1);
+			execl(program, program, (char *)NULL);
+			_exit(127);
+		}
+		close(fd);
+	}
 }
 
 int
@@ -253,13 +311,15 @@ main(int argc, char *argv[])
 	tls = atoi(argv[3]);
 	count = atoi(argv[5]);
 	ctx = SSL_CTX_new(TLS_client_method());
-	if (strcmp(argv[1], "sessions") == 0)
+	if (strcmp(argv[1], "inetd") == 0)
+		inetd(port, argv[4]);
+	else if (strcmp(argv[1], "sessions") == 0)
 		sessions(port, tls, argv[4], count, atof(argv[6]));
 	else if (strcmp(argv[1], "open") == 0)
 		opening(port, tls, argv[4]);
 	else if (strcmp(argv[1], "retr") == 0)
-		retrieving(port, tls, argv[4], count);
+		retrieving(port, tls, argv[4], count, atoi(argv[6]));
 	else
-		idling(port, tls, argv[4], count);
+		idling(port, tls, argv[4], count, strcmp(argv[1], "idle") == 0);
 	return 0;
 }
