@@ -22,6 +22,7 @@
 
 #define NAMES_MAX (512u * 1024 * 1024) /* octets of all names: some five million messages */
 #define READ_OCTETS 65536
+#define OLD_S 3 /* seconds: coarser than any file system's clock */
 
 static const char *const sub_names[2] = { "cur", "new" };
 
@@ -178,19 +179,39 @@ settle(struct drop *d)
 	d->n = out;
 }
 
+/* A change in the same tick of the file system's clock as the one before it leaves the mtime alone. */
+static bool
+long_ago(const struct timespec *t)
+{
+	struct timespec now;
+
+	return clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0 && t->tv_sec < now.tv_sec - OLD_S;
+}
+
+static int
+mtime(const struct drop *d, int which, struct timespec *t)
+{
+	struct stat st;
+
+	if (fstat(which == 2 ? d->dir : d->sub[which], &st) == -1)
+		return -1;
+	*t = st.st_mtim;
+	return 0;
+}
+
 /* new/ first: what moves to cur/ meanwhile is then seen twice, never missed. */
 static int
 pass(struct drop *d)
 {
-	struct stat st;
-
-	for (int in_new = 1; in_new >= 0; in_new--) {
-		if (fstat(d->sub[in_new], &st) == -1)
+	d->old = true;
+	for (int which = 0; which < 3; which++) {
+		if (mtime(d, which, &d->seen[which]) == -1)
 			return -1;
-		d->seen[in_new] = st.st_mtim;
+		d->old = d->old && long_ago(&d->seen[which]);
+	}
+	for (int in_new = 1; in_new >= 0; in_new--)
 		if (read_sub(d, in_new == 1) == -1)
 			return -1;
-	}
 	settle(d);
 	return 0;
 }
@@ -208,38 +229,67 @@ open_sub(int dir_fd, const char *name)
 	return openat(dir_fd, name, flags);
 }
 
+static int
+open_subs(struct drop *d)
+{
+	for (int i = 0; i < 2; i++) {
+		d->sub[i] = open_sub(d->dir, sub_names[i]);
+		if (d->sub[i] == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+close_subs(struct drop *d)
+{
+	for (int i = 0; i < 2; i++) {
+		file_close(d->sub[i]);
+		d->sub[i] = -1;
+	}
+}
+
 int
 drop_open(struct drop *d, int dir_fd)
 {
 	*d = (struct drop){ .dir = dir_fd, .sub = { -1, -1 } };
 	buf_init(&d->names, NAMES_MAX);
-	for (int i = 0; i < 2; i++) {
-		d->sub[i] = open_sub(dir_fd, sub_names[i]);
-		if (d->sub[i] == -1)
-			goto fail;
-	}
-	if (pass(d) == 0)
+	if (open_subs(d) == 0 && pass(d) == 0)
 		return 0;
-fail:
 	drop_close(d);
 	return -1;
+}
+
+/* All of the list; the directories stay open. */
+static void
+forget(struct drop *d)
+{
+	free(d->msgs);
+	buf_free(&d->names);
+	d->msgs = NULL;
+	d->n = d->cap = 0;
+	d->old = false;
+}
+
+static void
+forget_uids(struct drop *d)
+{
+	free(d->foreign);
+	free(d->taken);
+	uidl_free(&d->uidl);
+	d->foreign = d->taken = NULL;
+	d->taken_n = 0;
+	d->uids_known = false;
 }
 
 void
 drop_close(struct drop *d)
 {
 	file_close(d->dir);
-	file_close(d->sub[0]);
-	file_close(d->sub[1]);
-	free(d->msgs);
-	free(d->foreign);
-	free(d->taken);
-	uidl_free(&d->uidl);
-	buf_free(&d->names);
-	d->foreign = d->taken = NULL;
-	d->dir = d->sub[0] = d->sub[1] = -1;
-	d->msgs = NULL;
-	d->n = 0;
+	close_subs(d);
+	forget(d);
+	forget_uids(d);
+	d->dir = -1;
 }
 
 /* --- what moved meanwhile ------------------------------------------------- */
@@ -247,14 +297,37 @@ drop_close(struct drop *d)
 static bool
 unchanged(const struct drop *d)
 {
-	struct stat st;
+	struct timespec now;
 
-	for (int i = 0; i < 2; i++)
-		if (fstat(d->sub[i], &st) == 0 &&
-		    (st.st_mtim.tv_sec != d->seen[i].tv_sec ||
-			st.st_mtim.tv_nsec != d->seen[i].tv_nsec))
+	for (int i = 0; i < 3; i++)
+		if (mtime(d, i, &now) == 0 &&
+		    (now.tv_sec != d->seen[i].tv_sec || now.tv_nsec != d->seen[i].tv_nsec))
 			return false;
 	return true;
+}
+
+int
+drop_renew(struct drop *d)
+{
+	if (d->old && unchanged(d)) {
+		for (size_t i = 0; i < d->n; i++)
+			d->msgs[i].deleted = d->msgs[i].read = false;
+		return 0;
+	}
+	forget(d);
+	close_subs(d);
+	if (open_subs(d) == 0 && pass(d) == 0)
+		return 0;
+	drop_close(d);
+	return -1;
+}
+
+void
+drop_rest(struct drop *d)
+{
+	forget_uids(d);
+	if (d->n > DROP_RESTING)
+		forget(d);
 }
 
 /* Take over the names under which now's messages are found. */
@@ -286,7 +359,7 @@ follow(struct drop *d, const struct drop *now)
 static int
 look_again(struct drop *d)
 {
-	struct drop now = { .sub = { d->sub[0], d->sub[1] } };
+	struct drop now = { .dir = d->dir, .sub = { d->sub[0], d->sub[1] } };
 	int rv;
 
 	if (unchanged(d) || d->names.len > NAMES_MAX / 2) {
@@ -298,6 +371,7 @@ look_again(struct drop *d)
 	if (rv == 0) {
 		follow(d, &now);
 		memcpy(d->seen, now.seen, sizeof(d->seen));
+		d->old = false; /* what has come since the session began is not in the list */
 	}
 	free(now.msgs);
 	buf_free(&now.names);

@@ -28,7 +28,8 @@ struct drop_msg {
 struct drop {
 	int dir;               /* the maildir */
 	int sub[2];            /* cur/, new/: indexed by in_new */
-	struct timespec seen[2]; /* their mtimes before the last pass */
+	struct timespec seen[3]; /* their mtimes before the last pass, and the maildir's */
+	bool old;              /* these were so old that every change since then shows in them */
 	struct drop_msg *msgs; /* by time and name */
 	size_t n, cap;
 	struct buf names;      /* each with its NUL */
@@ -42,6 +43,12 @@ struct drop {
 /* 0; -1 errno. Takes dir_fd, the maildir, also in failure. */
 int drop_open(struct drop *, int dir_fd) MUST_CHECK;
 void drop_close(struct drop *);
+/* For another session: what is there now, and nothing marked. The directories are read only if they have changed. 0; -1
+ * errno, and it is closed. */
+int drop_renew(struct drop *) MUST_CHECK;
+/* Between sessions: memory for DROP_RESTING messages at most stays in use. */
+#define DROP_RESTING 2000
+void drop_rest(struct drop *);
 /* Octets on the wire; a message that has gone has 0. */
 uint64_t drop_size(struct drop *, size_t i);
 /* The unique-id: 1 to LIMIT_UIDL octets of 0x21-0x7e; the one that the message had on another server, if that is known. */

@@ -1,7 +1,7 @@
 /*
- * entry: may one more session begin in this mailbox?
+ * entry: may a session begin in this mailbox?
  *
- * Knows other sessions by a table of hashes, and the last login by the time of a file in the maildir.
+ * Knows the last login by the time of a file in the maildir; how many sessions there are the spawner counts.
  */
 #include "pop3d/entry.h"
 
@@ -9,55 +9,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <time.h>
 
-#include "lib/base/log.h"
 #include "lib/sys/file.h"
 
 #define LAST_LOGIN "pop3d-login" /* a file in the maildir, empty: its mtime counts */
-
-void
-entry_open(struct tenants *t, size_t n)
-{
-	void *of = mmap(NULL, n * sizeof(*t->of), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (of == MAP_FAILED)
-		fatal(EX_OSERR, "cannot make a table of sessions: %s", strerror(errno));
-	*t = (struct tenants){ .of = of, .shared = of, .n = n };
-}
-
-void
-entry_left(struct tenants *t, size_t which)
-{
-	atomic_store(&t->of[which], 0);
-}
-
-/* FNV-1a: two mailboxes that share one share a limit, which does no harm; libcrypto's digests would cost more
- * than all else that a session does before its first answer. */
-static uint64_t
-hash_of(const char *mailbox)
-{
-	uint64_t v = UINT64_C(14695981039346656037);
-
-	for (; *mailbox != '\0'; mailbox++)
-		v = (v ^ (unsigned char)*mailbox) * UINT64_C(1099511628211);
-	return v == 0 ? 1 : v;
-}
-
-/* First our own name, then the count: of two that come at once neither overlooks the other. */
-static uint64_t
-count_tenants(struct tenants *t, const char *mailbox)
-{
-	uint64_t own = hash_of(mailbox), n = 0;
-
-	atomic_store(&t->of[t->self], own);
-	for (size_t i = 0; i < t->n; i++)
-		n += atomic_load(&t->of[i]) == own;
-	return n;
-}
 
 /* Seconds that are still to wait; a time to come is a clock that was set back. */
 static uint64_t
@@ -84,17 +41,13 @@ note_login(int dir_fd)
 }
 
 bool
-entry_free(const struct conf *conf, struct tenants *t, const char *mailbox, int dir_fd, struct buf *refusal)
+entry_free(const struct conf *conf, int dir_fd, struct buf *refusal)
 {
-	uint64_t sessions = count_tenants(t, mailbox), wait_s = 0;
+	uint64_t wait_s = 0;
 
-	(void)munmap(t->shared, t->n * sizeof(*t->of));
-	t->of = NULL;
 	if (conf->pop3d_login_delay > 0)
 		wait_s = to_wait(dir_fd, conf->pop3d_login_delay);
-	if (sessions > conf->pop3d_connections_per_user)
-		buf_adds(refusal, "[IN-USE] too many sessions in this mailbox");
-	else if (wait_s > 0)
+	if (wait_s > 0)
 		buf_addf(refusal, "[LOGIN-DELAY] too early: wait %llu seconds more", (unsigned long long)wait_s);
 	else if (conf->pop3d_lock && flock(dir_fd, LOCK_EX | LOCK_NB) == -1)
 		buf_adds(refusal, errno == EWOULDBLOCK ? "[IN-USE] another session has this mailbox" :
@@ -105,4 +58,11 @@ entry_free(const struct conf *conf, struct tenants *t, const char *mailbox, int 
 		return true;
 	}
 	return false;
+}
+
+void
+entry_leave(const struct conf *conf, int dir_fd)
+{
+	if (conf->pop3d_lock)
+		(void)flock(dir_fd, LOCK_UN);
 }

@@ -1,5 +1,5 @@
 /*
- * handover: one packet, "TICKET CLIENT LF octets", and one descriptor. Both ends in
+ * handover: one packet, "WORD CLIENT LF octets", and one descriptor. Both ends in
  * one place.
  */
 #include "pop3d/handover.h"
@@ -13,12 +13,12 @@
 #define SEND_WAIT_MS 5000 /* the spawner only forks: it is never long behind */
 
 int
-handover_send(int to, int fd, const char *ticket, const char *client, struct span ahead)
+handover_send(int to, int fd, const char *word, const char *client, struct span ahead)
 {
 	struct buf packet = BUF_INIT(LIMIT_PACKET);
 	int rv;
 
-	buf_addf(&packet, "%s %s\n", ticket, client);
+	buf_addf(&packet, "%s %s\n", word, client);
 	buf_addspan(&packet, ahead);
 	rv = buf_over(&packet) ? -1 :
 	    packet_send(to, packet.s, packet.len, &fd, 1, deadline_in(SEND_WAIT_MS));
@@ -28,7 +28,7 @@ handover_send(int to, int fd, const char *ticket, const char *client, struct spa
 }
 
 static int
-word(struct span w, char *out, size_t room)
+text(struct span w, char *out, size_t room)
 {
 	if (w.len >= room)
 		return -1;
@@ -49,8 +49,8 @@ handover_take(int from, char *packet, struct handover *h)
 	h->ahead = (struct span){ packet, (size_t)n };
 	line = span_cut(&h->ahead, '\n');
 	if (nfds == 1 && h->ahead.s != NULL &&
-	    word(span_cut(&line, ' '), h->ticket, sizeof(h->ticket)) == 0 &&
-	    word(line, h->client, sizeof(h->client)) == 0) {
+	    text(span_cut(&line, ' '), h->word, sizeof(h->word)) == 0 &&
+	    text(line, h->client, sizeof(h->client)) == 0) {
 		h->fd = fds[0];
 		return 1;
 	}

@@ -17,6 +17,7 @@
 #include "pop3d/answer.h"
 #include "pop3d/command.h"
 #include "pop3d/encode.h"
+#include "pop3d/entry.h"
 
 #define READ_OCTETS 65536
 #define PUT_OCTETS 16384 /* an answer up to this size goes out with others */
@@ -252,7 +253,7 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct session *s = arg;
 
 	(void)given;
-	answer_capa(&s->io, &(struct capa){ .sasl = CREDENTIALS_OFFERED, .inside = true, .login_delay_s = s->login_delay_s });
+	answer_capa(&s->io, &(struct capa){ .sasl = CREDENTIALS_OFFERED, .inside = true, .login_delay_s = s->conf->pop3d_login_delay });
 }
 
 static void
@@ -286,7 +287,7 @@ cmd_quit(void *arg, const struct words_given *given)
 		io_puts(&s->io, "+OK\r\n");
 	s->deleted = removed;
 	s->why = "quit";
-	drop_close(&s->drop); /* and its lock: who hears the answer may come again at once */
+	entry_leave(s->conf, s->drop.dir); /* who hears the answer may come again at once */
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -310,6 +311,13 @@ static const struct command commands[] = {
 /* --- the dialogue --------------------------------------------------------- */
 
 void
+session_init(struct session *s, const struct conf *conf, const char *mailbox, const char *client)
+{
+	*s = (struct session){ .drop = s->drop, .conf = conf, .timeout_ms = (int64_t)conf->pop3d_timeout * 1000,
+		.mailbox = mailbox, .client = client };
+}
+
+void
 session_serve(struct session *s)
 {
 	answer_f(&s->io, "+OK %s has %zu messages\r\n", s->mailbox, s->drop.n);
@@ -327,4 +335,5 @@ session_serve(struct session *s)
 	    LN("deleted", s->deleted), LN("octets", s->io.octets_out));
 	free(s->in);
 	free(s->out);
+	s->in = s->out = NULL;
 }

@@ -5,6 +5,7 @@
 #define POP3D_SESSION_H
 
 #include "lib/base/limits.h"
+#include "lib/store/conf.h"
 #include "lib/sys/io.h"
 #include "pop3d/drop.h"
 
@@ -12,14 +13,17 @@ struct session {
 	struct io io;
 	struct drop drop;
 	int64_t timeout_ms;       /* between commands */
-	uint64_t login_delay_s;   /* for CAPA */
+	const struct conf *conf;
 	const char *mailbox, *client;
 	unsigned errors;
 	const char *why;          /* it ended; NULL: it goes on */
 	uint64_t retrieved, deleted;
 	char *in, *out;           /* of RETR and TOP, made when first needed */
 };
-/* io and drop are open. Answers the login, serves until the end, logs it; closes nothing. */
+/* For the next session; drop stays as it is. */
+void session_init(struct session *, const struct conf *, const char *mailbox, const char *client);
+/* io and drop are open. Answers the login, serves until the end, logs it; closes nothing. The mailbox's lock
+ * is open when QUIT is answered. */
 void session_serve(struct session *);
 
 #endif

@@ -116,6 +116,7 @@ static const struct setting settings[] = {
 	{ "pop3d_lock",                BOOL,     AT(pop3d_lock),                    "no", 0, 0, no_yes },
 	{ "pop3d_login_delay",         DURATION, AT(pop3d_login_delay),             "0", 0, DAYS(1), NULL },
 	{ "pop3d_timeout",             DURATION, AT(pop3d_timeout),                 "10m", 1, DAYS(1), NULL },
+	{ "pop3d_keep",                DURATION, AT(pop3d_keep),                    "10s", 0, 3600, NULL },
 	{ "login_separators",          TEXT,     AT(login_separators),              "%#$", 0, 0, NULL },
 	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
 	{ "scram_iterations",          NUMBER,   AT(scram_iterations),              "32768", 0, 10000000, NULL },

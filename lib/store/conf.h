@@ -68,6 +68,7 @@ struct conf {
 	uint64_t pop3d_login_delay; /* 0: none */
 	bool pop3d_lock;          /* one session a mailbox; no */
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
+	uint64_t pop3d_keep;      /* 10; 0: a process a session */
 	char *login_separators;   /* %#$: stand for @ in login names */
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
 	uint64_t scram_iterations; /* 32768; 0: no SCRAM */
