@@ -57,6 +57,7 @@ static bool
 read_certificates(struct pair *pair, const struct buf *text)
 {
 	BIO *bio = BIO_new_mem_buf(text->s, (int)text->len);
+	bool ends_well; /* and not in the middle of a certificate: somebody may be writing it */
 	X509 *x;
 
 	pair->chain = sk_X509_new_null();
@@ -64,9 +65,10 @@ read_certificates(struct pair *pair, const struct buf *text)
 	while (pair->certificate != NULL && sk_X509_num(pair->chain) < CHAIN_MAX &&
 	    (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
 		sk_X509_push(pair->chain, x);
+	ends_well = sk_X509_num(pair->chain) == CHAIN_MAX || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 	BIO_free(bio);
-	ERR_clear_error(); /* the end of the file is one */
-	return pair->certificate != NULL;
+	ERR_clear_error();
+	return pair->certificate != NULL && ends_well;
 }
 
 /* A passphrase would have to lie beside the key: nobody is asked for one. */
@@ -93,6 +95,13 @@ read_key(struct pair *pair, const struct buf *text)
 
 /* --- one pair ------------------------------------------------------------ */
 
+static bool
+in_time(const struct pair *pair)
+{
+	return X509_cmp_current_time(X509_get0_notBefore(pair->certificate)) <= 0 &&
+	    X509_cmp_current_time(X509_get0_notAfter(pair->certificate)) > 0;
+}
+
 static void
 check_dates(struct pairs *p, const struct pair *pair)
 {
@@ -111,6 +120,7 @@ static void
 forget_pair(struct pair *pair)
 {
 	free(pair->name);
+	free(pair->key_name);
 	X509_free(pair->certificate);
 	sk_X509_pop_free(pair->chain, X509_free);
 	EVP_PKEY_free(pair->key);
@@ -164,11 +174,14 @@ add_pair(struct pairs *p, int dir, const char *cert_name, const char *key_name, 
 		return;
 	}
 	pair->name = mem_dup(cert_name);
+	pair->key_name = mem_dup(key_name);
 	if (!slurp(p, dir, cert_name, &cert) || !slurp(p, dir, key_name, &key))
 		forget_pair(pair);
-	else if (!read_certificates(pair, &cert) || !read_key(pair, &key)) {
-		fault(p, pair->certificate == NULL ? cert_name : key_name,
-		    pair->certificate == NULL ? "no PEM certificate" : "no PEM private key, or one with a passphrase");
+	else if (!read_certificates(pair, &cert)) {
+		fault(p, cert_name, pair->certificate == NULL ? "no PEM certificate" : "the chain is cut off");
+		forget_pair(pair);
+	} else if (!read_key(pair, &key)) {
+		fault(p, key_name, "no PEM private key, or one with a passphrase");
 		forget_pair(pair);
 	} else if (X509_check_private_key(pair->certificate, pair->key) != 1) {
 		ERR_clear_error();
@@ -346,7 +359,7 @@ new_context(struct pairs *p, struct shop *shop, const struct pairs_common *c)
 		return NULL;
 	}
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	        SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	        SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 	        SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets, RFC 5077 and RFC 8446, 4.6.1 */
@@ -429,6 +442,7 @@ pairs_load(const char *dir, const struct pairs_common *c)
 
 	buf_init(&p->faults, 4096);
 	buf_init(&p->alarms, 4096);
+	p->dir = dir;
 	read_directory(p, dir);
 	for (size_t i = 0; i < p->count; i++)
 		place(p, &p->all[i], c);
@@ -448,4 +462,62 @@ pairs_free(struct pairs *p)
 	buf_free(&p->faults);
 	buf_free(&p->alarms);
 	free(p);
+}
+
+/* --- instead of those before ----------------------------------------------- */
+
+static bool
+still_there(const struct pairs *p, const char *name)
+{
+	char *path = mem_fmt("%s/%s", p->dir, name);
+	bool is = there(AT_FDCWD, path);
+
+	free(path);
+	return is;
+}
+
+static const struct pair *
+named(const struct pairs *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (strcmp(p->all[i].name, name) == 0)
+			return &p->all[i];
+	return NULL;
+}
+
+static bool
+for_us(const struct pairs *p, const char *hostname)
+{
+	return p->shop_count > 0 && is_for(&p->shops[p->usual], hostname);
+}
+
+/* A pair of which nothing is left was taken away on purpose. */
+static bool
+lost(struct pairs *p, const struct pair *old)
+{
+	const struct pair *new = named(p, old->name);
+
+	if (new == NULL && still_there(p, old->name) != still_there(p, old->key_name))
+		fault(p, old->name, "certificate or key is missing");
+	else if (new != NULL && in_time(old) && !in_time(new))
+		fault(p, new->name, "expired, or not valid yet; the one before it is valid");
+	else
+		return new == NULL && still_there(p, old->name);
+	return true;
+}
+
+bool
+pairs_worse(struct pairs *p, const struct pairs *before, const char *hostname)
+{
+	bool worse = false;
+
+	for (size_t i = 0; i < before->count; i++)
+		worse = lost(p, &before->all[i]) || worse;
+	if (!worse && p->shop_count == 0)
+		fault(p, p->dir, "no certificate is there any more");
+	else if (!worse && for_us(before, hostname) && !for_us(p, hostname))
+		fault(p, hostname, "no certificate is for this name any more, which is ours");
+	else
+		return worse;
+	return true;
 }

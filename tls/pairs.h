@@ -17,6 +17,7 @@
 
 struct pair {
 	char *name;        /* of the file, for the log */
+	char *key_name;
 	X509 *certificate;
 	STACK_OF(X509) *chain;
 	EVP_PKEY *key;
@@ -28,6 +29,7 @@ struct shop {              /* for the same set of names */
 	size_t pair_count;
 };
 struct pairs {
+	const char *dir;   /* the caller's */
 	struct pair all[PAIRS_MAX];
 	size_t count;
 	struct shop shops[PAIRS_MAX];
@@ -45,6 +47,9 @@ struct pairs_common {
 /* Whatever is good of dir; with none usable count is 0. Never NULL. */
 struct pairs *pairs_load(const char *dir, const struct pairs_common *) MUST_CHECK;
 void pairs_free(struct pairs *);
+/* Has something been lost on the way from before to p? What, is then in p->faults: a pair that cannot be used any more,
+ * or whose dates are wrong while its predecessor's are right; our hostname. */
+bool pairs_worse(struct pairs *p, const struct pairs *before, const char *hostname);
 /* Changes whenever a file in dir does; 0: cannot be read. */
 uint64_t pairs_signature(const char *dir);
 

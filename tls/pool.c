@@ -1,7 +1,7 @@
 /*
- * pool: the processes that terminate TLS, one connection each at a time.
+ * pool: the processes that terminate TLS.
  *
- * Knows processes and who is free; nothing of TLS.
+ * Knows processes, how many connections each has, and who may take more; nothing of TLS.
  */
 #include "tls/pool.h"
 
@@ -11,39 +11,65 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/sys/file.h"
+#include "lib/base/mem.h"
 #include "lib/sys/proc.h"
 
-enum { SLOT_EMPTY, SLOT_FREE, SLOT_BUSY };
+#define SEAT_DESCRIPTORS 5 /* of a connection, while it begins */
+
+enum { SLOT_EMPTY, SLOT_TAKING, SLOT_LEAVING };
 
 struct slot {
 	atomic_int state;
-	pid_t pid;       /* the parent's */
-	unsigned born;   /* in which generation */
+	atomic_size_t count; /* connections */
+	pid_t pid;           /* the parent's */
+	unsigned born;       /* in which generation */
 };
 struct pool_shared {
 	atomic_uint generation;
-	atomic_int spare; /* free processes; near enough, and put right by the parent */
+	atomic_size_t level; /* connections up to which a process takes more */
+	atomic_int idle;     /* processes without any; near enough, and put right by the parent */
 	struct slot slots[];
 };
+
+static size_t
+smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As many as the system lets us have, less what a process has without connections. */
+static size_t
+descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
+		return 256;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	return files.rlim_max > 128 ? (size_t)files.rlim_max - 64 : 64;
+}
 
 void
 pool_open(struct pool *p)
 {
-	size_t octets = sizeof(struct pool_shared) + p->max * sizeof(struct slot);
+	size_t octets;
 
+	p->slot_count = 2 * p->max + POOL_SPARE_MIN;
+	p->most = smaller((p->connections + p->max - 1) / p->max, descriptors() / SEAT_DESCRIPTORS);
+	octets = sizeof(struct pool_shared) + p->slot_count * sizeof(struct slot);
 	p->shared = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p->shared == MAP_FAILED || pipe2(p->busy, O_CLOEXEC | O_NONBLOCK) == -1)
 		fatal(EX_OSERR, "cannot set up the pool of processes: %s", strerror(errno));
+	atomic_store(&p->shared->level, 1);
 }
 
 int
@@ -63,70 +89,67 @@ hear_retire(int signo)
 	retire = 1;
 }
 
-static int
-make_waiting(const struct pool *p)
-{
-	/* One connection wakes one process. */
-	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE };
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-
-	if (ep == -1 || epoll_ctl(ep, EPOLL_CTL_ADD, p->listen_fd, &e) == -1)
-		fatal(EX_OSERR, "cannot wait for connections: %s", strerror(errno));
-	return ep;
-}
-
-/* The next connection, or -1: there is no need of this process any more. Signals come in only while it waits. */
-static int
-next_connection(const struct pool *p, int ep, const sigset_t *awake)
-{
-	struct epoll_event e;
-	int fd;
-
-	while (!proc_stopping && !retire) {
-		fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd != -1)
-			return fd;
-		(void)!epoll_pwait(ep, &e, 1, -1, awake);
-	}
-	return -1;
-}
-
 static void
-set_state(struct pool *p, struct slot *s, int state)
+hear_level(int signo)
 {
-	atomic_store(&s->state, state);
-	atomic_fetch_add(&p->shared->spare, state == SLOT_FREE ? 1 : -1);
-	if (state == SLOT_BUSY)
-		(void)!write(p->busy[1], "", 1); /* a full pipe wakes the parent as well */
+	(void)signo; /* SIGUSR2: there is room again; it has ended the wait */
+}
+
+void
+seat_count(struct seat *s, size_t count)
+{
+	size_t before = atomic_exchange(&s->slot->count, count), level = atomic_load(&s->shared->level);
+
+	if (before == 0)
+		atomic_fetch_sub(&s->shared->idle, 1);
+	else if (count == 0)
+		atomic_fetch_add(&s->shared->idle, 1);
+	if (count > before)
+		s->served++;
+	if (count > before ? count >= level : level > 1)
+		(void)!write(s->busy, "", 1); /* a full pipe wakes the parent as well */
+}
+
+bool
+seat_open(const struct seat *s, size_t count)
+{
+	return !s->leaving && count < atomic_load(&s->shared->level);
+}
+
+bool
+seat_kept(struct seat *s, size_t count)
+{
+	bool enough = count == 0 && s->served > 0 &&
+	    (s->served >= POOL_REUSE || atomic_load(&s->shared->idle) > POOL_SPARE_MAX);
+
+	if (proc_stopping || retire || enough || s->slot->born != atomic_load(&s->shared->generation)) {
+		s->leaving = true;
+		atomic_store(&s->slot->state, SLOT_LEAVING);
+	}
+	return !s->leaving;
 }
 
 static NORETURN void
-work(struct pool *p, struct slot *s, pid_t parent)
+work(struct pool *p, struct slot *slot, pid_t parent)
 {
-	struct sigaction on_retire = { .sa_handler = hear_retire };
-	sigset_t quiet, awake;
-	int ep, fd;
+	struct seat seat = { .shared = p->shared, .slot = slot, .busy = p->busy[1] };
+	struct sigaction on_retire = { .sa_handler = hear_retire }, on_level = { .sa_handler = hear_level };
+	sigset_t quiet;
 
 	log_open("tlsd");
 	proc_follow_parent(parent);
 	sigemptyset(&quiet);
 	sigaddset(&quiet, SIGUSR1);
+	sigaddset(&quiet, SIGUSR2);
 	sigaddset(&quiet, SIGTERM);
 	sigprocmask(SIG_BLOCK, &quiet, NULL);
-	sigprocmask(SIG_SETMASK, NULL, &awake);
-	sigdelset(&awake, SIGUSR1);
-	sigdelset(&awake, SIGTERM);
+	sigprocmask(SIG_SETMASK, NULL, &seat.awake);
+	sigdelset(&seat.awake, SIGUSR1);
+	sigdelset(&seat.awake, SIGUSR2);
+	sigdelset(&seat.awake, SIGTERM);
 	(void)sigaction(SIGUSR1, &on_retire, NULL);
-	ep = make_waiting(p);
-	p->enter(p->arg);
-	for (unsigned n = 0; n < POOL_REUSE && (fd = next_connection(p, ep, &awake)) != -1; n++) {
-		set_state(p, s, SLOT_BUSY);
-		p->serve(p->arg, fd);
-		if (s->born != atomic_load(&p->shared->generation) ||
-		    atomic_load(&p->shared->spare) >= POOL_SPARE_MAX)
-			break;
-		set_state(p, s, SLOT_FREE);
-	}
+	(void)sigaction(SIGUSR2, &on_level, NULL);
+	p->work(p->arg, &seat);
 	_exit(0);
 }
 
@@ -138,7 +161,8 @@ start(struct pool *p, struct slot *s)
 	pid_t parent = getpid(), pid;
 
 	s->born = atomic_load(&p->shared->generation);
-	atomic_store(&s->state, SLOT_FREE);
+	atomic_store(&s->count, 0);
+	atomic_store(&s->state, SLOT_TAKING);
 	pid = fork();
 	if (pid == 0)
 		work(p, s, parent);
@@ -154,7 +178,7 @@ start(struct pool *p, struct slot *s)
 static struct slot *
 slot_of(const struct pool *p, pid_t pid)
 {
-	for (size_t i = 0; i < p->max; i++)
+	for (size_t i = 0; i < p->slot_count; i++)
 		if (p->shared->slots[i].pid == pid)
 			return &p->shared->slots[i];
 	return NULL;
@@ -173,63 +197,102 @@ bury(struct pool *p)
 		s->pid = 0;
 		atomic_store(&s->state, SLOT_EMPTY);
 		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
-			log_event(EV_WARNING, LS("text", "a process died; its connection is lost, no other"),
-			    LN("pid", pid), LN("signal", WTERMSIG(status)));
+			log_event(EV_WARNING, LS("text", "a process died; its connections are lost, no others"),
+			    LN("pid", pid), LN("signal", WTERMSIG(status)), LN("connections", atomic_load(&s->count)));
 	}
 }
 
-static size_t
-count(const struct pool *p, int state)
-{
-	size_t n = 0;
+/* How the processes stand that take connections, at a level. */
+struct standing {
+	size_t taking, open, idle, empty;
+};
 
-	for (size_t i = 0; i < p->max; i++)
-		n += atomic_load(&p->shared->slots[i].state) == state;
-	return n;
+static struct standing
+look(const struct pool *p, size_t level)
+{
+	struct standing t = { 0 };
+
+	for (size_t i = 0; i < p->slot_count; i++) {
+		struct slot *s = &p->shared->slots[i];
+		size_t count = atomic_load(&s->count);
+
+		t.empty += s->pid == 0;
+		if (atomic_load(&s->state) != SLOT_TAKING)
+			continue;
+		t.taking++;
+		t.open += count < level;
+		t.idle += count == 0;
+	}
+	return t;
 }
 
 static void
-start_missing(struct pool *p)
+start_missing(struct pool *p, size_t n)
 {
-	size_t spare = count(p, SLOT_FREE), i = 0;
-
-	for (; i < p->max && spare < POOL_SPARE_MIN; i++)
+	for (size_t i = 0; i < p->slot_count && n > 0; i++)
 		if (p->shared->slots[i].pid == 0) {
 			if (!start(p, &p->shared->slots[i]))
-				break;
-			spare++;
+				return;
+			n--;
 		}
-	atomic_store(&p->shared->spare, (int)spare);
-	if (spare == 0 && i == p->max && !p->full_told)
-		log_event(EV_WARNING, LS("text", "all processes are busy: new TLS connections wait (tls_connections)"),
-		    LN("tls_connections", p->max));
-	p->full_told = spare == 0;
-}
-
-void
-pool_tend(struct pool *p)
-{
-	char octets[512];
-
-	while (read(p->busy[0], octets, sizeof(octets)) > 0)
-		continue;
-	bury(p);
-	start_missing(p);
 }
 
 static void
 tell_all(const struct pool *p, int signo)
 {
-	for (size_t i = 0; i < p->max; i++)
+	for (size_t i = 0; i < p->slot_count; i++)
 		if (p->shared->slots[i].pid != 0)
 			(void)kill(p->shared->slots[i].pid, signo);
 }
 
+/* Nobody has room: all take one more, up to what is allowed in all. Enough have: none takes that many. */
+static void
+adjust_level(struct pool *p, size_t level, const struct standing *t)
+{
+	if (t->open < POOL_SPARE_MIN && t->taking >= p->max && level < p->most) {
+		atomic_store(&p->shared->level, level + 1);
+		tell_all(p, SIGUSR2);
+		return;
+	}
+	while (level > 1 && look(p, level - 1).open >= smaller(2 * POOL_SPARE_MIN, p->max))
+		level--;
+	atomic_store(&p->shared->level, level);
+	if (t->open == 0 && level >= p->most && !p->full_told)
+		log_event(EV_WARNING, LS("text", "all processes are busy: new TLS connections wait (tls_connections)"),
+		    LN("tls_connections", p->connections));
+	p->full_told = t->open == 0 && level >= p->most;
+}
+
 void
+pool_tend(struct pool *p)
+{
+	size_t level = atomic_load(&p->shared->level);
+	struct standing t;
+	char octets[512];
+
+	while (read(p->busy[0], octets, sizeof(octets)) > 0)
+		continue;
+	bury(p);
+	t = look(p, level);
+	if (t.taking < p->max && (t.open < POOL_SPARE_MIN || level > 1)) {
+		start_missing(p, level > 1 ? p->max - t.taking : smaller(POOL_SPARE_MIN - t.open, p->max - t.taking));
+		t = look(p, level);
+	}
+	atomic_store(&p->shared->idle, (int)t.idle);
+	adjust_level(p, level, &t);
+}
+
+bool
 pool_renew(struct pool *p)
 {
+	if (look(p, 0).empty < smaller(POOL_SPARE_MIN, p->max))
+		return false;
 	atomic_fetch_add(&p->shared->generation, 1);
+	for (size_t i = 0; i < p->slot_count; i++)
+		if (p->shared->slots[i].pid != 0)
+			atomic_store(&p->shared->slots[i].state, SLOT_LEAVING);
 	tell_all(p, SIGUSR1);
+	return true;
 }
 
 void
@@ -240,7 +303,7 @@ pool_close(struct pool *p, int grace_ms)
 	tell_all(p, SIGTERM);
 	for (;;) {
 		bury(p);
-		if (count(p, SLOT_EMPTY) == p->max)
+		if (look(p, 0).empty == p->slot_count)
 			return;
 		if (deadline_over(until))
 			break;

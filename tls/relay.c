@@ -1,37 +1,29 @@
 /*
  * relay: octets between a TLS session and the program that speaks the protocol inside it.
  *
- * One buffer a direction; a direction reads when its buffer is empty, so neither side can make this process
- * hold more than that.
+ * A session that is idle has no buffer here. Octets go through one block that all sessions of the process use in
+ * turn; what the destination would not take is kept with the session, and that direction reads no more until it is
+ * gone: neither side can make this process hold more than a block a direction.
  */
 #include "tls/relay.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/mem.h"
 #include "lib/net/tls.h"
 
-#define BLOCK (16 * 1024)     /* a TLS record's plaintext (RFC 8446, 5.1) */
-#define LAST_WORDS_MS 10000   /* for a peer to take what was said before the end */
+#define BLOCK_IN (16 * 1024)   /* a TLS record's plaintext (RFC 8446, 5.1) */
+#define BLOCK_OUT (64 * 1024)
+#define FAIR_ROUNDS 4          /* blocks a direction, before it is another session's turn */
+#define LAST_WORDS_MS 10000    /* for a peer to take what was said before the end */
 
-struct way {
-	char block[BLOCK];
-	size_t at, end;
-	bool over;            /* its source has ended */
-	short read_wants, write_wants; /* of the TLS side: what it waits for, when it cannot */
-};
-struct relay {
-	SSL *ssl;
-	int tcp, plain;
-	struct way in, out;   /* in: from the client */
-	bool broken;
-	deadline_ms last;     /* NEVER, until one side has ended */
-};
+static char block[BLOCK_OUT];  /* one a process; nothing stays in it */
 
 static bool
 later(void)
@@ -39,163 +31,199 @@ later(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
+static void
+forget(struct way *w)
+{
+	if (w->held != NULL)
+		explicit_bzero(w->held, w->end);
+	free(w->held);
+	w->held = NULL;
+	w->at = w->end = 0;
+}
+
+/* Of n octets the destination has taken done. */
+static void
+keep_rest(struct way *w, const char *s, size_t done, size_t n)
+{
+	if (w->held != NULL) {
+		w->at += done;
+		if (w->at == w->end)
+			forget(w);
+	} else if (done < n) {
+		w->held = mem_alloc(n - done, 1);
+		memcpy(w->held, s + done, n - done);
+		w->end = n - done;
+	}
+}
+
+/* May this direction use TLS now? OpenSSL says what it waits for when it stands still. */
+static bool
+tls_may(const struct relay *r, const struct way *w, short usual)
+{
+	return (r->tcp_ready & (unsigned)(w->wants != 0 ? w->wants : usual)) != 0;
+}
+
+/* Has it only to wait? Else the client has said goodbye, or broken off. */
+static bool
+tls_waits(struct relay *r, struct way *w, int rv)
+{
+	short wants = 0;
+
+	if (tls_failure(r->ssl, rv, &wants) == 0)
+		return false;
+	r->broken = !later();
+	w->wants = wants;
+	r->tcp_ready &= ~(unsigned)wants;
+	return !r->broken;
+}
+
 /* --- from the client ------------------------------------------------------ */
 
-static void
-read_tls(struct relay *r)
+static size_t
+send_plain(struct relay *r, const char *s, size_t n)
+{
+	ssize_t sent = send(r->plain, s, n, MSG_NOSIGNAL);
+
+	if (sent >= 0) {
+		if ((size_t)sent < n)
+			r->plain_ready &= ~(unsigned)POLLOUT;
+		return (size_t)sent;
+	}
+	if (later()) {
+		r->plain_ready &= ~(unsigned)POLLOUT;
+		return 0;
+	}
+	r->in.over = true; /* the program has ended; nobody hears the rest */
+	return n;
+}
+
+/* One block further; false: there is nothing to be done now. */
+static bool
+go_in(struct relay *r)
 {
 	struct way *w = &r->in;
 	int rv;
 
-	w->read_wants = 0;
+	if (w->held != NULL) {
+		if ((r->plain_ready & POLLOUT) == 0)
+			return false;
+		keep_rest(w, NULL, send_plain(r, w->held + w->at, w->end - w->at), 0);
+		return true;
+	}
+	if (w->over || !tls_may(r, w, POLLIN))
+		return false;
+	w->wants = 0;
 	ERR_clear_error();
 	errno = 0;
-	rv = SSL_read(r->ssl, w->block, BLOCK);
-	if (rv > 0) {
-		w->at = 0;
-		w->end = (size_t)rv;
-		return;
+	rv = SSL_read(r->ssl, block, BLOCK_IN);
+	if (rv <= 0) {
+		w->over = !tls_waits(r, w, rv);
+		return true;
 	}
-	if (tls_failure(r->ssl, rv, &w->read_wants) == 0)
-		w->over = true;
-	else if (!later())
-		w->over = r->broken = true;
-}
-
-static void
-write_plain(struct relay *r)
-{
-	struct way *w = &r->in;
-	ssize_t n = send(r->plain, w->block + w->at, w->end - w->at, MSG_NOSIGNAL);
-
-	if (n > 0)
-		w->at += (size_t)n;
-	else if (!later()) /* the program has ended; nobody hears the rest */
-		w->at = w->end = 0, w->over = true;
+	keep_rest(w, block, send_plain(r, block, (size_t)rv), (size_t)rv);
+	explicit_bzero(block, (size_t)rv);
+	return true;
 }
 
 /* --- to the client -------------------------------------------------------- */
 
-static void
-read_plain(struct relay *r)
+/* What it did not take has to be given again: as one piece that begins the same (SSL_write(3)). */
+static size_t
+send_tls(struct relay *r, const char *s, size_t n)
 {
 	struct way *w = &r->out;
-	ssize_t n = recv(r->plain, w->block, BLOCK, 0);
+	size_t done = 0;
+	int rv = 1;
 
-	if (n > 0) {
-		w->at = 0;
-		w->end = (size_t)n;
-	} else if (n == 0 || !later()) {
-		w->over = true;
+	while (done < n && rv > 0) {
+		w->wants = 0;
+		ERR_clear_error();
+		errno = 0;
+		rv = SSL_write(r->ssl, s + done, (int)(n - done));
+		if (rv > 0)
+			done += (size_t)rv;
 	}
+	if (rv <= 0 && !tls_waits(r, w, rv))
+		r->broken = true;
+	return done;
 }
 
-static void
-write_tls(struct relay *r)
+static bool
+go_out(struct relay *r)
 {
 	struct way *w = &r->out;
-	int rv;
+	ssize_t n;
 
-	w->write_wants = 0;
-	ERR_clear_error();
-	errno = 0;
-	rv = SSL_write(r->ssl, w->block + w->at, (int)(w->end - w->at));
-	if (rv > 0)
-		w->at += (size_t)rv;
-	else if (tls_failure(r->ssl, rv, &w->write_wants) == 0 || !later())
-		r->broken = true;
+	if (w->held != NULL) {
+		if (!tls_may(r, w, POLLOUT))
+			return false;
+		keep_rest(w, NULL, send_tls(r, w->held + w->at, w->end - w->at), 0);
+		return true;
+	}
+	if (w->over || (r->plain_ready & POLLIN) == 0)
+		return false;
+	n = recv(r->plain, block, sizeof(block), 0);
+	if (n > 0) {
+		keep_rest(w, block, send_tls(r, block, (size_t)n), (size_t)n);
+		explicit_bzero(block, (size_t)n);
+	} else if (n == 0 || !later()) {
+		w->over = true;
+	} else {
+		r->plain_ready &= ~(unsigned)POLLIN;
+	}
+	return true;
 }
 
 /* --- both ----------------------------------------------------------------- */
 
-static bool
-full(const struct way *w)
-{
-	return w->at < w->end;
-}
-
-/* As far as it goes without waiting. */
-static void
-carry(struct relay *r, short tcp, short plain)
-{
-	if (!full(&r->in) && !r->in.over && (tcp != 0 || SSL_has_pending(r->ssl) == 1))
-		read_tls(r);
-	if (full(&r->in))
-		write_plain(r);
-	if (!full(&r->out) && !r->out.over && plain != 0)
-		read_plain(r);
-	if (full(&r->out))
-		write_tls(r);
-}
-
-static short
-tcp_events(const struct relay *r)
-{
-	short events = 0;
-
-	if (!full(&r->in) && !r->in.over)
-		events = (short)(events | (r->in.read_wants != 0 ? r->in.read_wants : POLLIN));
-	if (full(&r->out))
-		events = (short)(events | (r->out.write_wants != 0 ? r->out.write_wants : POLLOUT));
-	return events;
-}
-
-static short
-plain_events(const struct relay *r)
-{
-	return (short)((full(&r->in) ? POLLOUT : 0) | (!full(&r->out) && !r->out.over ? POLLIN : 0));
-}
-
 /* The client's end is told to the program once all it said is there; the program may still answer. */
 static void
-pass_end_on(struct relay *r, bool *told)
+pass_end_on(struct relay *r)
 {
-	if (r->in.over && !full(&r->in) && !*told) {
+	if (r->in.over && r->in.held == NULL && !r->told) {
 		(void)shutdown(r->plain, SHUT_WR);
-		*told = true;
+		r->told = true;
 	}
 	if (r->out.over && r->last == NEVER)
 		r->last = deadline_in(LAST_WORDS_MS);
 }
 
-/* close_notify, and then until the client has gone, or its last octets would make the kernel
- * reset the connection under ours. */
-static void
-part(struct relay *r)
+enum relay_state
+relay_step(struct relay *r)
 {
-	struct pollfd p = { r->tcp, POLLIN, 0 };
-	deadline_ms until = deadline_in(2000);
+	bool more = true;
 
-	ERR_clear_error();
-	if (r->broken || SSL_shutdown(r->ssl) < 0)
-		return;
-	(void)shutdown(r->tcp, SHUT_WR);
-	while (poll(&p, 1, deadline_left(until)) == 1 && recv(r->tcp, r->in.block, BLOCK, 0) > 0)
-		continue;
+	for (int i = 0; i < FAIR_ROUNDS && more && !r->broken; i++) {
+		more = go_in(r);
+		more = (!r->broken && go_out(r)) || more;
+	}
+	pass_end_on(r);
+	if (r->broken || (r->out.over && r->out.held == NULL))
+		return RELAY_OVER;
+	return more ? RELAY_GOES_ON : RELAY_WAITS;
 }
 
 void
-relay_run(SSL *ssl, int plain)
+relay_open(struct relay *r, SSL *ssl, int plain)
 {
-	static struct relay r; /* one a process; zero between sessions */
-	bool told = false;
+	*r = (struct relay){ .ssl = ssl, .tcp = SSL_get_fd(ssl), .plain = plain, .last = NEVER };
+	r->tcp_ready = r->plain_ready = POLLIN | POLLOUT; /* nobody has looked */
+}
 
-	r.ssl = ssl;
-	r.tcp = SSL_get_fd(ssl);
-	r.plain = plain;
-	r.last = NEVER;
-	while (!r.broken && !(r.out.over && !full(&r.out))) {
-		struct pollfd p[] = { { r.tcp, tcp_events(&r), 0 }, { plain, plain_events(&r), 0 } };
-		bool more = !full(&r.in) && !r.in.over && SSL_has_pending(ssl) == 1 && r.in.read_wants == 0;
+void
+relay_close(struct relay *r)
+{
+	forget(&r->in);
+	forget(&r->out);
+}
 
-		for (size_t i = 0; i < 2; i++)
-			if (p[i].events == 0)
-				p[i].fd = -1; /* it would tell of a hang-up again and again */
-		if (poll(p, 2, more ? 0 : deadline_left(r.last)) == 0 && !more)
-			break;
-		carry(&r, p[0].revents, p[1].revents);
-		pass_end_on(&r, &told);
-	}
-	part(&r);
-	explicit_bzero(&r, sizeof(r));
+bool
+relay_drained(struct relay *r)
+{
+	ssize_t n;
+
+	do
+		n = recv(r->tcp, block, sizeof(block), 0);
+	while (n > 0);
+	return n == 0 || !later();
 }

@@ -1,7 +1,8 @@
 /*
- * session: one client of smtpd's or pop3d's: handshake, facts, relay.
+ * session: one client of smtpd's or pop3d's: request, handshake, facts, relay, farewell.
  *
- * Knows the dialogue of lib/wire/secure.h and libssl. What is said inside TLS it does not look at.
+ * Knows the dialogue of lib/wire/secure.h and libssl. What is said inside TLS it does not look at. It never waits:
+ * worker.c tells it when there is something to do.
  */
 #include "tls/session.h"
 
@@ -9,28 +10,27 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/log.h"
 #include "lib/mail/digest.h"
 #include "lib/net/tls.h"
-#include "lib/base/log.h"
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/wire/secure.h"
-#include "tls/relay.h"
 
 #define REQUEST_WAIT_MS 5000
+#define ANSWER_WAIT_MS 100     /* one packet into an empty socket: there is nothing to wait for */
+#define PARTING_WAIT_MS 2000
 #define DIGEST_OCTETS 32
 #define BINDING_LABEL "EXPORTER-Channel-Binding" /* RFC 9266, 4.2 */
 
-struct session {
-	const struct session_env *env;
-	struct wire wire;
+struct request {
 	char service[32], client[64];
-	int tcp;
-	SSL *ssl;
 };
 
 static const char *
@@ -41,42 +41,19 @@ reason(void)
 	return s != NULL ? s : "connection closed";
 }
 
-/* --- the handshake -------------------------------------------------------- */
-
-/* NULL, or why not. */
-static const char *
-shake_hands(struct session *s)
+static void
+enter(struct session *s, enum session_state state, int64_t wait_ms)
 {
-	deadline_ms until = deadline_in((int64_t)s->env->conf->tls_handshake_timeout * 1000);
-
-	for (;;) {
-		struct pollfd p = { s->tcp, 0, 0 };
-		int rv;
-
-		ERR_clear_error();
-		errno = 0;
-		rv = SSL_accept(s->ssl);
-		if (rv == 1)
-			return NULL;
-		if (tls_failure(s->ssl, rv, &p.events) == 0 || errno != EAGAIN)
-			return reason();
-		if (poll(&p, 1, deadline_left(until)) == 0)
-			return "no handshake in time";
-	}
+	s->state = state;
+	s->until = wait_ms == 0 ? NEVER : deadline_in(wait_ms);
 }
 
-static const char *
-begin(struct session *s)
+static int
+watch(const struct session *s, int fd, struct source *source)
 {
-	int flags = fcntl(s->tcp, F_GETFL);
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = source };
 
-	if (s->env->pairs->shop_count == 0)
-		return "no certificate";
-	s->ssl = SSL_new(s->env->pairs->shops[s->env->pairs->usual].ctx);
-	if (s->ssl == NULL || flags == -1 || fcntl(s->tcp, F_SETFL, flags | O_NONBLOCK) == -1 ||
-	    SSL_set_fd(s->ssl, s->tcp) != 1)
-		return "out of resources";
-	return shake_hands(s);
+	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
 /* --- facts ---------------------------------------------------------------- */
@@ -126,56 +103,94 @@ log_session(const struct session *s)
 {
 	const char *sni = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
 
-	log_detail(EV_TLS_SESSION, LS("client", s->client), LS("service", s->service),
+	log_detail(EV_TLS_SESSION, LS("client", s->request->client), LS("service", s->request->service),
 	    LS("version", SSL_get_version(s->ssl)), LS("cipher", SSL_get_cipher_name(s->ssl)),
 	    LS("sni", sni != NULL ? sni : ""), LN("resumed", SSL_session_reused(s->ssl)));
 }
 
 /* --- the dialogue --------------------------------------------------------- */
 
+/* The request is answered: what remains is the client and the program. */
 static void
-terminate(struct session *s, struct wire_packet *p)
+forget_request(struct session *s)
 {
-	const char *why;
+	wire_close(&s->wire); /* and epoll forgets it */
+	free(s->request);
+	s->request = NULL;
+}
+
+static void
+fail(struct session *s, const char *why, bool logged)
+{
+	if (logged)
+		log_event(EV_TLS_FAILED, LS("client", s->request->client), LS("service", s->request->service),
+		    LS("reason", why));
+	(void)!wire_say(&s->wire, deadline_in(ANSWER_WAIT_MS), "FAILED", why);
+	enter(s, SESSION_OVER, 0);
+}
+
+static void
+succeed(struct session *s)
+{
 	int ends[2];
 
-	strlcpy(s->service, p->word[0], sizeof(s->service));
-	strlcpy(s->client, p->word[1], sizeof(s->client));
-	s->tcp = wire_fd(p, 0);
-	why = begin(s);
-	if (why != NULL) {
-		log_event(EV_TLS_FAILED, LS("client", s->client), LS("service", s->service), LS("reason", why));
-		(void)!wire_say(&s->wire, deadline_in(REQUEST_WAIT_MS), "FAILED", why);
-		return;
-	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == -1) {
-		(void)!wire_say(&s->wire, deadline_in(REQUEST_WAIT_MS), "FAILED", "out of descriptors");
+		fail(s, "out of descriptors", false);
 		return;
 	}
+	s->plain = ends[0];
 	log_session(s);
-	if (say_secured(s, ends[1]) == 0) {
-		file_close(ends[1]);
-		wire_close(&s->wire);
-		relay_run(s->ssl, ends[0]);
+	if (say_secured(s, ends[1]) == 0 && watch(s, s->plain, &s->plain_source) == 0) {
+		relay_open(&s->relay, s->ssl, s->plain);
+		enter(s, SESSION_CARRYING, 0);
+		forget_request(s);
 	} else {
-		file_close(ends[1]);
+		enter(s, SESSION_OVER, 0);
 	}
-	file_close(ends[0]);
+	file_close(ends[1]);
+}
+
+static void
+shake_hands(struct session *s)
+{
+	short want = 0;
+	int rv;
+
+	ERR_clear_error();
+	errno = 0;
+	rv = SSL_accept(s->ssl);
+	if (rv == 1)
+		succeed(s);
+	else if (tls_failure(s->ssl, rv, &want) == 0 || errno != EAGAIN)
+		fail(s, reason(), true);
 }
 
 static bool
-one_request(struct session *s)
+never_waits(int fd)
 {
-	struct wire_packet p;
+	int flags = fcntl(fd, F_GETFL);
 
-	if (wire_recv(&s->wire, deadline_in(REQUEST_WAIT_MS), &p) != 1)
-		return false;
-	if (wire_is(&p, "TERMINATE")) {
-		terminate(s, &p);
-		return false;
+	return flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1;
+}
+
+static void
+terminate(struct session *s, struct wire_packet *p)
+{
+	strlcpy(s->request->service, p->word[0], sizeof(s->request->service));
+	strlcpy(s->request->client, p->word[1], sizeof(s->request->client));
+	s->tcp = wire_fd(p, 0);
+	if (s->env->pairs->shop_count == 0) {
+		fail(s, "no certificate", true);
+		return;
 	}
-	return wire_send(&s->wire, deadline_in(REQUEST_WAIT_MS), NULL, SPAN(""),
-	           s->env->pairs->shop_count > 0 ? "READY" : "NONE", NULL, 0) == 0;
+	s->ssl = SSL_new(s->env->pairs->shops[s->env->pairs->usual].ctx);
+	if (s->ssl == NULL || !never_waits(s->tcp) || SSL_set_fd(s->ssl, s->tcp) != 1 ||
+	    watch(s, s->tcp, &s->tcp_source) == -1) {
+		fail(s, "out of resources", true);
+		return;
+	}
+	enter(s, SESSION_SHAKING, (int64_t)s->env->conf->tls_handshake_timeout * 1000);
+	shake_hands(s);
 }
 
 static bool
@@ -195,17 +210,123 @@ may_ask(const struct session_env *env, int fd)
 	return false;
 }
 
-void
-session_serve(const struct session_env *env, int fd)
+static void
+take_request(struct session *s)
 {
-	struct session s = { .env = env, .tcp = -1 };
+	struct wire_packet p;
+	int rv = wire_recv(&s->wire, NEVER, &p);
 
-	wire_open(&s.wire, fd, SERVER, secure_messages, SECURE_IDLE);
-	if (may_ask(env, fd))
-		while (one_request(&s))
-			continue;
-	wire_close(&s.wire);
-	SSL_free(s.ssl);
+	if (rv == -1 && errno == EAGAIN)
+		return;
+	if (rv != 1)
+		enter(s, SESSION_OVER, 0);
+	else if (wire_is(&p, "TERMINATE"))
+		terminate(s, &p);
+	else if (wire_send(&s->wire, deadline_in(ANSWER_WAIT_MS), NULL, SPAN(""),
+	             s->env->pairs->shop_count > 0 ? "READY" : "NONE", NULL, 0) == -1)
+		enter(s, SESSION_OVER, 0);
+	else
+		enter(s, SESSION_ASKED, REQUEST_WAIT_MS);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/* close_notify, and then until the client has gone, or its last octets would make the kernel
+ * reset the connection under ours. */
+static void
+part(struct session *s)
+{
+	file_close(s->plain);
+	s->plain = -1;
 	ERR_clear_error();
-	file_close(s.tcp);
+	if (s->relay.broken || SSL_shutdown(s->ssl) < 0) {
+		enter(s, SESSION_OVER, 0);
+		return;
+	}
+	(void)shutdown(s->tcp, SHUT_WR);
+	enter(s, SESSION_PARTING, PARTING_WAIT_MS);
+}
+
+void
+session_late(struct session *s)
+{
+	if (s->state == SESSION_SHAKING)
+		fail(s, "no handshake in time", true);
+	else if (s->state == SESSION_CARRYING)
+		part(s);
+	else
+		enter(s, SESSION_OVER, 0);
+}
+
+void
+session_close(struct session *s)
+{
+	wire_close(&s->wire);
+	free(s->request);
+	relay_close(&s->relay);
+	SSL_free(s->ssl);
+	ERR_clear_error();
+	file_close(s->plain);
+	file_close(s->tcp);
+	free(s);
+}
+
+/* --- for the loop --------------------------------------------------------- */
+
+struct session *
+session_open(const struct session_env *env, int epoll, int fd)
+{
+	struct session *s = mem_alloc(1, sizeof(*s));
+
+	s->env = env;
+	s->epoll = epoll;
+	s->tcp = s->plain = -1;
+	s->wire_source = (struct source){ s, FROM_WIRE };
+	s->tcp_source = (struct source){ s, FROM_TCP };
+	s->plain_source = (struct source){ s, FROM_PLAIN };
+	s->request = mem_alloc(1, sizeof(*s->request));
+	wire_open(&s->wire, fd, SERVER, secure_messages, SECURE_IDLE);
+	enter(s, SESSION_ASKED, REQUEST_WAIT_MS);
+	if (!may_ask(env, fd) || watch(s, fd, &s->wire_source) == -1)
+		enter(s, SESSION_OVER, 0);
+	return s;
+}
+
+void
+session_heard(const struct source *from, uint32_t events)
+{
+	struct session *s = from->session;
+	unsigned ready = 0;
+
+	if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		ready |= POLLIN;
+	if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+		ready |= POLLOUT;
+	if (from->which == FROM_TCP)
+		s->relay.tcp_ready |= ready;
+	else if (from->which == FROM_PLAIN)
+		s->relay.plain_ready |= ready;
+	else if (s->state == SESSION_SHAKING && (ready & POLLIN) != 0)
+		enter(s, SESSION_OVER, 0); /* the program is not waiting any more */
+}
+
+bool
+session_step(struct session *s)
+{
+	enum relay_state how = RELAY_WAITS;
+
+	if (s->state == SESSION_ASKED) {
+		take_request(s);
+	} else if (s->state == SESSION_SHAKING) {
+		shake_hands(s);
+	} else if (s->state == SESSION_PARTING && relay_drained(&s->relay)) {
+		enter(s, SESSION_OVER, 0);
+	}
+	if (s->state == SESSION_CARRYING) {
+		how = relay_step(&s->relay);
+		s->until = s->relay.last;
+		if (how == RELAY_OVER)
+			part(s);
+	}
+	return how == RELAY_GOES_ON;
 }

@@ -2,7 +2,7 @@
  * tlsd: speaks TLS with the clients of smtpd and pop3d. The only holder of private keys.
  *
  * The first process reads the certificates, notices new ones and keeps processes ready (pool.c); it never sees an
- * octet from outside. Each of those serves one connection at a time (session.c).
+ * octet from outside. Those serve the connections (worker.c, session.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +22,16 @@
 #include "lib/base/log.h"
 #include "lib/base/options.h"
 #include "lib/store/instance.h"
+#include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
 #include "tls/pool.h"
-#include "tls/session.h"
 #include "tls/tickets.h"
+#include "tls/worker.h"
 
 #define LOOK_MS 60000   /* at the certificates' files, should inotify have missed something */
+#define RENEW_AGAIN_MS 2000
 #define SETTLE_MS 400  /* a renewal writes several files */
 #define STOP_GRACE_MS 6000
 
@@ -41,7 +43,7 @@ struct tlsd {
 	struct pairs *pairs;
 	uint64_t loaded, seen;   /* signatures of the directory */
 	int inotify;
-	deadline_ms look, rotate;
+	deadline_ms look, rotate, renew;
 	struct pool pool;
 	struct session_env env;
 	uid_t uids[2];
@@ -71,9 +73,10 @@ set_up(SSL_CTX *ctx, void *arg)
 static void
 tell_about(const struct pairs *p, bool used)
 {
-	if (p->faults.len > 0)
-		log_error(EV_TLS_ALARM, LS("text", "a certificate cannot be used"), LSPAN("reason", buf_span(&p->faults)),
-		    LS("so", used ? "the others are used" : "the ones from before stay"));
+	if (!used)
+		log_error(EV_TLS_RELOAD_REJECTED, LSPAN("reason", buf_span(&p->faults)));
+	else if (p->faults.len > 0)
+		log_error(EV_TLS_ALARM, LS("text", "a certificate cannot be used"), LSPAN("reason", buf_span(&p->faults)));
 	if (used && p->alarms.len > 0)
 		log_error(EV_TLS_ALARM, LS("text", "something is wrong with a certificate that is used"),
 		    LSPAN("reason", buf_span(&p->alarms)));
@@ -82,7 +85,7 @@ tell_about(const struct pairs *p, bool used)
 		    p->shop_count > 0 ? p->shops[p->usual].pairs[0]->name : ""));
 }
 
-/* New ones take the old ones' place only when nothing is wrong with them. */
+/* New ones take the old ones' place only when nothing is worse with them. */
 static void
 load(struct tlsd *d)
 {
@@ -92,7 +95,7 @@ load(struct tlsd *d)
 
 	d->loaded = d->seen = pairs_signature(d->dir);
 	p = pairs_load(d->dir, &common);
-	use = d->pairs == NULL || d->pairs->shop_count == 0 || (p->faults.len == 0 && p->shop_count > 0);
+	use = d->pairs == NULL || d->pairs->shop_count == 0 || !pairs_worse(p, d->pairs, d->conf.hostname);
 	tell_about(p, use);
 	if (!use) {
 		pairs_free(p);
@@ -101,6 +104,13 @@ load(struct tlsd *d)
 	pairs_free(d->pairs);
 	d->pairs = p;
 	d->env.pairs = p;
+}
+
+/* What was loaded serves from the next handshake on, or as soon as that is possible. */
+static void
+renew(struct tlsd *d)
+{
+	d->renew = pool_renew(&d->pool) ? NEVER : deadline_in(RENEW_AGAIN_MS);
 }
 
 /* Are there new ones, and does nobody write them any more? */
@@ -115,7 +125,7 @@ look(struct tlsd *d)
 	if (now == d->loaded || !settled)
 		return;
 	load(d);
-	pool_renew(&d->pool);
+	renew(d);
 	d->look = deadline_in(LOOK_MS);
 }
 
@@ -124,7 +134,7 @@ rotate(struct tlsd *d)
 {
 	tickets_rotate(d->tickets);
 	load(d); /* dates go by without a change in any file */
-	pool_renew(&d->pool);
+	renew(d);
 	d->rotate = deadline_in(TICKETS_ROTATE_MS);
 }
 
@@ -182,20 +192,14 @@ enter_first(const struct tlsd *d)
 }
 
 static void
-enter_pool(void *arg)
+work(void *arg, struct seat *seat)
 {
 	const struct tlsd *d = arg;
 	struct sandbox box = { .mode = d->conf.sandbox };
 
+	file_close(d->inotify);
 	sandbox_enter(&box); /* no path at all */
-}
-
-static void
-serve(void *arg, int fd)
-{
-	const struct tlsd *d = arg;
-
-	session_serve(&d->env, fd);
+	worker_run(&d->env, seat, d->pool.listen_fd);
 }
 
 static void
@@ -204,10 +208,11 @@ set_up_pool(struct tlsd *d)
 	d->uids[0] = proc_uid(USER_SMTPD);
 	d->uids[1] = proc_uid(USER_POP3);
 	d->env = (struct session_env){ &d->conf, d->pairs, d->uids, COUNT(d->uids) };
-	d->pool.max = (size_t)d->conf.tls_connections;
-	d->pool.enter = enter_pool;
-	d->pool.serve = serve;
+	d->pool.connections = (size_t)d->conf.tls_connections;
+	d->pool.max = (size_t)(d->conf.tls_processes < d->conf.tls_connections ? d->conf.tls_processes : d->conf.tls_connections);
+	d->pool.work = work;
 	d->pool.arg = d;
+	sandbox_prepare(0);
 	pool_open(&d->pool);
 }
 
@@ -219,6 +224,7 @@ set_up_tickets(struct tlsd *d)
 		fatal(EX_OSERR, "cannot allocate memory: %s", strerror(errno));
 	tickets_rotate(d->tickets);
 	d->rotate = deadline_in(TICKETS_ROTATE_MS);
+	d->renew = NEVER;
 }
 
 static void
@@ -247,7 +253,7 @@ static void
 await(struct tlsd *d)
 {
 	struct pollfd p[] = { { pool_fd(&d->pool), POLLIN, 0 }, { d->inotify, POLLIN, 0 } };
-	int left = deadline_left(deadline_earlier(d->look, d->rotate));
+	int left = deadline_left(deadline_earlier(d->renew, deadline_earlier(d->look, d->rotate)));
 	struct timespec wait = { left / 1000, (long)(left % 1000) * 1000000 };
 	char events[4096];
 
@@ -266,6 +272,8 @@ run(struct tlsd *d)
 			look(d);
 		if (deadline_over(d->rotate))
 			rotate(d);
+		if (deadline_over(d->renew))
+			renew(d);
 	}
 	pool_close(&d->pool, STOP_GRACE_MS);
 }

@@ -75,7 +75,8 @@ struct conf {
 	bool password_upgrade;     /* yes */
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */
-	uint64_t tls_connections; /* 2000 */
+	uint64_t tls_connections; /* 10000 */
+	uint64_t tls_processes;   /* 100 */
 	uint64_t tls_handshake_timeout; /* 30 */
 	bool tls_client_certificates; /* asked for; no */
 	/* queue */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """tlsd: TLS for smtpd and pop3d: octets through it, certificates that change, who may read keys."""
-import os, re, signal, socket, ssl, subprocess, sys, threading, time
+import os, signal, ssl, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from posthouse import *
+from tls_pairs import *
 import pwd
 
 if not have('openssl'):
@@ -12,67 +12,8 @@ smtps, pop3s = free_port(), free_port()
 house = House(users=['ann:secret', 'bob:secret'], options=['--submissions-port', smtps, '--pop3s-port', pop3s],
               conf='plaintext_login = never\nhostname = mail.example.org\nlog_level = detail\ntls_connections = 40')
 tls_dir = house.path('etc', 'tls')
-work = house.path('certs')
-work.mkdir()
-
-
-def give(path):
-    """To the user that tlsd is."""
-    if ROOT:
-        u = pwd.getpwnam('phtls')
-        os.chown(path, u.pw_uid, u.pw_gid)
-    os.chmod(path, 0o600)
-
-
-def make_pair(name, hosts, kind='ec', days=30):
-    """A self-signed pair below work; its certificate's serial number."""
-    kinds = {'ec': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'], 'rsa': ['-newkey', 'rsa:2048']}
-    subprocess.run(['openssl', 'req', '-x509', '-nodes', '-days', str(days), '-subj', '/CN=' + hosts[0], '-addext',
-                    'subjectAltName=' + ','.join('DNS:' + h for h in hosts), *kinds[kind],
-                    '-keyout', work / (name + '.key'), '-out', work / (name + '.pem')],
-                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return serial(ssl.PEM_cert_to_DER_cert((work / (name + '.pem')).read_text()))
-
-
-def serial(der):
-    p = subprocess.run(['openssl', 'x509', '-inform', 'DER', '-noout', '-serial'], input=der, stdout=subprocess.PIPE)
-    return p.stdout.decode().strip()
-
-
-def install(name, as_name=None, key=None):
-    for end, source in (('.key', key or name), ('.pem', name)):
-        data = (work / (source + end)).read_bytes()
-        new = tls_dir / ('.new' + end)
-        new.write_bytes(data)
-        give(new)
-        new.rename(tls_dir / ((as_name or name) + end))
-
-
-def context(ca=None, **kw):
-    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    c.check_hostname = ca is not None
-    c.verify_mode = ssl.CERT_REQUIRED if ca else ssl.CERT_NONE
-    if ca:
-        c.load_verify_locations(ca)
-    for name, value in kw.items():
-        setattr(c, name, value)
-    return c
-
-
-def wrap(line, name='mail.example.org', c=None, session=None):
-    """TLS from here on, on a Line."""
-    line.sock = (c or context()).wrap_socket(line.sock, server_hostname=name, session=session)
-    line.sock.settimeout(15 * PATIENCE)
-    return line
-
-
-def tls(port, cls=Line, **kw):
-    return wrap(cls(port), **kw)
-
-
-def shown(port, **kw):
-    with tls(port, **kw) as l:
-        return serial(l.sock.getpeercert(binary_form=True))
+pairs = Certificates(house)
+work, make_pair, install = pairs.work, pairs.make, pairs.install
 
 
 # --- without a certificate ---------------------------------------------------------------
@@ -217,11 +158,11 @@ with tls(pop3s, Pop3) as standing:
     ok(wait_until(lambda: shown(smtps) == renewed), 'a renewed certificate serves the next handshake')
     like(standing.cmd('USER ann'), r'^\+OK', 'connections from before live on')
     standing.cmd('QUIT')
-before = len(house.events('tls.alarm'))
+before = len(house.events('tls.reload_rejected'))
 make_pair('wrong', ['mail.example.org', 'example.org'])
 install('mail', key='wrong')
-ok(wait_until(lambda: len(house.events('tls.alarm')) > before), 'a key that is not the certificate\'s: an alarm')
-like(house.events('tls.alarm')[-1]['reason'], r'mail\.pem: the key is not this certificate', '... which names the file')
+ok(wait_until(lambda: len(house.events('tls.reload_rejected')) > before), 'a key that is not the certificate\'s is told')
+like(house.events('tls.reload_rejected')[-1]['reason'], r'mail\.pem: the key is not this certificate', '... which names the file')
 is_(shown(smtps), renewed, 'the old pair stays in use')
 install('mail')
 (tls_dir / 'broken.pem').write_text('no certificate')
@@ -244,9 +185,7 @@ ok(house.wait_event('tls.certificates', pairs=4), 'NAME/fullchain.pem with NAME/
 # --- OCSP: a response beside the certificate is stapled ---------------------
 
 
-def openssl(*argv):
-    return subprocess.run(['openssl', *[str(a) for a in argv]], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, cwd=work).stdout.decode('utf-8', 'replace')
+openssl = pairs.openssl
 
 
 def put_response(der):
