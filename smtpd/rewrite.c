@@ -291,6 +291,10 @@ rewrite_finish(struct rewrite *w, const struct buf *head)
 
 	if (!w->changed && !w->spare && head == NULL)
 		return 0;
+	if (w->cr && write_at(w->fd, "\r", 1, w->spare_at) == -1) /* the body's last octet */
+		return -1;
+	n += w->cr;
+	w->cr = false;
 	add_header(w, head, &top, n);
 	errno = EMSGSIZE;
 	if (buf_over(&top) || move(w->fd, from, top.len, n) == -1 || write_at(w->fd, top.s, top.len, 0) == -1 ||
