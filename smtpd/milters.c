@@ -141,6 +141,7 @@ peer_ask(struct session *s, struct milter_peer *f, const struct stage *stage, st
 	*said = (struct milter_said){ .answer = MILTER_CONTINUE };
 	if ((f->link.steps & stage->left_out) != 0)
 		return go_on;
+	f->at_end = stage == &stage_end;
 	buf_reset(&ms->why);
 	if (stage->macros != STAGES)
 		macros_add(s, f, stage, out);
@@ -261,9 +262,9 @@ milters_connect(struct session *s)
 	lookup_client(s);
 	s->d->milters->answering = &connecting;
 	for EACH (s->d->milters, f) {
-		milter_part(&f->link); /* XCLIENT: it is somebody else now */
+		milter_part(&f->link, f->at_end); /* XCLIENT: it is somebody else now */
 		f->state = PEER_ON;
-		f->in_message = f->refuses = false;
+		f->in_message = f->refuses = f->at_end = false;
 	}
 	for EACH (s->d->milters, f)
 		if (r.code == 0)
@@ -406,7 +407,8 @@ milters_abort(struct session *s)
 		size_t begun;
 
 		if (f->in_message && f->link.io.fd != -1) {
-			begun = milter_begin(&f->link.io.out, MILTER_ABORT); /* goes out with what comes next */
+			f->at_end = false;
+			begun = milter_begin(&f->link.io.out, MILTER_ABORT);
 			milter_end(&f->link.io.out, begun);
 			buf_reset(&ms->why);
 			(void)!milter_send(&f->link, s->end, &ms->why);
@@ -421,7 +423,7 @@ milters_quit(struct session *s)
 	if (s->d->milters == NULL)
 		return;
 	for EACH (s->d->milters, f)
-		milter_part(&f->link);
+		milter_part(&f->link, f->at_end);
 }
 
 /* --- at start -------------------------------------------------------------------------- */

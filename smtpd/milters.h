@@ -17,6 +17,7 @@ struct milter_peer {
 	struct milter link;
 	enum milter_peer_state state;
 	bool in_message;  /* it was told of MAIL: ABORT is due */
+	bool at_end;      /* END was the last that it was told */
 	bool refuses;     /* this session, so far; the connection is closed */
 };
 struct milters {

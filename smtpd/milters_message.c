@@ -160,7 +160,7 @@ tell_end(struct session *s, struct milter_peer *f, struct rewrite *w, struct cha
 		}
 		r = peer_react(s, f, &stage_end, &said);
 	}
-	f->in_message = r.code != 0; /* a message that is refused by us is aborted */
+	f->in_message = false;
 	return r;
 }
 

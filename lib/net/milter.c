@@ -419,11 +419,11 @@ milter_close(struct milter *m)
 }
 
 void
-milter_part(struct milter *m)
+milter_part(struct milter *m, bool ended)
 {
 	if (m->io.fd == -1 || m->kept != 0)
 		return;
-	if (!m->place->set.reuse || m->version < MILTER_VERSION)
+	if (!m->place->set.reuse || m->version < MILTER_VERSION || !ended)
 		milter_close(m);
 	else if (last_word(m, MILTER_QUIT_NC) == -1)
 		drop(m);

@@ -61,7 +61,8 @@ int milter_hear(struct milter *, enum milter_command, deadline_ms end, struct mi
 void milter_close(struct milter *);
 /* Is the connection one that waits for another client? Nothing more is asked then. */
 bool milter_kept(struct milter *);
-/* This client is gone: QUIT, or, where the settings and the filter have it so, another one may follow for a while. */
-void milter_part(struct milter *);
+/* This client is gone: QUIT, or, where the settings and the filter have it so, another one may follow for a while.
+ * ended: END was the last that it was told; only then libmilter hears that another one follows. */
+void milter_part(struct milter *, bool ended);
 
 #endif

@@ -527,7 +527,8 @@ for version, connections, want in ((4, 3, 'OCHMRTLLLNBEQ' * 3), (6, 0, 'CHMRTLLL
     f.options = (version, 0x3f, 0)
     house.conf('milters = %s reuse=yes\nsmtpd_workers = 1' % f.place)
     house.restart()
-    wait_until(lambda: f.letters()[-1:] in ('K', 'Q'), what='the end of the client before')
+    house.send('x@client.example', 'ann@example.org', BODY)
+    wait_until(lambda: f.letters()[-2:] in ('EK', 'EQ'), what='the end of the client before')
     f.forget()
     for _ in range(3):
         house.send('x@client.example', 'ann@example.org', BODY)
@@ -535,6 +536,14 @@ for version, connections, want in ((4, 3, 'OCHMRTLLLNBEQ' * 3), (6, 0, 'CHMRTLLL
     # What different connections say comes in any order.
     is_((f.connections, f.letters() if version == 6 else sorted(f.letters())), (connections, want if version == 6 else sorted(want)),
         'reuse=yes, version %d' % version)
+f.forget()
+with house.smtp() as s:
+    s.hello()
+    s.cmd('QUIT')
+wait_until(lambda: f.letters().endswith('Q'), what='the end')
+is_((f.connections, f.letters()), (0, 'CHQ'), 'a client without a message: libmilter would not hear that another one follows')
+house.send('x@client.example', 'ann@example.org', BODY)
+wait_until(lambda: f.letters().endswith('K'))
 f.forget()
 f.hang_up()
 like(house.send('x@client.example', 'ann@example.org', BODY), '^250', 'a filter that was started anew meanwhile is connected to again')

@@ -33,6 +33,12 @@ def start_peer():
     return peer
 
 
+def gone(peer):
+    """At once: asked to, libmilter takes five seconds."""
+    peer.kill()
+    peer.wait()
+
+
 def configure(**settings):
     text = house.path('etc', 'posthouse.conf').read_text()
     for name, value in settings.items():
@@ -118,8 +124,58 @@ is_(len(house.mail('ann@example.org')), seen['ann@example.org'], 'and not delive
 house.ph('queue', 'release', held['id'])
 ok(newest(), 'until it is released')
 
+# libmilter's other callbacks.
+rules()
+with house.smtp() as c:
+    c.talk('''
+        S: 220 *
+        C: EHLO client.example
+        S: 250-*
+    ''')
+    while (c.line() or b' ')[3:4] != b' ':
+        pass
+    c.talk('''
+        C: FOO bar
+        S: 500 *
+        C: MAIL FROM:<x@client.example> SIZE=10
+        S: 250 *
+        C: RSET
+        S: 250 *
+        C: MAIL FROM:<y@client.example>
+        S: 250 *
+        C: QUIT
+        S: 221 *
+    ''')
+wait_until(lambda: 'close' in told())
+is_([t for t in told() if not t.startswith('macros')][2:],
+    ['unknown FOO bar', 'mail <x@client.example> SIZE=10', 'abort', 'mail <y@client.example>', 'abort', 'close'], 'unknown, abort, close')
+like(changed(['end progress', 'end progress', 'end addheader X-Slow yes']), '^250 ', 'progress')
+like(newest(), '(?m)^X-Slow: yes$', 'and what it wanted is done')
+id = re.search(rb'\tby \S+ with ESMTP id (\w+)', max(house.mail_files('ann@example.org'), key=lambda p: p.stat().st_mtime_ns).read_bytes()).group(1).decode()
+macros = {t.split(' ')[1]: dict(m.split('=', 1) for m in t.split(' ')[2:]) for t in told('macros')}
+is_((macros['connect']['{daemon_name}'], macros['connect']['{client_addr}'], macros['rcpt']['{rcpt_mailer}'], macros['end'].get('i')),
+    ('smtp', '127.0.0.1', 'local', id), 'its macros')
+is_(changed(['rcpt reply 550 5.7.1 50%25%25%20off next%20line']), '550 5.7.1 next line', 'a reply of several lines')
+for stage in ('mail', 'rcpt', 'data', 'header', 'eoh', 'body', 'end'):
+    rules(stage + ' die')
+    like(house.send('x@client.example', 'ann@example.org', BODY), '^451 4.3.0', 'it dies at ' + stage)
+    peer.wait()
+    os.unlink(SOCKET)
+    peer = start_peer()
+is_(len(house.mail('ann@example.org')), seen['ann@example.org'], 'and nothing came')
+configure(milters='unix:%s reuse=yes' % SOCKET, smtpd_workers='1')
+rules()
+for n in 1, 2, 3:
+    like(house.send('x@client.example', 'ann@example.org', BODY), '^250', 'reuse=yes, client %d' % n)
+    wait_until(lambda: told().count('close') == n)
+is_([t for t in told() if t.split(' ')[0] in ('connect', 'close')], ['connect [127.0.0.1] 2 127.0.0.1', 'close'] * 3, 'libmilter takes one connection for three')
+open_sockets = [os.readlink('/proc/%d/fd/%s' % (peer.pid, n)) for n in os.listdir('/proc/%d/fd' % peer.pid)]
+is_(sum(s.startswith('socket:') for s in open_sockets), 2, '... which is still open, beside the one it listens at')
+seen['ann@example.org'] += 3
+configure(milters='unix:' + SOCKET)
+
 # Not there.
-end(peer)
+gone(peer)
 os.path.exists(SOCKET) and os.unlink(SOCKET)
 like(changed([]), '^451 4.3.0 A filter', 'a filter that is not there: later')
 ok(house.wait_event('milter.failed', so='tempfail'), 'and the log says so')
@@ -128,7 +184,7 @@ like(changed([]), '^250 ', 'default=accept')
 rules()
 peer = start_peer()
 configure(milters='unix:' + SOCKET, milter_default='shutdown')
-end(peer)
+gone(peer)
 with house.smtp() as c:
     c.talk('S: 421 4.3.0 *', 'milter_default = shutdown')
 done()
