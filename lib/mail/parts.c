@@ -23,6 +23,7 @@ begin_header(struct parts *p)
 	p->encoding = PARTS_PLAIN;
 	p->is_text = true; /* RFC 2045, 5.2 */
 	p->charset[0] = p->boundary[0] = '\0';
+	p->zip_named = false;
 	buf_reset(&p->raw);
 }
 
@@ -50,6 +51,7 @@ parts_free(struct parts *p)
 	buf_free(&p->value);
 	buf_free(&p->name);
 	buf_free(&p->text);
+	zip_free(p->zip);
 	explicit_bzero(p->line, sizeof(p->line));
 }
 
@@ -62,19 +64,19 @@ fault(struct parts *p, const char *what)
 
 /* --- names ---------------------------------------------------------------- */
 
+static bool
+names_archive(const char *name, size_t n)
+{
+	return n >= 4 && ascii_caseeq(name + n - 4, ".zip", 4);
+}
+
 /* Blanks and dots at its end are no part of a name to Windows; control characters to nobody. */
 static void
-tell_name(struct parts *p, struct span name)
+tell_plain(struct parts *p, struct span name)
 {
 	char plain[PARTS_NAME];
 	size_t n = 0;
 
-	if (p->found->name == NULL)
-		return;
-	if (++p->names > PARTS_COUNT) {
-		fault(p, "too many names");
-		return;
-	}
 	if (name.len > sizeof(plain)) /* what it ends with counts most */
 		name = (struct span){ name.s + name.len - sizeof(plain), sizeof(plain) };
 	for (size_t i = 0; i < name.len; i++)
@@ -84,6 +86,24 @@ tell_name(struct parts *p, struct span name)
 		n--;
 	if (n > 0)
 		p->found->name(p->arg, (struct span){ plain, n });
+	p->zip_named = p->zip_named || names_archive(plain, n);
+}
+
+static void
+tell_name(struct parts *p, struct span name)
+{
+	if (p->found->name == NULL)
+		return;
+	if (++p->names > PARTS_COUNT)
+		fault(p, "too many names");
+	else
+		tell_plain(p, name);
+}
+
+static void
+zip_name(void *p, struct span name)
+{
+	tell_plain(p, name);
 }
 
 static void
@@ -214,6 +234,7 @@ begin_text(struct parts *p)
 {
 	p->state = PARTS_IN_TEXT;
 	p->bits = p->have = 0;
+	p->archive = p->found->name == NULL ? PARTS_NO_ZIP : p->zip_named ? PARTS_ZIP : PARTS_MAY_BE_ZIP;
 	buf_reset(&p->text);
 	if (p->found->part != NULL)
 		p->found->part(p->arg);
@@ -252,6 +273,36 @@ tell_text(struct parts *p, struct span text)
 	buf_free(&readable);
 }
 
+/* Archives begin like this, unless their name says enough. */
+static void
+look_for_zip(struct parts *p)
+{
+	if (p->archive == PARTS_MAY_BE_ZIP && p->text.len >= 4) {
+		p->archive = memcmp(p->text.s, "PK", 2) == 0 ? PARTS_ZIP : PARTS_NO_ZIP;
+		if (p->archive == PARTS_NO_ZIP && p->found->text == NULL)
+			buf_reset(&p->text);
+	}
+}
+
+static void
+feed_zip(struct parts *p, struct span octets)
+{
+	if (p->zip == NULL)
+		p->zip = zip_new(zip_name, p);
+	zip_feed(p->zip, octets);
+}
+
+static void
+end_zip(struct parts *p)
+{
+	if (p->archive != PARTS_ZIP || p->zip == NULL)
+		return;
+	zip_end(p->zip);
+	zip_begin(p->zip);
+	if (zip_fault(p->zip) != NULL)
+		fault(p, zip_fault(p->zip));
+}
+
 /* What is decoded goes out in whole lines where there are any: a character is seldom split between two of them. */
 static void
 flush_text(struct parts *p, bool all)
@@ -263,8 +314,17 @@ flush_text(struct parts *p, bool all)
 		return;
 	if (!all && (lf = memrchr(p->text.s, '\n', n)) != NULL)
 		n = (size_t)(lf - p->text.s) + 1;
+	if (p->archive == PARTS_ZIP)
+		feed_zip(p, (struct span){ p->text.s, n });
 	tell_text(p, (struct span){ p->text.s, n });
 	buf_drop(&p->text, n);
+}
+
+static void
+end_text(struct parts *p)
+{
+	flush_text(p, true);
+	end_zip(p);
 }
 
 static void
@@ -333,7 +393,7 @@ take_text(struct parts *p, struct span line, bool ended)
 {
 	if (!p->going_on)
 		look_for_uuencode(p, line);
-	if (p->found->text == NULL)
+	if (p->found->text == NULL && p->archive == PARTS_NO_ZIP)
 		return;
 	if (p->encoding == PARTS_BASE64)
 		decode_base64(p, line);
@@ -344,6 +404,7 @@ take_text(struct parts *p, struct span line, bool ended)
 		if (ended)
 			buf_addc(&p->text, '\n');
 	}
+	look_for_zip(p);
 	if (p->text.len >= PARTS_TEXT)
 		flush_text(p, false);
 }
@@ -384,7 +445,7 @@ at_boundary(struct parts *p, unsigned level, bool last)
 	if (p->state == PARTS_IN_HEADER)
 		end_header(p);
 	if (p->state == PARTS_IN_TEXT)
-		flush_text(p, true);
+		end_text(p);
 	if (p->depth > level)
 		fault(p, "a multipart does not end");
 	p->messages = p->levels[level - 1].messages;
@@ -463,7 +524,7 @@ parts_end(struct parts *p)
 	if (p->state == PARTS_IN_HEADER)
 		end_header(p);
 	if (p->state == PARTS_IN_TEXT)
-		flush_text(p, true);
+		end_text(p);
 	if (p->depth > 0)
 		fault(p, "a multipart does not end");
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "lib/base/buf.h"
+#include "lib/mail/zip.h"
 
 #define PARTS_LINE 4096         /* octets of a line looked at in one */
 #define PARTS_FIELD (64 * 1024) /* octets of a field; more are left out, which is a fault */
@@ -21,8 +22,8 @@
 struct parts_found {
 	/* A field of the message's own header (top) or of a part's; value unfolded. */
 	void (*field)(void *arg, bool top, struct span name, struct span value);
-	/* The name of a part as UTF-8: from Content-Disposition, Content-Type, or behind "begin 644" of uuencode. One part
-	 * may have several, for programs do not agree which counts. */
+	/* The name of a part as UTF-8: from Content-Disposition, Content-Type, or behind "begin 644" of uuencode; and those
+	 * of the files in it, if it is a zip archive. One part may have several, for programs do not agree which counts. */
 	void (*name)(void *arg, struct span name);
 	/* Text of a part, base64 and quoted-printable decoded, text/... as UTF-8. */
 	void (*text)(void *arg, struct span text);
@@ -56,6 +57,9 @@ struct parts {
 	char boundary[PARTS_BOUNDARY + 1];
 	/* the text */
 	unsigned bits, have;   /* base64 */
+	struct zip *zip;       /* NULL: never needed */
+	bool zip_named;        /* its name says that it is an archive */
+	enum { PARTS_NO_ZIP, PARTS_MAY_BE_ZIP, PARTS_ZIP } archive;
 	struct buf text;
 };
 

@@ -3,12 +3,16 @@
 import base64
 import email.message
 import email.policy
+import io
 import os
 import sys
+import zipfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 
+lmtp_port = free_port()
 house = House(conf='hostname = mx.example.org\nfilter_body_limit = 100k\n')
+house.conf('listen_lmtp = 127.0.0.1:%d' % lmtp_port)
 house.set_map('access', '127.0.0.1 trust\n')
 house.start()
 FILTERED = '550 5.7.1 Message could not be sent due to filtering restrictions'
@@ -160,6 +164,52 @@ refused(mail('filename="=?utf-8?B?%s?="' % base64.b64encode(b'evil.exe').decode(
 refused(mail('filename="evil.exe . "'), 'dots and blanks behind it', ATTACHED + '*.exe')
 refused('Content-Type: application/x; name=evil.exe\n\nx\n', 'no multipart at all', ATTACHED + '*.exe')
 refused('Subject: x\n\nbegin 644 evil.exe\nend\n', 'uuencode', ATTACHED + '*.exe')
+evil = mail('filename=evil.exe').replace('\n', '\r\n').encode()
+with house.smtp(house.submission_port) as s:
+    s.hello()
+    is_(s.message('ann@example.org', ['ann@example.org'], evil), ATTACHED + '*.exe', 'submission')
+with house.smtp() as s:
+    s.hello()
+    s.cmd('MAIL FROM:<eve@client.example>')
+    s.cmd('RCPT TO:<ann@example.org>')
+    for i in range(0, len(evil), 7):
+        s.send(b'BDAT %d%s\r\n' % (len(evil[i:i + 7]), b' LAST' if i + 7 >= len(evil) else b'') + evil[i:i + 7])
+    answers = [s.reply() for i in range(0, len(evil), 7)]
+    is_('%d %s' % (answers[-1][0], answers[-1][1][0]), ATTACHED + '*.exe', 'BDAT, in chunks of seven octets')
+with Smtp(lmtp_port) as s:
+    s.reply()
+    for command in b'LHLO me', b'MAIL FROM:<eve@client.example>', b'RCPT TO:<ann@example.org>', b'RCPT TO:<bob@example.org>', b'DATA':
+        s.send(command + b'\r\n')
+        s.reply()
+    s.send(evil + b'.\r\n')
+    is_([s.line() for _ in range(2)], [(ATTACHED + '*.exe').encode()] * 2, 'LMTP: an answer for each recipient')
+
+
+def archive(*names, **files):
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, 'w', zipfile.ZIP_DEFLATED) as z:
+        for n in names:
+            z.writestr(n, b'MZ' * 1000)
+        for n, data in files.items():
+            z.writestr(n + '.zip', data)
+    return octets.getvalue()
+
+
+def zipped(octets, name='letters.zip'):
+    return mail('filename=' + name, ctype='application/zip', body=base64.encodebytes(octets).decode().strip())
+
+
+refused(zipped(archive('a.txt', 'b/evil.exe')), 'in a zip archive', ATTACHED + '*.exe')
+e = house.wait_event('smtpd.content', by='attachments:2', name='evil.exe')
+ok(e, 'the log has its name')
+refused(zipped(archive('a.txt', inner=archive('evil.exe'))), 'in an archive inside', ATTACHED + '*.exe')
+refused(zipped(archive('a.txt', 'evil.scr'), 'letters.dat'), 'an archive under another name', ATTACHED + '*.scr: No screen savers')
+refused(zipped(b'junk in front' + archive('evil.exe')), 'an archive that does not begin like one', ATTACHED + '*.exe')
+taken(zipped(archive('a.txt', 'good.exe', inner=archive('b.txt'))), 'an archive of letters')
+refused(zipped(archive('\u00e4rger.\u00c4x')), 'UTF-8 in an archive', ATTACHED + '(a name like this)')
+taken(zipped(archive('a.txt', inner=archive(inner=archive(inner=archive('evil.exe'))))), 'archives too deep in one another go through')
+e = house.wait_event('smtpd.content', reason='archives lie too deep in one another')
+ok(e and e['client'] == '[127.0.0.1]', 'and the log says so')
 nested = email.message.EmailMessage(policy=email.policy.SMTP)
 nested['Subject'] = 'inner'
 nested.set_content('hello')

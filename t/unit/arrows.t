@@ -35,6 +35,7 @@ FOREIGN = {  # header → the modules that may include it (folder/name without s
     'curl/': ['auth/http'],
     'crypt.h': ['lib/store/hash'],
     'argon2.h': ['lib/store/hash_argon2'],
+    'zlib.h': ['lib/mail/inflate'],
     'pcre2.h': ['lib/store/regex'],
 }
 
