@@ -9,7 +9,6 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/log.h"
-#include "lib/base/num.h"
 #include "lib/mail/path.h"
 #include "lib/mail/xtext.h"
 #include "lib/store/full.h"
@@ -418,28 +417,18 @@ cmd_data_early(struct session *s, struct span arg)
 	return say(s->tx.rcpts_tried > 0 ? SAY_NO_VALID_RCPT : SAY_RCPT_FIRST);
 }
 
-/* "N" or "N LAST" (RFC 3030, 2). */
-static bool
-chunk_parse(struct span arg, struct chunk *out)
-{
-	struct span n = span_cut(&arg, ' ');
-
-	arg = span_trim(arg.s == NULL ? SPAN("") : arg);
-	*out = (struct chunk){ .given = true, .last = arg.len > 0 };
-	return num_parse(n, INT64_MAX, &out->octets) == 0 && (arg.len == 0 || span_case_is(arg, "LAST"));
-}
-
 /* Octets follow the command, whatever the answer is: it comes behind them. Where nobody knows how many, what follows
  * could be anything. */
 static struct reply
 cmd_bdat(struct session *s, struct span arg)
 {
-	if (!chunk_parse(arg, &s->chunk)) {
-		s->chunk.given = false;
+	s->chunk = (struct chunk){ .given = false };
+	if (!params_bdat(arg, &s->chunk.octets, &s->chunk.last)) {
 		s->why = "BDAT without a size";
 		s->state = GONE;
 		return say(SAY_BDAT_SYNTAX);
 	}
+	s->chunk.given = true;
 	s->chunk.said_in = s->state;
 	s->chunk.wanted = s->state == RCPT || s->state == CHUNK;
 	s->state = BODY;

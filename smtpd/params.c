@@ -1,5 +1,5 @@
 /*
- * params: what may follow the path in MAIL and RCPT (RFC 5321, 4.1.2: Mail-parameters).
+ * params: what may follow the path in MAIL and RCPT (RFC 5321, 4.1.2: Mail-parameters), and BDAT.
  *
  * Grammar and values; whether a size or a body is welcome is the command's affair.
  */
@@ -172,4 +172,14 @@ enum said
 params_rcpt(struct span text, struct params *out)
 {
 	return take_all(rcpt_params, text, out);
+}
+
+bool
+params_bdat(struct span text, uint64_t *octets, bool *last)
+{
+	struct span n = span_cut(&text, ' ');
+
+	text = span_trim(text.s == NULL ? SPAN("") : text);
+	*last = text.len > 0;
+	return num_parse(n, INT64_MAX, octets) == 0 && (text.len == 0 || span_case_is(text, "LAST"));
 }

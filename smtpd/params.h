@@ -1,5 +1,5 @@
 /*
- * params: what may follow the path in MAIL and RCPT (RFC 5321, 4.1.2: Mail-parameters).
+ * params: what may follow the path in MAIL and RCPT (RFC 5321, 4.1.2: Mail-parameters), and BDAT.
  */
 #ifndef SMTPD_PARAMS_H
 #define SMTPD_PARAMS_H
@@ -25,5 +25,7 @@ struct params {
 /* text: all that stands behind the path. SAY_OK, or what is wrong; *out is then half-made. */
 enum said params_mail(struct span text, struct params *out);
 enum said params_rcpt(struct span text, struct params *out);
+/* "N" or "N LAST", behind BDAT (RFC 3030, 2). */
+bool params_bdat(struct span text, uint64_t *octets, bool *last) MUST_CHECK;
 
 #endif

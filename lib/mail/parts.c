@@ -74,7 +74,7 @@ names_archive(const char *name, size_t n)
 static void
 tell_plain(struct parts *p, struct span name)
 {
-	char plain[PARTS_NAME];
+	char plain[PARTS_NAME] = "";
 	size_t n = 0;
 
 	if (name.len > sizeof(plain)) /* what it ends with counts most */

@@ -147,27 +147,38 @@ result_of(int status)
 	return status == ARES_ENODATA || status == ARES_ENOTFOUND ? DNS_NONE : DNS_TRY_AGAIN;
 }
 
+enum dns_result
+dns_loop_read(const unsigned char *octets, int len, struct dns_a *out, int *n)
+{
+	struct ares_addrttl list[DNS_LOOP_ANSWERS];
+	int status;
+
+	*n = DNS_LOOP_ANSWERS;
+	status = ares_parse_a_reply(octets, len, NULL, list, n);
+	if (status == ARES_SUCCESS && *n == 0)
+		status = ARES_ENODATA;
+	if (status != ARES_SUCCESS)
+		*n = 0;
+	for (int i = 0; i < *n; i++) {
+		memcpy(out[i].octets, &list[i].ipaddr, 4);
+		out[i].ttl_s = list[i].ttl > 0 ? (unsigned)list[i].ttl : 0;
+	}
+	return result_of(status);
+}
+
 static void
 arrived(void *arg, int status, int timeouts, unsigned char *octets, int len)
 {
 	struct question q = *(struct question *)arg;
-	struct ares_addrttl list[DNS_LOOP_ANSWERS];
 	struct dns_a a[DNS_LOOP_ANSWERS];
-	int n = DNS_LOOP_ANSWERS;
+	enum dns_result result = result_of(status);
+	int n = 0;
 
 	(void)timeouts;
 	free(arg);
 	if (status == ARES_SUCCESS)
-		status = ares_parse_a_reply(octets, len, NULL, list, &n);
-	if (status == ARES_SUCCESS && n == 0)
-		status = ARES_ENODATA;
-	if (status != ARES_SUCCESS)
-		n = 0;
-	for (int i = 0; i < n; i++) {
-		memcpy(a[i].octets, &list[i].ipaddr, 4);
-		a[i].ttl_s = list[i].ttl > 0 ? (unsigned)list[i].ttl : 0;
-	}
-	q.heard(q.arg, result_of(status), a, n);
+		result = dns_loop_read(octets, len, a, &n);
+	q.heard(q.arg, result, a, n);
 }
 
 void

@@ -21,6 +21,8 @@ struct dns_loop *dns_loop_open(struct event_base *, const char *servers, int try
 /* heard is called once for each question, perhaps before this returns. */
 void dns_loop_a(struct dns_loop *, const char *name,
     void (*heard)(void *arg, enum dns_result, const struct dns_a *, int n), void *arg);
+/* The packet of a server's answer, which can say anything: at most DNS_LOOP_ANSWERS of its addresses. */
+enum dns_result dns_loop_read(const unsigned char *octets, int len, struct dns_a *out, int *n);
 /* In a child: close the parent's sockets, answer nobody. */
 void dns_loop_forget(struct dns_loop *);
 
