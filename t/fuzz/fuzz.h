@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#undef main /* a program that is fuzzed as a whole has its own, under another name */
+
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 #define PROMISE(condition) \
