@@ -168,6 +168,7 @@ read_job(const struct agent *a, struct wire_packet *p, struct job *j)
 		.envid = p->word[ENVID], .msg_fd = wire_fd(p, 0),
 		.body_8bit = has_flag(p->word[FLAGS], "8bit"),
 		.smtputf8 = has_flag(p->word[FLAGS], "utf8"),
+		.requiretls = has_flag(p->word[FLAGS], "tls"),
 		.again = has_flag(p->word[FLAGS], "again"), .key = read_key(a, p->word[FLAGS]),
 		.arena = a->arena };
 	if (j->key == NULL || num_parse(span_of(p->word[ARRIVED]), INT64_MAX, &arrived) == -1 ||

@@ -27,6 +27,7 @@ struct job {
 	int64_t arrived_s;
 	uint64_t octets, wire_octets, head_octets;
 	bool body_8bit, smtputf8, again;
+	bool requiretls;     /* RFC 8689 */
 	const char *key;     /* the delivery key; "": none. again: a copy with it may be there already */
 	int msg_fd;
 	struct job_rcpt *rcpts;

@@ -75,6 +75,7 @@ read_settings(struct remote *r)
 		.command_ms = (int64_t)c->remote_timeout * 1000,
 		.helo = c->helo_name,
 		.no_tls = !c->remote_tls,
+		.ca = c->remote_tls_ca,
 	};
 	r->self = (struct hops_self){ c->hostname, c->helo_name,
 		(uint16_t)c->remote_port };
@@ -95,11 +96,13 @@ open_resolver(struct remote *r)
 static void
 enter_sandbox(struct remote *r)
 {
+	const char *ca = r->conf.remote_tls_ca;
 	const struct sandbox box = {
 		.mode = r->conf.sandbox,
-		/* the resolver's files, which are replaced while we run */
+		/* the resolver's files, which are replaced while we run; and whom to trust */
 		.paths = { { "/etc", MAY_READ }, { "/run/systemd/resolve", MAY_READ },
-		    { "/dev/urandom", MAY_READ } },
+		    { "/dev/urandom", MAY_READ }, { "/usr/lib", MAY_READ }, { "/usr/share", MAY_READ },
+		    { ca[0] != '\0' ? ca : NULL, MAY_READ } },
 		.calls = CALL_INET | CALL_UNIX,
 	};
 
@@ -114,7 +117,8 @@ struct attempt {
 	deadline_ms until;    /* no other server is tried behind this */
 	int connections;      /* tried */
 	bool connected;       /* one of them came about */
-	bool refused_only;    /* so far every server said 5yz to us as such */
+	bool refused_only;    /* so far every server said 5yz to us as such, or falls short of promised */
+	bool promised;        /* RFC 8689, 4.2.1 */
 	/* the last reason why nothing went on */
 	int code;
 	char enhanced[12];
@@ -185,10 +189,10 @@ try_address(struct attempt *a, const struct hop *hop, const struct ip *ip)
 	enum smtp_result result;
 
 	a->connections++;
-	result = smtp_open(s, ip, hop->port, hop->host);
+	result = smtp_open(s, ip, hop->port, hop->host, a->promised);
 	if (result != SMTP_OK || a->r->conf.log_detail)
 		log_connect(a, hop, ip, result);
-	if (result == SMTP_OK || s->code != 0)
+	if (result != SMTP_NEXT || s->code != 0)
 		a->connected = true;
 	if (result == SMTP_OK)
 		result = smtp_send(s, a->j);
@@ -271,13 +275,27 @@ give_up(struct attempt *a)
 }
 
 static void
+try_all(struct attempt *a, const struct hops *hops)
+{
+	for (int i = 0; i < hops->n && !proc_stopping; i++)
+		if (!try_host(a, &hops->hop[i]))
+			break;
+}
+
+/* A report is not lost because nobody on its way does REQUIRETLS (RFC 8689, 5). */
+static bool
+may_go_without(const struct attempt *a)
+{
+	return a->promised && a->refused_only && a->j->sender[0] == '\0' && !proc_stopping;
+}
+
+static void
 try_hops(struct attempt *a)
 {
 	struct remote *r = a->r;
 	struct job *j = a->j;
 	struct hops hops;
 	enum outcome found;
-	int i;
 
 	found = hops_find(&hops, j->nexthop, r->dns, &r->self,
 	    deadline_in((int64_t)r->conf.dns_timeout * 2000));
@@ -288,9 +306,12 @@ try_hops(struct attempt *a)
 		a->connected = true; /* the site is not to blame */
 		return;
 	}
-	for (i = 0; i < hops.n && !proc_stopping; i++)
-		if (!try_host(a, &hops.hop[i]))
-			break;
+	try_all(a, &hops);
+	if (!all_done(j) && may_go_without(a)) {
+		a->promised = false;
+		a->connections = 0;
+		try_all(a, &hops);
+	}
 	if (!all_done(j))
 		give_up(a);
 }
@@ -303,7 +324,7 @@ try_kept(struct attempt *a)
 
 	if (r->nexthop == NULL)
 		return false;
-	if (strcmp(r->nexthop, a->j->nexthop) != 0 || !r->smtp.open) {
+	if (strcmp(r->nexthop, a->j->nexthop) != 0 || !r->smtp.open || (a->promised && !r->smtp.promised)) {
 		leave_site(r);
 		return false;
 	}
@@ -325,7 +346,7 @@ worth_keeping(const struct smtp *s)
 static void
 serve_job(struct remote *r, struct job *j)
 {
-	struct attempt a = { .r = r, .j = j, .refused_only = true,
+	struct attempt a = { .r = r, .j = j, .refused_only = true, .promised = j->requiretls,
 		.until = deadline_in(TRYING_MS), .why = BUF_INIT(2048) };
 	const char *host;
 

@@ -1,6 +1,6 @@
 /*
  * smtp: the client's side of SMTP with one server (RFC 5321; RFC 2920
- * pipelining, 1870 SIZE, 3207 STARTTLS, 6152 8BITMIME, 6531 SMTPUTF8, 3461 DSN).
+ * pipelining, 1870 SIZE, 3207 STARTTLS, 6152 8BITMIME, 6531 SMTPUTF8, 3461 DSN, 8689 REQUIRETLS).
  *
  * Knows the dialogue and what each reply means for each recipient. Does not
  * know which server comes next (remote.c), nor queues.
@@ -57,7 +57,7 @@ hang_up(struct smtp *s)
 {
 	dialogue_close(&s->d);
 	dialogue_init(&s->d);
-	s->open = s->reset_due = false;
+	s->open = s->reset_due = s->promised = false;
 }
 
 /* --- replies ---------------------------------------------------------------- */
@@ -220,8 +220,60 @@ try_tls(struct smtp *s, struct answer *a, bool *again)
 	return result;
 }
 
+/* Not the server's words, but for this message its last. */
 static enum smtp_result
-open_once(struct smtp *s, const struct ip *ip, uint16_t port, bool tls, bool *again)
+falls_short(struct smtp *s, struct answer *a, const char *enhanced, const char *text)
+{
+	own_words(a, enhanced, text);
+	buf_addf(&a->text, " by %s", s->host);
+	clean(&a->text);
+	(void)because(s, a);
+	s->open = true;
+	smtp_quit(s); /* RFC 8689, 4.2.1 */
+	return SMTP_REFUSED;
+}
+
+/* What a handshake that came to nothing means: the server cannot be spoken to now, or not as the sender wants it. */
+static enum smtp_result
+no_handshake(struct smtp *s, struct answer *a, int error, const struct buf *why)
+{
+	if (s->e.code < 400 && error != EACCES && error != EPROTO)
+		s->e.code = 0; /* 220 was not its last word */
+	if (s->e.code >= 400 || s->e.code == 0)
+		return not_opened(s, a, why);
+	own_words(a, "5.7.10", buf_str(why));
+	clean(&a->text);
+	(void)because(s, a);
+	hang_up(s);
+	return SMTP_REFUSED;
+}
+
+/* TLS with the host that we mean (its certificate names it, RFC 6125), which passes the message on likewise. */
+static enum smtp_result
+require_tls(struct smtp *s, struct answer *a)
+{
+	const struct tls_peer peer = { .host = s->name, .ca_file = s->limits->ca };
+	struct buf why = BUF_INIT(1024);
+	enum smtp_result result = SMTP_OK;
+
+	if (!esmtp_offers(&s->e, "STARTTLS", NULL)) {
+		result = falls_short(s, a, "5.7.10", "Encryption needed: the message requires TLS, which is not offered");
+	} else if (esmtp_starttls(&s->e, &peer, &why) == -1) {
+		result = no_handshake(s, a, errno, &why);
+	} else if (!esmtp_offers(&s->e, "REQUIRETLS", NULL)) {
+		result = falls_short(s, a, "5.7.30", "REQUIRETLS support required, which is not offered");
+	} else {
+		take_offers(s);
+		s->promised = true;
+	}
+	buf_free(&why);
+	return result;
+}
+
+enum tls_wish { IN_THE_CLEAR, IF_POSSIBLE, PROMISED };
+
+static enum smtp_result
+open_once(struct smtp *s, const struct ip *ip, uint16_t port, enum tls_wish tls, bool *again)
 {
 	struct answer a = ANSWER;
 	struct buf why = BUF_INIT(1024);
@@ -236,7 +288,9 @@ open_once(struct smtp *s, const struct ip *ip, uint16_t port, bool tls, bool *ag
 		result = not_opened(s, &a, &why);
 	} else {
 		take_offers(s);
-		if (tls)
+		if (tls == PROMISED)
+			result = require_tls(s, &a);
+		else if (tls == IF_POSSIBLE)
 			result = try_tls(s, &a, again);
 	}
 	answer_free(&a);
@@ -260,15 +314,15 @@ name_host(struct smtp *s, const struct ip *ip, const char *host)
 }
 
 enum smtp_result
-smtp_open(struct smtp *s, const struct ip *ip, uint16_t port, const char *host)
+smtp_open(struct smtp *s, const struct ip *ip, uint16_t port, const char *host, bool promised)
 {
 	enum smtp_result result;
 	bool again;
 
 	name_host(s, ip, host);
-	result = open_once(s, ip, port, true, &again);
+	result = open_once(s, ip, port, promised ? PROMISED : IF_POSSIBLE, &again);
 	if (again)
-		result = open_once(s, ip, port, false, &again);
+		result = open_once(s, ip, port, IN_THE_CLEAR, &again);
 	s->open = result == SMTP_OK;
 	s->sent = 0;
 	s->born = deadline_in(0);
@@ -396,6 +450,8 @@ say_mail(struct smtp *s, const struct job *j)
 		buf_adds(&line, " BODY=8BITMIME");
 	if (j->smtputf8)
 		buf_adds(&line, " SMTPUTF8");
+	if (j->requiretls && s->promised)
+		buf_adds(&line, " REQUIRETLS");
 	if (s->dsn && (strcmp(j->ret, "FULL") == 0 || strcmp(j->ret, "HDRS") == 0))
 		buf_addf(&line, " RET=%s", j->ret);
 	if (s->dsn && *j->envid != '\0') {

@@ -11,6 +11,7 @@ struct smtp_limits {
 	int64_t connect_ms, command_ms; /* RFC 5321, 4.5.3.2: 5 minutes a command */
 	const char *helo;
 	bool no_tls;         /* remote_tls = no */
+	const char *ca;      /* whose certificates are to be trusted; "": the system's */
 };
 
 enum smtp_result {
@@ -31,6 +32,7 @@ struct smtp {
 	unsigned sent;       /* messages on this connection */
 	deadline_ms born;    /* when it was opened */
 	/* what EHLO offered */
+	bool promised;       /* TLS with the server that it ought to be, which does REQUIRETLS as well */
 	bool pipelining, eightbit, smtputf8, dsn, has_size;
 	uint64_t size_limit; /* 0: not told */
 	/* why the last result was not SMTP_OK: for the report */
@@ -39,8 +41,9 @@ struct smtp {
 	struct buf why;
 };
 void smtp_init(struct smtp *, const struct smtp_limits *);
-/* Connect, greeting, EHLO or HELO; TLS where it is offered and works. */
-enum smtp_result smtp_open(struct smtp *, const struct ip *, uint16_t port, const char *host) MUST_CHECK;
+/* Connect, greeting, EHLO or HELO; TLS where it is offered and works. promised: as RFC 8689, 4.2.1,
+ * wants it for a message with REQUIRETLS; SMTP_REFUSED, with code 0: that is not to be had there. */
+enum smtp_result smtp_open(struct smtp *, const struct ip *, uint16_t port, const char *host, bool promised) MUST_CHECK;
 /*
  * One transaction for the job's recipients that have no outcome yet. SMTP_OK: all have
  * one now. SMTP_NEXT: the server went away, or was not willing, before it had the message: those without an outcome may be tried elsewhere.

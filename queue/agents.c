@@ -106,8 +106,8 @@ flags_of(const struct message *m, char out[LIMIT_KEY + 32])
 {
 	const struct envelope *e = &m->env;
 
-	snprintf(out, LIMIT_KEY + 32, "%s%s%s%s%s", e->body_8bit ? ",8bit" : "", e->smtputf8 ? ",utf8" : "",
-	    e->key[0] != '\0' ? ",key=" : "", e->key, may_be_there(m) ? ",again" : "");
+	snprintf(out, LIMIT_KEY + 32, "%s%s%s%s%s%s", e->body_8bit ? ",8bit" : "", e->smtputf8 ? ",utf8" : "",
+	    e->requiretls ? ",tls" : "", e->key[0] != '\0' ? ",key=" : "", e->key, may_be_there(m) ? ",again" : "");
 	return out[0] == ',' ? out + 1 : "-";
 }
 

@@ -95,7 +95,7 @@ read_original(const struct order *o, struct arena *arena, struct original *out)
 		got += (size_t)n;
 	}
 	out->header = header_end(out->text, got);
-	out->whole = has_failed(o) && strcmp(o->env.ret, "HDRS") != 0 && size <= WHOLE_MAX;
+	out->whole = has_failed(o) && strcmp(o->env.ret, "HDRS") != 0 && !o->env.requiretls && size <= WHOLE_MAX;
 	out->len = out->whole ? got : out->header;
 	for (size_t i = 0; i < out->len && !out->body_8bit; i++)
 		out->body_8bit = (unsigned char)out->text[i] > 0x7f;
@@ -163,6 +163,7 @@ compose(struct bounce *b, const struct order *o, const struct original *orig, co
 	e->wire_octets = text.len + count_lf(&text);
 	e->body_8bit = orig->body_8bit || o->env.smtputf8;
 	e->smtputf8 = o->env.smtputf8;
+	e->requiretls = o->env.requiretls; /* RFC 8689, 5; and its header alone goes back */
 	if (buf_over(&text))
 		errno = EFBIG;
 	else

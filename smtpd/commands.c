@@ -88,6 +88,8 @@ extended_hello(struct session *s, struct span arg, bool lmtp)
 	    (unsigned long long)s->d->conf.rcpt_limit); /* RFC 9422 */
 	if (!s->tls && tls_possible(s))
 		buf_adds(text, "\nSTARTTLS");
+	if (s->tls)
+		buf_adds(text, "\nREQUIRETLS"); /* RFC 8689, 2 */
 	if (login_offered(s) && is_device(s)) /* the second is how programs of the nineties want it */
 		buf_adds(text, "\nAUTH LOGIN PLAIN\nAUTH=LOGIN PLAIN");
 	else if (login_offered(s))
@@ -169,6 +171,8 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 
 	if (path->utf8 && !params->smtputf8)
 		return say(SAY_SENDER_UTF8);
+	if (params->requiretls && !s->tls)
+		return say(SAY_TLS_FIRST);
 	if (limit != 0 && params->size > limit)
 		return say(SAY_TOO_LARGE);
 	if (!(is_device(s) && s->access.device.from != NULL) && !login_may_send_as(s, path))

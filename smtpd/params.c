@@ -51,6 +51,13 @@ take_smtputf8(struct params *p, struct span value)
 }
 
 static bool
+take_requiretls(struct params *p, struct span value)
+{
+	p->requiretls = true;
+	return value.s == NULL;
+}
+
+static bool
 take_ret(struct params *p, struct span value)
 {
 	if (value.s != NULL)
@@ -100,6 +107,7 @@ static const struct param mail_params[] = {
 	{ "SIZE", take_size },
 	{ "BODY", take_body },
 	{ "SMTPUTF8", take_smtputf8 },
+	{ "REQUIRETLS", take_requiretls },
 	{ "RET", take_ret },
 	{ "ENVID", take_envid },
 	{ NULL, NULL },

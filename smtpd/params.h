@@ -15,6 +15,7 @@ struct params {
 	uint64_t size;    /* RFC 1870 */
 	bool eightbit;    /* BODY=8BITMIME, RFC 6152 */
 	bool smtputf8;    /* RFC 6531 */
+	bool requiretls;  /* RFC 8689 */
 	/* RFC 3461; the spans point into the line */
 	const char *ret;  /* "FULL", "HDRS"; NULL */
 	struct span envid; /* xtext; s NULL: not given */

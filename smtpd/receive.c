@@ -322,6 +322,7 @@ commit(struct session *s)
 		.client = client_field(s),
 		.body_8bit = b->eightbit,
 		.smtputf8 = s->tx.params.smtputf8,
+		.requiretls = s->tx.params.requiretls,
 		.held = s->tx.held == NULL ? "" : s->tx.held,
 		.ret = s->tx.params.ret == NULL ? "" : s->tx.params.ret,
 		.envid = s->tx.envid == NULL ? "" : s->tx.envid,

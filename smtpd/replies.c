@@ -32,6 +32,7 @@ static const struct reply replies[SAY_COUNT] = {
 	[SAY_BARE_COMMAND]        = { 500, "5.5.2", "A line ends with CRLF and holds no CR, LF or NUL" },
 	[SAY_TLS_NONE]            = { 454, "4.7.0", "TLS not available now" }, /* RFC 3207, 4 */
 	[SAY_TLS_ALREADY]         = { 503, "5.5.1", "TLS is there already" },
+	[SAY_TLS_FIRST]           = { 530, "5.7.10", "REQUIRETLS goes under TLS only: say STARTTLS first" }, /* RFC 8689, 2 */
 	[SAY_TLS_INJECTED]        = { 554, "5.5.1", "Nothing may follow STARTTLS before its answer" },
 	[SAY_NOT_HERE]            = { 502, "5.5.1", "Command not implemented" },
 	[SAY_HELLO_FIRST]         = { 503, "5.5.1", "Say EHLO or HELO first" },

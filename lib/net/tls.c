@@ -312,7 +312,7 @@ tls_client(struct io *io, const struct tls_peer *peer, deadline_ms until,
 		return -1;
 	ctx = context(peer, why);
 	if (ctx == NULL) {
-		errno = EACCES;
+		errno = ENOENT;
 		return -1;
 	}
 	ssl = SSL_new(ctx);

@@ -25,7 +25,7 @@ struct tls_peer {
 /*
  * Shake hands, and put TLS between io and its socket. Octets unread or unsent at this moment are an error
  * (EPROTO): they crossed the line in the clear. 0; -1 with errno (ETIMEDOUT; ECONNRESET: it hung up; EPROTO; EACCES:
- * not whom we trust) and why, for people. After -1 io is good for io_close() only.
+ * not whom we trust; ENOENT: whom to trust cannot be read) and why, for people. After -1 io is good for io_close() only.
  */
 int tls_client(struct io *, const struct tls_peer *, deadline_ms, struct buf *why) MUST_CHECK;
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; nothing when io has no TLS. */

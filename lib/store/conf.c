@@ -148,6 +148,7 @@ static const struct setting settings[] = {
 	{ "remote_connect_timeout",    DURATION, AT(remote_connect_timeout),        "30s", 1, 3600, NULL },
 	{ "remote_timeout",            DURATION, AT(remote_timeout),                "5m", 1, DAYS(1), NULL },
 	{ "remote_tls",                BOOL,     AT(remote_tls),                    "may", 0, 0, tls_choices },
+	{ "remote_tls_ca",             TEXT,     AT(remote_tls_ca),                 "", 0, 0, NULL },
 	{ "remote_port",               NUMBER,   AT(remote_port),                   "25", 1, 65535, NULL },
 
 	{ "collect_parallel",          NUMBER,   AT(collect_parallel),              "20", 1, 10000, NULL },

@@ -97,6 +97,7 @@ struct conf {
 	char *resolver;           /* "" = /etc/resolv.conf */
 	uint64_t dns_timeout, remote_connect_timeout, remote_timeout;
 	bool remote_tls;          /* remote_tls = may | no */
+	char *remote_tls_ca;      /* certificates to trust; "": the system's */
 	uint64_t remote_port;     /* 25; for tests and odd firewalls */
 	/* collector */
 	uint64_t collect_parallel; /* 20 */

@@ -131,6 +131,8 @@ envelope_write(const struct envelope *e, struct buf *out)
 	buf_addf(out, "\nbody %s\n", e->body_8bit ? "8BITMIME" : "7BIT");
 	if (e->smtputf8)
 		buf_adds(out, "smtputf8\n");
+	if (e->requiretls)
+		buf_adds(out, "requiretls\n");
 	if (e->key[0] != '\0')
 		buf_addf(out, "key %s%s\n", e->key, e->again ? " again" : "");
 	if (e->held != NULL && e->held[0] != '\0') {
@@ -269,6 +271,13 @@ get_smtputf8(struct reading *r, struct span v)
 	return v.len == 0 ? 0 : wrong(r, "nothing belongs here");
 }
 
+static int
+get_requiretls(struct reading *r, struct span v)
+{
+	r->e->requiretls = true;
+	return v.len == 0 ? 0 : wrong(r, "nothing belongs here");
+}
+
 bool
 envelope_key_ok(struct span key)
 {
@@ -340,6 +349,7 @@ static const struct {
 	{ "client", true, get_client },
 	{ "body", true, get_body },
 	{ "smtputf8", false, get_smtputf8 },
+	{ "requiretls", false, get_requiretls },
 	{ "key", false, get_key },
 	{ "hold", false, get_hold },
 	{ "ret", false, get_ret },

@@ -11,6 +11,7 @@
  *   client [192.0.2.1] helo.example smtp   address, HELO, service; or: submitted by uid 1000
  *   body 8BITMIME                   7BIT, 8BITMIME
  *   smtputf8                        when it is needed
+ *   requiretls                      it goes to nobody but under TLS (RFC 8689), when the sender wants so
  *   key 9tq4x0... again             a delivery key, when the submitter gave one; again: look for an earlier copy
  *   hold suspicious             it is to be held on arrival, when a filter wants so
  *   ret FULL / envid QQ314159       DSN (RFC 3461), when given
@@ -53,7 +54,7 @@ struct envelope {
 	const char *sender;   /* "": the null sender */
 	uint64_t octets, wire_octets, head_octets;
 	const char *client;   /* the field's text as written */
-	bool body_8bit, smtputf8;
+	bool body_8bit, smtputf8, requiretls;
 	const char *held;     /* why it is to be held from the beginning; "": it is not */
 	const char *ret, *envid; /* "" when not given */
 	char key[LIMIT_KEY];  /* the same key: the same copy for the same recipients; "": none */

@@ -4,7 +4,7 @@
  * HELLO tells the kind (local, remote, bounce). JOB carries the message (fd 0), BOUNCE also the
  * envelope (fd 1), both to read. JOB's words: sender; arrived in seconds; octets and wire, the sizes for a
  * maildir name; head, the octets at the file's start that are for mailboxes only; flags, with
- * commas, "8bit", "utf8", "key=KEY" (the delivery key), "again" (a copy with it may be in the mailbox) or "-"; nexthop as router_nexthop() writes it; ret and envid as the sender gave them
+ * commas, "8bit", "utf8", "tls" (required: RFC 8689), "key=KEY" (the delivery key), "again" (a copy with it may be in the mailbox) or "-"; nexthop as router_nexthop() writes it; ret and envid as the sender gave them
  * or empty. Its body has a line a recipient, "N address orcpt notify" (words encoded; N: its number in the envelope
  * from 0; notify "-" or NEVER, SUCCESS,FAILURE,DELAY).
  *

@@ -34,7 +34,8 @@ check_same(const struct envelope *a, const struct envelope *b)
 	PROMISE(strcmp(a->id, b->id) == 0 && strcmp(a->sender, b->sender) == 0);
 	PROMISE(a->arrived_s == b->arrived_s && a->octets == b->octets &&
 	    a->wire_octets == b->wire_octets && a->head_octets == b->head_octets);
-	PROMISE(a->body_8bit == b->body_8bit && a->smtputf8 == b->smtputf8);
+	PROMISE(a->body_8bit == b->body_8bit && a->smtputf8 == b->smtputf8 &&
+	    a->requiretls == b->requiretls);
 	PROMISE(strcmp(a->client, b->client) == 0);
 	PROMISE(strcmp(a->ret, b->ret) == 0 && strcmp(a->envid, b->envid) == 0);
 	PROMISE(strcmp(a->key, b->key) == 0 && a->again == b->again);

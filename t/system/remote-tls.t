@@ -7,7 +7,7 @@ from agents import *
 from certificates import Authority
 
 ca = Authority()
-desk = Desk('remote', 'remote_timeout = 1s\nremote_connect_timeout = 2s\nhelo_name = house.example\nremote_agents = 1')
+desk = Desk('remote', 'remote_timeout = 2s\nremote_connect_timeout = 2s\nhelo_name = house.example\nremote_agents = 1')
 BOB = ['bob@else.example']
 MAIL = [b'MAIL FROM:<ann@example.org> SIZE=17', b'RCPT TO:<bob@else.example> ORCPT=rfc822;bob@else.example', b'DATA']
 
@@ -30,8 +30,8 @@ is_((r.connected, s.names), (s.nexthop, [None]), 'the connection is kept; an add
 is_(job(s).outcomes[0][0], 'sent', 'the next message')
 is_(len(s.sessions), 1, '... takes it')
 like(desk.house.log(), r'remote.connect id=\S+ host=127.0.0.1 address=127.0.0.1 tls="TLSv1.3 \S+" error=-', 'logged with log_level = detail')
-big = (b'0123456789' * 7 + b'\n') * 60000
-is_(job(s, big).outcomes[0][0], 'sent', '4 MB')
+big = (b'0123456789' * 7 + b'\n') * 15000
+is_(job(s, big).outcomes[0][0], 'sent', '1 MB')
 is_(s.messages[2] == big.replace(b'\n', b'\r\n'), True, '... octet by octet')
 
 s = Server(tls=ca.server('x.example'), ehlo='PIPELINING\nSIZE 1000', say={'TLS EHLO': '250 peer.example\nDSN'})
@@ -64,10 +64,75 @@ for name, say, sessions in (
     is_((len(s.sessions), fallbacks()[before:]), (sessions, [('127.0.0.1', 'in the clear')]), '... on connection %d, and logged' % sessions)
     ok(b'(TLS)' not in s.sessions[-1], '... without TLS')
 
+# --- REQUIRETLS (RFC 8689, 4.2.1)
+
+desk.house.conf('remote_tls_ca = %s' % ca.pem)
+
+
+def again():
+    """remote anew, with the settings as they are now."""
+    end(desk.process)
+    desk.agents.clear()
+    desk.process = desk.house.spawn('remote')
+
+
+again()
+OFFERS = 'PIPELINING\nSIZE 10000000\nREQUIRETLS\n8BITMIME\nSMTPUTF8'
+good = ca.server('127.0.0.1')
+s = Server(tls=good, ehlo=OFFERS)
+r = job(s)
+is_(s.sessions[0][4], MAIL[0], 'REQUIRETLS is not said where it is not asked for')
+is_(job(s, flags='tls,8bit').outcomes[0][0], 'relayed', 'a server that is who it ought to be, and does REQUIRETLS')
+is_(s.sessions[1][4], b'MAIL FROM:<ann@example.org> SIZE=17 BODY=8BITMIME REQUIRETLS', '... is told')
+is_(len(s.sessions), 2, '... on a connection of its own, since who was at the other end of the first was not asked')
+is_((job(s, flags='tls').outcomes[0][0], job(s).outcomes[0][0], len(s.sessions)), ('relayed', 'relayed', 2), '... which serves the next, too')
+is_(s.sessions[1][-3], MAIL[0], '... and who does not ask for it does not say it')
+
+short = {'not offered': Server(ehlo=OFFERS), 'the certificate is for another name': Server(tls=ca.server('127.0.0.2', 'x.example'), ehlo=OFFERS),
+         'of another authority': Server(tls=Authority().server('127.0.0.1'), ehlo=OFFERS),
+         'out of date': Server(tls=ca.server('127.0.0.1', days=0), ehlo=OFFERS),
+         'no TLS on the other side': Server(tls=good, ehlo=OFFERS, say={'HANDSHAKE': b'250 2.0.0 ok\r\n' * 20})}
+for name, s in short.items():
+    r = job(s, flags='tls')
+    is_(r.outcomes[0][:3], ('failed', 0, '5.7.10'), 'REQUIRETLS, and ' + name)
+    ok(r.connected == '-' and s.messages == [], '... nothing went there, and the site is not to blame')
+like(r.outcomes[0][3], 'TLS', '... and the reason is said')
+s = Server(tls=good)
+r = job(s, flags='tls')
+is_(r.outcomes, [('failed', 0, '5.7.30', 'REQUIRETLS support required, which is not offered by 127.0.0.1')], 'a server that does not do REQUIRETLS')
+ok(wait_until(lambda: s.sessions[0][-2:] == [b'EHLO house.example', b'QUIT']), '... is left politely')
+s = Server(tls=good, ehlo=OFFERS, say={'TLS EHLO': '250 peer.example\nSIZE'})
+is_(job(s, flags='tls').outcomes[0][:3], ('failed', 0, '5.7.30'), 'what was offered in the clear does not count')
+for name, say, want in (('has no certificate now', {'STARTTLS': '454 4.7.0 not now'}, ('retry', 454, '4.7.0')),
+                        ('goes in the handshake', {'HANDSHAKE': None}, ('retry', 0, '4.4.2')),
+                        ('never begins it', {'HANDSHAKE': 'wait'}, ('retry', 0, '4.4.2')),
+                        ('does not know what it has offered', {'STARTTLS': '502 5.5.1 what?'}, ('failed', 502, '5.5.1')),
+                        ('goes then', {'TLS EHLO': None}, ('retry', 0, '4.4.2'))):
+    s = Server(tls=good, ehlo=OFFERS, say=say)
+    is_((job(s, flags='tls').outcomes[0][:3], len(s.sessions), s.messages), (want, 1, []), 'a server that ' + name)
+
+s, t = Server(ehlo=OFFERS), Server(tls=good, ehlo=OFFERS)
+r = desk.job(BOB, nexthop='smarthost:127.0.0.1:%d,127.0.0.1:%d' % (s.port, t.port), flags='tls')
+is_((r.outcomes[0][0], len(s.sessions), len(t.messages)), ('relayed', 1, 1), 'a second host may do')
+r = desk.job(BOB, nexthop='smarthost:127.0.0.1:%d,127.0.0.1:%d' % (s.port, free_port()), flags='tls')
+is_(r.outcomes[0][0], 'retry', '... and one that is not there now may do later')
+s = Server(tls=ca.server('x.example'))
+is_((job(s, flags='tls', sender='').outcomes[0][0], len(s.sessions)), ('sent', 2), 'a report is not lost for it')
+is_(s.sessions[1][-3:][0], b'MAIL FROM:<> SIZE=17', '... but goes as well as may be')
+ok(b'(TLS)' in s.sessions[1], '... under TLS')
+s = Server(tls=good, ehlo=OFFERS)
+job(s, flags='tls', sender='')
+is_(s.sessions[0][-3], b'MAIL FROM:<> SIZE=17 REQUIRETLS', '... or as it ought to be')
+
+desk.house.conf('remote_tls_ca = /nonexistent')
+again()
+s = Server(tls=good, ehlo=OFFERS)
+r = job(s, flags='tls')
+is_(r.outcomes[0][0], 'retry', 'a setting that is wrong costs nobody a message')
+like(r.outcomes[0][3], 'cannot read certificates to trust from /nonexistent', '... and the reason is said')
+
 desk.house.conf('remote_tls = no')
-end(desk.process)
-desk.agents.clear()
-desk.process = desk.house.spawn('remote')
+again()
 s = Server(tls=ca.server('x.example'))
 is_((job(s).outcomes[0][0], s.sessions[0]), ('sent', [b'EHLO house.example'] + MAIL), 'remote_tls = no')
 

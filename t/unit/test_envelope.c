@@ -129,7 +129,7 @@ hostile(void **state)
 		.orcpt = "rfc822;\xc3\xa9 ", .notify = NOTIFY_NEVER };
 	struct envelope e = { .id = "0123456789abcde", .sender = "",
 		.client = " [192.0.2.1]  a\nT 0000 local eve % - \x01",
-		.smtputf8 = true, .ret = "HDRS", .envid = "Q=Q 3",
+		.smtputf8 = true, .requiretls = true, .ret = "HDRS", .envid = "Q=Q 3",
 		.rcpts = &rcpt, .rcpt_count = 1 }, got;
 	struct arena *mem = arena_new();
 	struct buf out = BUF_INIT(LIMIT_ENVELOPE), why = BUF_INIT(500);
@@ -144,6 +144,7 @@ hostile(void **state)
 	assert_string_equal(got.ret, "HDRS");
 	assert_string_equal(got.envid, "Q=Q 3");
 	assert_true(got.smtputf8);
+	assert_true(got.requiretls);
 	assert_false(got.body_8bit);
 	assert_int_equal(got.rcpt_count, 1);
 	assert_string_equal(got.rcpts[0].address, rcpt.address);

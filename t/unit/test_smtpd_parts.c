@@ -42,6 +42,8 @@ mail_parameters(void **state)
 		{ " BODY=8BIT", SAY_PARAMETER_VALUE, 0, false, false },
 		{ " SMTPUTF8=", SAY_PARAMETER_SYNTAX, 0, false, false },
 		{ " SMTPUTF8=x", SAY_PARAMETER_VALUE, 0, false, false },
+		{ " REQUIRETLS=yes", SAY_PARAMETER_VALUE, 0, false, false },
+		{ " REQUIRETLS requiretls", SAY_PARAMETER_TWICE, 0, false, false },
 		{ " X", SAY_PARAMETER_UNKNOWN, 0, false, false },
 		{ " X=a=b", SAY_PARAMETER_SYNTAX, 0, false, false },
 		{ " X_Y=a", SAY_PARAMETER_SYNTAX, 0, false, false },
@@ -65,6 +67,10 @@ mail_parameters(void **state)
 		assert_int_equal(p.eightbit, rows[i].eightbit);
 		assert_int_equal(p.smtputf8, rows[i].smtputf8);
 	}
+	assert_false(p.requiretls);
+	assert_int_equal(params_mail(span_of(" RequireTLS"), &p), SAY_OK);
+	assert_true(p.requiretls);
+	assert_int_equal(params_rcpt(span_of(" REQUIRETLS"), &p), SAY_PARAMETER_UNKNOWN);
 	assert_int_equal(params_rcpt(span_of(""), &p), SAY_OK);
 	assert_int_equal(params_rcpt(span_of(" SIZE=1"), &p), SAY_PARAMETER_UNKNOWN);
 	assert_int_equal(params_mail(span_of(" NOTIFY=NEVER"), &p), SAY_PARAMETER_UNKNOWN);

@@ -291,7 +291,7 @@ static const struct {
 	{ "house.example", &self_made, self_file, NULL, false, ECHO, 0, "" },
 	{ "house.example", &outdated, ca_file, NULL, false, ECHO, EACCES,
 	  "TLS with house.example: the certificate is not to be trusted: certificate has expired" },
-	{ "house.example", &house, "/nonexistent", NULL, false, ECHO, EACCES, NULL },
+	{ "house.example", &house, "/nonexistent", NULL, false, ECHO, ENOENT, NULL },
 	/* a pin is trust enough, and nothing else will do */
 	{ "other.example", &self_made, NULL, &self_made, false, ECHO, 0, "" },
 	{ "house.example", &house, ca_file, &house, false, ECHO, 0, "" },
