@@ -324,6 +324,13 @@ refuse_when_full(const struct session *s, struct route *route)
 }
 
 static struct reply
+refuse_rcpt(struct session *s, const char *address, struct span args, struct reply why)
+{
+	milters_rcpt_refused(s, address, args, &why);
+	return why;
+}
+
+static struct reply
 route_recipient(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
 	struct access client = s->access;
@@ -331,6 +338,8 @@ route_recipient(struct session *s, const struct path *path, const struct params 
 	const char *address = canonical(s, path);
 
 	s->rcpt = address;
+	if (is_listed(s, path))
+		return refuse_rcpt(s, address, args, refuse_listed(s));
 	client.no_relay = client.no_relay || s->helo_no_relay || s->tx.no_relay;
 	client.no_local = client.no_local || s->helo_no_local || s->tx.no_local;
 	if (s->user[0] != '\0') /* a login counts for more than any list */
@@ -343,8 +352,7 @@ route_recipient(struct session *s, const struct path *path, const struct params 
 	refuse_when_full(s, &route);
 	if (route.outcome == SENT)
 		return add_recipients(s, &route, address, params, args);
-	milters_rcpt_refused(s, address, args, &route.reply);
-	return route.reply;
+	return refuse_rcpt(s, address, args, route.reply);
 }
 
 /* Tries are bounded too: a refusal costs memory until the transaction ends. */
@@ -375,10 +383,6 @@ cmd_rcpt(struct session *s, struct span arg)
 	if (s->d->conf.null_sender_one_rcpt && s->tx.sender[0] == '\0' && s->tx.rcpts_taken > 0)
 		return say(SAY_NULL_ONE);
 	s->tx.rcpts_tried++;
-	if (is_listed(s, &path)) {
-		s->rcpt = canonical(s, &path);
-		return refuse_listed(s);
-	}
 	return route_recipient(s, &path, &params, (struct span){ arg.s + n, arg.len - (size_t)n });
 }
 

@@ -235,7 +235,11 @@ is_asked(const struct milter_peer *f)
 
 /* --- the session's stages ------------------------------------------------------------ */
 
-#define EACH(ms, f) (struct milter_peer *f = (ms)->peers; f < (ms)->peers + (ms)->n; f++)
+static struct milter_peer *
+past(const struct session *s)
+{
+	return s->d->milters->peers + s->d->milters->n;
+}
 
 static bool
 pass_milters(const struct session *s)
@@ -261,12 +265,12 @@ milters_connect(struct session *s)
 		return go_on;
 	lookup_client(s);
 	s->d->milters->answering = &connecting;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		milter_part(&f->link, f->at_end); /* XCLIENT: it is somebody else now */
 		f->state = PEER_ON;
 		f->in_message = f->refuses = f->at_end = false;
 	}
-	for EACH (s->d->milters, f)
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++)
 		if (r.code == 0)
 			r = wake(s, f, &connecting);
 	return instead_of_greeting(r);
@@ -280,7 +284,7 @@ milters_helo(struct session *s)
 	if (!pass_milters(s))
 		return go_on;
 	s->d->milters->answering = &helo;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		if (r.code == 0 && f->refuses) /* it may like another name better */
 			r = wake(s, f, &helo);
 		if (r.code == 0 && is_asked(f))
@@ -298,7 +302,7 @@ milters_mail(struct session *s, const char *sender, struct span args)
 		return go_on;
 	milters_abort(s);
 	s->d->milters->answering = &mail;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		if (f->state == PEER_NOT_NOW)
 			f->state = PEER_ON;
 		if (f->state == PEER_ON && r.code == 0)
@@ -321,7 +325,7 @@ milters_rcpt(struct session *s, const char *address, const struct route_rcpt *fi
 		return go_on;
 	s->tx.milter_address = address;
 	s->tx.milter_finals = finals;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		if (r.code != 0 || s->tx.discard || !is_asked(f))
 			continue;
 		pack_path(&s->d->milters->packet, address, args);
@@ -340,7 +344,7 @@ milters_rcpt_refused(struct session *s, const char *address, struct span args, c
 	s->tx.milter_address = address;
 	s->tx.milter_finals = NULL;
 	s->tx.milter_error = why;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		if (s->tx.discard || !is_asked(f) || (f->link.steps & RCPT_REFUSED) == 0)
 			continue;
 		pack_path(&s->d->milters->packet, address, args);
@@ -369,7 +373,7 @@ milters_data(struct session *s)
 
 	if (!pass_milters(s))
 		return go_on;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		if (r.code != 0 || s->tx.discard || !is_asked(f))
 			continue;
 		buf_reset(&s->d->milters->packet);
@@ -386,7 +390,7 @@ milters_unknown(struct session *s, struct span line)
 
 	if (!pass_milters(s))
 		return go_on;
-	for EACH (s->d->milters, f) {
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++) {
 		if (r.code != 0 || !is_asked(f))
 			continue;
 		buf_reset(&s->d->milters->packet);
@@ -403,7 +407,7 @@ milters_abort(struct session *s)
 
 	if (ms == NULL)
 		return;
-	for EACH (ms, f) {
+	for (struct milter_peer *f = ms->peers; f < past(s); f++) {
 		size_t begun;
 
 		if (f->in_message && f->link.io.fd != -1) {
@@ -422,7 +426,7 @@ milters_quit(struct session *s)
 {
 	if (s->d->milters == NULL)
 		return;
-	for EACH (s->d->milters, f)
+	for (struct milter_peer *f = s->d->milters->peers; f < past(s); f++)
 		milter_part(&f->link, f->at_end);
 }
 

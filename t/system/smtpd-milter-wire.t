@@ -6,7 +6,8 @@ from posthouse import *
 import base64, ssl, struct
 from milter_raw import Filter, packet
 
-house = House(users=['ann:secret', 'bob:secret'], conf='hostname = mx.example.org\nsmtpd_timeout = 20s', options=['--self-signed'])
+house = House(users=['ann:secret', 'bob:secret'], conf='hostname = mx.example.org\nsmtpd_timeout = 20s\nlisten_submissions = none\n'
+              'listen_pop3s = none', options=['--self-signed'])
 house.start()
 BODY = b'From: x@client.example\r\nMessage-ID: <1@client.example>\r\nSubject:  two\r\n\r\nHello.\r\n'
 OK, YES = (b'c', b''), [(b'c', b'')]
@@ -548,4 +549,5 @@ f.forget()
 f.hang_up()
 like(house.send('x@client.example', 'ann@example.org', BODY), '^250', 'a filter that was started anew meanwhile is connected to again')
 is_((f.connections, f.letters()[:2]), (1, 'OC'), '... once')
+is_(re.findall('ERROR: .*Sanitizer.*|runtime error: .*', house.log()), [], 'nothing has gone wrong inside')
 done()

@@ -66,31 +66,31 @@ static const struct {
 };
 
 static const struct {
-	char command;
 	struct span data;
-	bool good;
-	uint32_t index;
 	const char *name, *value;
+	uint32_t index;
+	char command;
+	bool good;
 } sayings[] = {
-	{ 'c', OCTETS(""), true, 0, "", "" },
-	{ 'a', OCTETS("\0"), true, 0, "", "" },
-	{ 'z', OCTETS(""), false, 0, "", "" },
-	{ 'O', OCTETS(""), false, 0, "", "" },
-	{ 'h', OCTETS("X\0y\0"), true, 0, "X", "y" },
-	{ 'h', OCTETS("X\0y"), false, 0, "", "" },
-	{ 'h', OCTETS("X\0"), false, 0, "", "" },
-	{ 'h', OCTETS("X"), false, 0, "", "" },
-	{ 'i', OCTETS("\0\0\1\2X\0y\0"), true, 258, "X", "y" },
-	{ 'm', OCTETS("\xff\xff\xff\xffX\0\0"), true, UINT32_MAX, "X", "" },
-	{ 'm', OCTETS("\0\0\0"), false, 0, "", "" },
-	{ '+', OCTETS("<a@b>\0"), true, 0, "<a@b>", "" },
-	{ '+', OCTETS("<a@b>"), false, 0, "", "" },
-	{ '2', OCTETS("<a@b>\0NOTIFY=NEVER\0"), true, 0, "<a@b>", "NOTIFY=NEVER" },
-	{ '2', OCTETS("<a@b>\0"), true, 0, "<a@b>", "" },
-	{ 'e', OCTETS("<a@b>\0SIZE"), false, 0, "", "" },
-	{ 'b', OCTETS(""), true, 0, "", "" },
-	{ 'b', OCTETS("no end is needed"), true, 0, "no end is needed", "" },
-	{ 'y', OCTETS(""), false, 0, "", "" },
+	{ OCTETS(""), "", "", 0, 'c', true },
+	{ OCTETS("\0"), "", "", 0, 'a', true },
+	{ OCTETS(""), "", "", 0, 'z', false },
+	{ OCTETS(""), "", "", 0, 'O', false },
+	{ OCTETS("X\0y\0"), "X", "y", 0, 'h', true },
+	{ OCTETS("X\0y"), "", "", 0, 'h', false },
+	{ OCTETS("X\0"), "", "", 0, 'h', false },
+	{ OCTETS("X"), "", "", 0, 'h', false },
+	{ OCTETS("\0\0\1\2X\0y\0"), "X", "y", 258, 'i', true },
+	{ OCTETS("\xff\xff\xff\xffX\0\0"), "X", "", UINT32_MAX, 'm', true },
+	{ OCTETS("\0\0\0"), "", "", 0, 'm', false },
+	{ OCTETS("<a@b>\0"), "<a@b>", "", 0, '+', true },
+	{ OCTETS("<a@b>"), "", "", 0, '+', false },
+	{ OCTETS("<a@b>\0NOTIFY=NEVER\0"), "<a@b>", "NOTIFY=NEVER", 0, '2', true },
+	{ OCTETS("<a@b>\0"), "<a@b>", "", 0, '2', true },
+	{ OCTETS("<a@b>\0SIZE"), "", "", 0, 'e', false },
+	{ OCTETS(""), "", "", 0, 'b', true },
+	{ OCTETS("no end is needed"), "no end is needed", "", 0, 'b', true },
+	{ OCTETS(""), "", "", 0, 'y', false },
 };
 
 static const struct {
@@ -120,46 +120,46 @@ static const struct {
 
 static const struct {
 	const char *text;
-	int n; /* -1: wrong */
 	const char *path, *host, *port; /* of the last */
-	enum milter_otherwise otherwise;
 	uint64_t connect_s, command_s, content_s;
+	int n; /* -1: wrong */
+	enum milter_otherwise otherwise;
 	bool reuse;
 } places[] = {
-	{ "", 0, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/run/x", 1, "/run/x", NULL, NULL, OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ "local:/run/x", 1, "/run/x", NULL, NULL, OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ "inet:127.0.0.1:8891", 1, NULL, "127.0.0.1", "8891", OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ "inet:mail.example:1", 1, NULL, "mail.example", "1", OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ "inet:[::1]:8891", 1, NULL, "::1", "8891", OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ "inet6:8891@::1", 1, NULL, "::1", "8891", OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ "inet:8891@localhost", 1, NULL, "localhost", "8891", OTHERWISE_ACCEPT, 1, 2, 3, false },
-	{ " unix:/a ,  inet:h:2   default=quarantine timeout=1m ", 2, NULL, "h", "2", OTHERWISE_QUARANTINE, 1, 60, 3, false },
-	{ "unix:/a default=reject connect_timeout=5s content_timeout=1h reuse=yes", 1, "/a", NULL, NULL, OTHERWISE_REJECT, 5, 2, 3600, true },
-	{ "unix:/a default=shutdown reuse=no", 1, "/a", NULL, NULL, OTHERWISE_SHUTDOWN, 1, 2, 3, false },
-	{ "unix:/a,", 1, "/a", NULL, NULL, OTHERWISE_ACCEPT, 1, 2, 3, false },
+	{ "", NULL, NULL, NULL, 0, 0, 0, 0, 0, false },
+	{ "unix:/run/x", "/run/x", NULL, NULL, 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ "local:/run/x", "/run/x", NULL, NULL, 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ "inet:127.0.0.1:8891", NULL, "127.0.0.1", "8891", 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ "inet:mail.example:1", NULL, "mail.example", "1", 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ "inet:[::1]:8891", NULL, "::1", "8891", 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ "inet6:8891@::1", NULL, "::1", "8891", 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ "inet:8891@localhost", NULL, "localhost", "8891", 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
+	{ " unix:/a ,  inet:h:2   default=quarantine timeout=1m ", NULL, "h", "2", 1, 60, 3, 2, OTHERWISE_QUARANTINE, false },
+	{ "unix:/a default=reject connect_timeout=5s content_timeout=1h reuse=yes", "/a", NULL, NULL, 5, 2, 3600, 1, OTHERWISE_REJECT, true },
+	{ "unix:/a default=shutdown reuse=no", "/a", NULL, NULL, 1, 2, 3, 1, OTHERWISE_SHUTDOWN, false },
+	{ "unix:/a,", "/a", NULL, NULL, 1, 2, 3, 1, OTHERWISE_ACCEPT, false },
 	{ "unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9,unix:/a,unix:/b,unix:/c,unix:/d,unix:/e,unix:/f,unix:/g",
-	    16, "/g", NULL, NULL, OTHERWISE_ACCEPT, 1, 2, 3, false },
+	    "/g", NULL, NULL, 1, 2, 3, 16, OTHERWISE_ACCEPT, false },
 	{ "unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9,unix:/a,unix:/b,unix:/c,unix:/d,unix:/e,unix:/f,unix:/g,unix:/h",
-	    -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:relative", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "/run/x", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "inet:8891", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "inet:h:0", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "inet:h:65536", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "inet::1", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "inet:::1:8891", -1, NULL, NULL, NULL, 0, 0, 0, 0, false }, /* which colon? */
-	{ "inet:x@h", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "inet:1@", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "tcp:h:1", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a,,unix:/b", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a default=perhaps", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a timeout=0s", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a timeout=2h", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a timeout", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a reuse=perhaps", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
-	{ "unix:/a nonsense=1", -1, NULL, NULL, NULL, 0, 0, 0, 0, false },
+	    NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:relative", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "/run/x", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "inet:8891", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "inet:h:0", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "inet:h:65536", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "inet::1", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "inet:::1:8891", NULL, NULL, NULL, 0, 0, 0, -1, 0, false }, /* which colon? */
+	{ "inet:x@h", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "inet:1@", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "tcp:h:1", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a,,unix:/b", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a default=perhaps", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a timeout=0s", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a timeout=2h", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a timeout", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a reuse=perhaps", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
+	{ "unix:/a nonsense=1", NULL, NULL, NULL, 0, 0, 0, -1, 0, false },
 };
 /* clang-format on */
 
@@ -353,7 +353,7 @@ start(struct script *s, const struct milter_settings *set, const struct span *te
 	struct buf why = BUF_INIT(200), place = BUF_INIT(100);
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	strcpy(s->path, "/tmp/test_milter.XXXXXX");
+	strlcpy(s->path, "/tmp/test_milter.XXXXXX", sizeof s->path);
 	assert_non_null(mkdtemp(s->path));
 	buf_addf(&place, "unix:%s/s", s->path);
 	strlcpy(sun.sun_path, buf_str(&place) + 5, sizeof sun.sun_path);

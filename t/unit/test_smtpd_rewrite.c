@@ -220,7 +220,7 @@ test_moves(void **state)
 	static const int grow[] = { 1, 100, 70000, 200000 };
 
 	(void)state;
-	strcpy(text, MESSAGE);
+	strlcpy(text, MESSAGE, sizeof MESSAGE);
 	body = text + strlen(text);
 	for (int i = 0; i < LONG; i++)
 		body[i] = (char)('a' + i % 23 + (i % 1000 == 0 ? '\n' - 'a' - i % 23 : 0));
@@ -272,8 +272,7 @@ test_limits(void **state)
 	assert_true(f.w.over);
 	close_file(&f, NULL, NULL);
 	/* a header that is over it as it comes */
-	strcpy(text, MESSAGE);
-	strcpy(text + strlen(HEAD OURS), "A: ");
+	strlcpy(text, HEAD OURS "A: ", sizeof MESSAGE);
 	memset(text + strlen(HEAD OURS) + 3, 'y', LIMIT_HEADER);
 	f.fd = memfd_create("message", MFD_CLOEXEC);
 	assert_int_equal(write(f.fd, text, LIMIT_HEADER + 10), LIMIT_HEADER + 10);
