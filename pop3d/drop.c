@@ -60,7 +60,7 @@ msg_fill(struct drop_msg *m, const struct maildir_name *name)
 }
 
 static int
-add_name(struct drop *d, const char *s, bool in_new)
+add_name(struct drop *d, const char *s, bool in_new, bool file)
 {
 	size_t len = strlen(s);
 	struct maildir_name name;
@@ -78,6 +78,7 @@ add_name(struct drop *d, const char *s, bool in_new)
 	m->name = (uint32_t)d->names.len;
 	m->when = name_seconds(s);
 	m->in_new = in_new;
+	m->file = file;
 	msg_fill(m, &name);
 	buf_add(&d->names, s, len + 1);
 	if (buf_over(&d->names)) {
@@ -115,7 +116,7 @@ read_sub(struct drop *d, bool in_new)
 	while (rv == 0 && (errno = 0, e = readdir(dir)) != NULL)
 		if (e->d_name[0] != '.' &&
 		    (e->d_type == DT_REG || e->d_type == DT_UNKNOWN))
-			rv = add_name(d, e->d_name, in_new);
+			rv = add_name(d, e->d_name, in_new, e->d_type == DT_REG);
 	if (rv == 0 && errno != 0)
 		rv = -1;
 	closedir(dir);
@@ -347,6 +348,7 @@ follow(struct drop *d, const struct drop *now)
 		if (j == now->n || c != 0 || m->clash)
 			continue;
 		m->in_new = now->msgs[j].in_new;
+		m->file = now->msgs[j].file;
 		if (strcmp(name_of(now, &now->msgs[j]), name_of(d, m)) == 0)
 			continue;
 		m->name = (uint32_t)d->names.len;
@@ -380,7 +382,7 @@ look_again(struct drop *d)
 
 /* --- messages ------------------------------------------------------------- */
 
-/* A regular file and nothing that could block. */
+/* A regular file and nothing that could block: the directory has said so, mostly. */
 static int
 open_msg(const struct drop *d, const struct drop_msg *m)
 {
@@ -388,7 +390,7 @@ open_msg(const struct drop *d, const struct drop_msg *m)
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
-	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))) {
+	if (fd != -1 && !m->file && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))) {
 		file_close(fd);
 		errno = EINVAL;
 		fd = -1;

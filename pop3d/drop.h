@@ -22,7 +22,7 @@ struct drop_msg {
 	uint32_t name;    /* offset in names */
 	uint32_t when;    /* the name's seconds */
 	uint8_t unique;   /* octets of the name's unique part */
-	bool in_new : 1, sized : 1, crlf : 1 /* line ends may be CRLF in the file already */;
+	bool in_new : 1, file : 1 /* not anything else */, sized : 1, crlf : 1 /* line ends may be CRLF in the file already */;
 	bool deleted : 1, gone : 1, read : 1, clash : 1 /* another one has the same unique part */;
 };
 struct drop {

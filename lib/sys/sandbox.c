@@ -157,6 +157,19 @@ fill_ruleset(const struct sandbox *s, int ruleset, unsigned fs)
 	return 0;
 }
 
+/* What is granted below "/" need not be looked after at all: a rule there would make the kernel walk up to it at each
+ * open(2), in the domains below this one too. But for links and renames, which no rule means no. */
+static unsigned
+granted_everywhere(const struct sandbox *s)
+{
+	unsigned fs = 0;
+
+	for (size_t i = 0; i < COUNT(s->paths) && s->paths[i].path != NULL; i++)
+		if (strcmp(s->paths[i].path, "/") == 0)
+			fs |= rights_to_fs(s->paths[i].rights);
+	return fs & ~(unsigned)FS_REFER;
+}
+
 static void
 enter_landlock(const struct sandbox *s)
 {
@@ -171,7 +184,7 @@ enter_landlock(const struct sandbox *s)
 		                               : "too old to link files");
 		return;
 	}
-	attr.fs = handled_fs(abi);
+	attr.fs = handled_fs(abi) & ~granted_everywhere(s);
 	if (abi >= 4 && (s->calls & CALL_INET) == 0)
 		attr.net = NET_TCP;
 	if (abi >= 6)
