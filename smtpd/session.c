@@ -18,6 +18,21 @@
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 
+void
+session_prepare(struct smtpd *d)
+{
+	d->full_dir = instance_path(d->instance.state, "full");
+	d->gauge_path = instance_path(d->instance.run, "gauge");
+	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
+	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
+	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
+	io_open(&d->io, -1);
+	d->arena = arena_new();
+	d->kept = arena_new();
+	buf_init(&d->text, 64 * 1024);
+	d->block = mem_grow(NULL, BLOCK_OCTETS, 1); /* what nobody writes to costs nothing */
+}
+
 deadline_ms
 session_deadline(const struct session *s)
 {

@@ -155,6 +155,9 @@ struct session {
 	struct chunk chunk;
 };
 
+/* What sessions use again and again, made before there are workers: of a page that they do not write to there is one
+ * for all of them. */
+void session_prepare(struct smtpd *);
 /* The whole session. Takes conn->fd. */
 void session_serve(struct smtpd *, struct gate_conn *);
 

@@ -194,23 +194,6 @@ open_resolver(struct smtpd *d)
 	buf_free(&why);
 }
 
-/* What sessions use again and again, made before there are workers: of a page that they do not write to there is one
- * for all of them. */
-static void
-make_room(struct smtpd *d)
-{
-	d->full_dir = instance_path(d->instance.state, "full");
-	d->gauge_path = instance_path(d->instance.run, "gauge");
-	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
-	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
-	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
-	io_open(&d->io, -1);
-	d->arena = arena_new();
-	d->kept = arena_new();
-	buf_init(&d->text, 64 * 1024);
-	d->block = mem_grow(NULL, BLOCK_OCTETS, 1); /* what nobody writes to costs nothing */
-}
-
 static void
 enter_worker(void *arg)
 {
@@ -273,6 +256,6 @@ main(int argc, char *argv[])
 	d.milters_inet = !d.odmr && milters_open(&d);
 	d.rate = rate_new();
 	proc_drop(USER_SMTPD);
-	make_room(&d);
+	session_prepare(&d);
 	return run_gate(&d, &sockets);
 }

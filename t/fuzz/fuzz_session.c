@@ -145,16 +145,8 @@ open_smtpd(struct smtpd *d)
 	conf_load(&d->conf, &d->instance);
 	d->conf.sender_domain_check = d->conf.reverse_lookup = false;
 	PROMISE(router_open(&d->router, &d->instance, &d->conf, &why) == 0);
-	submit_init(&d->submit, "");
-	secure_init(&d->secure, "/nonexistent/tls");
-	auth_init(&d->auth, "/nonexistent/auth");
-	io_open(&d->io, -1);
-	d->full_dir = instance_path(d->instance.state, "full");
+	session_prepare(d);
 	d->rate = rate_new();
-	d->arena = arena_new();
-	d->kept = arena_new();
-	buf_init(&d->text, 64 * 1024);
-	d->block = mem_alloc(BLOCK_OCTETS, 1);
 	buf_free(&why);
 }
 
