@@ -56,6 +56,15 @@ watch(const struct session *s, int fd, struct source *source)
 	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
+/* By name: that we close it does not do, since the client's socket may be open in the gate that has accepted it, too, and
+ * epoll(7) would go on to tell of it. */
+static void
+unwatch(const struct session *s, int fd)
+{
+	if (fd != -1)
+		(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* --- facts ---------------------------------------------------------------- */
 
 static void
@@ -108,13 +117,59 @@ log_session(const struct session *s)
 	    LS("sni", sni != NULL ? sni : ""), LN("resumed", SSL_session_reused(s->ssl)));
 }
 
+/* --- application protocols ------------------------------------------------- */
+
+/* As clients name them (RFC 7301, 6; smtp as Exim says it). */
+static const struct {
+	const char *service; /* how it begins */
+	const char *names[2];
+} protocols[] = {
+	{ "pop3", { "pop3", NULL } },
+	{ "", { "smtp", "esmtp" } },
+};
+
+static bool
+is_named(const unsigned char *s, size_t n, const char *name)
+{
+	return name != NULL && n == strlen(name) && memcmp(s, name, n) == 0;
+}
+
+/* Who says what it wants to speak and means something else is sent away: its octets, meant for a web server, are not to
+ * be taken for mail (RFC 7301, 3.2; the ALPACA attacks). */
+static int
+choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in, unsigned inlen,
+    void *arg)
+{
+	const struct request *r = SSL_get_app_data(ssl);
+	size_t i = 0;
+
+	(void)arg;
+	while (strncmp(r->service, protocols[i].service, strlen(protocols[i].service)) != 0)
+		i++;
+	for (unsigned at = 0; at < inlen; at += 1u + in[at])
+		for (size_t j = 0; j < COUNT(protocols[i].names); j++)
+			if (is_named(in + at + 1, in[at], protocols[i].names[j])) {
+				*out = in + at + 1;
+				*outlen = in[at];
+				return SSL_TLSEXT_ERR_OK;
+			}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void
+session_prepare(SSL_CTX *ctx)
+{
+	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+}
+
 /* --- the dialogue --------------------------------------------------------- */
 
 /* The request is answered: what remains is the client and the program. */
 static void
 forget_request(struct session *s)
 {
-	wire_close(&s->wire); /* and epoll forgets it */
+	unwatch(s, s->wire.fd);
+	wire_close(&s->wire);
 	free(s->request);
 	s->request = NULL;
 }
@@ -184,7 +239,7 @@ terminate(struct session *s, struct wire_packet *p)
 		return;
 	}
 	s->ssl = SSL_new(s->env->pairs->shops[s->env->pairs->usual].ctx);
-	if (s->ssl == NULL || !never_waits(s->tcp) || SSL_set_fd(s->ssl, s->tcp) != 1 ||
+	if (s->ssl == NULL || SSL_set_app_data(s->ssl, s->request) != 1 || !never_waits(s->tcp) || SSL_set_fd(s->ssl, s->tcp) != 1 ||
 	    watch(s, s->tcp, &s->tcp_source) == -1) {
 		fail(s, "out of resources", true);
 		return;
@@ -236,6 +291,7 @@ take_request(struct session *s)
 static void
 part(struct session *s)
 {
+	unwatch(s, s->plain);
 	file_close(s->plain);
 	s->plain = -1;
 	ERR_clear_error();
@@ -261,6 +317,9 @@ session_late(struct session *s)
 void
 session_close(struct session *s)
 {
+	unwatch(s, s->wire.fd);
+	unwatch(s, s->plain);
+	unwatch(s, s->tcp);
 	wire_close(&s->wire);
 	free(s->request);
 	relay_close(&s->relay);

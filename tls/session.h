@@ -39,6 +39,8 @@ struct session {
 	SSL *ssl;
 	struct relay relay;
 };
+/* What every context for sessions needs. */
+void session_prepare(SSL_CTX *);
 /* A connection to our socket, non-blocking, with its whole dialogue. Takes fd. epoll: where its sockets are
  * watched. */
 struct session *session_open(const struct session_env *, int epoll, int fd) MUST_CHECK;

@@ -66,6 +66,7 @@ set_up(SSL_CTX *ctx, void *arg)
 	const struct tlsd *d = arg;
 
 	tickets_use(d->tickets, ctx);
+	session_prepare(ctx);
 	if (d->conf.tls_client_certificates)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, any_certificate);
 }
