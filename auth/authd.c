@@ -120,6 +120,8 @@ stop(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (fd == SIGCHLD) {
+		if (outside_lost(&d->outside))
+			log_error(EV_WARNING, LS("text", "programs that know passwords are asked no more: their keeper is gone; restart authd"));
 		if (!verify_lost(&d->verify))
 			return;
 		log_error(EV_FATAL, LS("text", "the keeper of the hashing helpers is gone"));
@@ -159,6 +161,7 @@ open_events(struct authd *d)
 		event_add(d->save, &every);
 	}
 	verify_open(&d->verify, d->base);
+	outside_open(&d->outside, d->base);
 	door_open(&d->door, d->base);
 }
 
@@ -171,6 +174,7 @@ main(int argc, char *argv[])
 	read_options(&d, argc, argv);
 	conf_load(&d.conf, &d.inst);
 	log_level_set(d.conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
+	outside_fork(&d.outside, &d.conf);
 	d.door = (struct door){ .max = CLIENTS_MAX, .table = auth_messages, .first_state = AUTH_IDLE, .verbs = authd_verbs,
 		.client_octets = sizeof(struct client), .may_enter = may_ask, .entered = client_entered,
 		.leaving = client_leaving, .arg = &d };
@@ -190,6 +194,7 @@ main(int argc, char *argv[])
 
 	event_base_dispatch(d.base);
 
+	outside_close(&d.outside);
 	verify_close(&d.verify);
 	logins_close(d.people.logins);
 	return d.broken ? EX_SOFTWARE : 0;

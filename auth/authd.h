@@ -7,6 +7,7 @@
 #include "auth/cache.h"
 #include "auth/decoy.h"
 #include "auth/door.h"
+#include "auth/outside.h"
 #include "auth/penalty.h"
 #include "auth/people.h"
 #include "auth/verify.h"
@@ -31,6 +32,7 @@ struct authd {
 	struct decoy decoy;
 	struct table tickets;
 	struct verify verify;
+	struct outside outside;
 	char *nobodys_hash; /* what unknown people are checked against */
 	struct door door;
 	struct authd_counts counts;

@@ -40,9 +40,11 @@ ask_offer(void *client, const struct wire_packet *p)
 {
 	struct client *c = client;
 	bool scram = c->d->conf.scram_iterations > 0 && people_all_scram(&c->d->people);
+	bool tokens = c->d->conf.oauth_validate[0] != '\0';
 
 	(void)p;
-	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "OFFERED", scram ? "yes" : "no"));
+	door_said(&c->visitor,
+	    wire_say(&c->visitor.wire, NEVER, "OFFERED", scram ? "yes" : "no", tokens ? "yes" : "no"));
 }
 
 static void

@@ -76,11 +76,14 @@ log_answer(const struct request *r)
 static void
 request_tell(const struct request *r, struct client *c)
 {
-	if (r->answer == AUTH_YES && r->scram)
+	if (r->answer == AUTH_YES && r->way == BY_SCRAM)
 		talk_proved(c, r->signature);
-	else if (r->answer == AUTH_YES)
+	else if (r->answer == AUTH_NO && r->way == BY_TOKEN)
+		talk_refused(c, r->reason);
+	else if (r->answer == AUTH_YES) {
+		talk_end(c);
 		talk_admit(c, r->person.address, r->service, r->address);
-	else {
+	} else {
 		talk_end(c);
 		door_said(&c->visitor,
 		    wire_say(&c->visitor.wire, NEVER, r->answer == AUTH_NO ? "NO" : "LATER", r->reason));
@@ -210,60 +213,110 @@ request_wrong(struct request *r, bool repeated)
 	penalty_failed(&r->d->penalty, r->pair, r->address, repeated);
 	r->answer = AUTH_NO;
 	r->reason = "wrong name or password";
-	r->cause = r->nobody ? "no such login" : "wrong password";
+	r->cause = r->nobody ? "no such login" : r->way == BY_TOKEN ? "token refused" : "wrong password";
 	request_hold(r, penalty_failed_ms(&r->d->penalty, r->pair, r->address));
+}
+
+static void
+request_cannot(struct request *r)
+{
+	request_refuse(r, AUTH_LATER, "login not possible now, try again later", "the check could not be made");
 }
 
 static void
 request_verified(void *arg, enum verified v, const char *made)
 {
 	struct request *r = arg;
+	bool outside = passwd_outside(&r->person.entry);
 
-	if (v == VERIFIED_RIGHT && !r->nobody && made[0] != '\0')
-		people_renew(&r->d->people, &r->person, made);
 	if (v == VERIFIED_NOT) {
-		request_refuse(r, AUTH_LATER, "login not possible now, try again later",
-		    "the check took too long");
+		request_cannot(r);
 		return;
 	}
 	if (r->nobody)
 		v = VERIFIED_WRONG;
+	if (v == VERIFIED_RIGHT && !outside)
+		people_renew(&r->d->people, &r->person, made);
 	cache_tell(&r->d->cache, r->question, v == VERIFIED_RIGHT);
 	if (v == VERIFIED_RIGHT)
 		request_right(r);
 	else
-		request_wrong(r, false);
+		request_wrong(r, r->repeated);
 }
 
-/* A password that nobody has looked at lately. -1: there are too many of these now. */
+/* Whose is the token? It must be the one who was named, if one was. */
+static void
+token_verified(void *arg, enum verified v, const char *whose)
+{
+	struct request *r = arg;
+	bool named = r->login[0] != '\0';
+	struct person person;
+
+	if (v == VERIFIED_NOT) {
+		request_cannot(r);
+		return;
+	}
+	if (v == VERIFIED_RIGHT && (r->nobody || people_find(&r->d->people, whose, &person) != PERSON_OK ||
+	    (named && strcmp(person.address, r->person.address) != 0)))
+		v = VERIFIED_WRONG;
+	if (v == VERIFIED_RIGHT)
+		r->person = person;
+	if (named)
+		cache_tell(&r->d->cache, r->question, v == VERIFIED_RIGHT);
+	explicit_bzero(&person, sizeof(person));
+	if (v == VERIFIED_RIGHT)
+		request_right(r);
+	else
+		request_wrong(r, r->repeated);
+}
+
+/* A password, or a token, that nobody has looked at lately. -1: there are too many of these now. */
 static int
 request_verify(struct request *r)
 {
 	struct authd *d = r->d;
+	const struct passwd_entry *e = &r->person.entry;
 	const struct verify_make make = { r->person.outdated, (uint32_t)d->conf.scram_iterations };
+	struct outside_ask ask = { OUTSIDE_TOKEN, d->conf.oauth_validate, r->person.address, r->password, r->address };
 
 	d->counts.checks++;
-	return verify_start(&d->verify, r->person.entry.text, r->password, make, request_verified, r);
+	if (r->way == BY_TOKEN)
+		return outside_start(&d->outside, &ask, token_verified, r);
+	if (!passwd_outside(e))
+		return verify_start(&d->verify, e->text, r->password, make, request_verified, r);
+	ask.kind = e->kind == PASSWD_PAM ? OUTSIDE_PAM : OUTSIDE_PROGRAM;
+	ask.how = e->text;
+	return outside_start(&d->outside, &ask, request_verified, r);
+}
+
+/* Somebody else's word that it was wrong holds for that moment only: a password may have been set meanwhile. */
+static enum verdict
+request_known(struct request *r)
+{
+	enum verdict v = cache_ask(&r->d->cache, r->question);
+
+	if (v != VERDICT_WRONG || (r->way == BY_PASSWORD && !passwd_outside(&r->person.entry)))
+		return v;
+	r->repeated = true;
+	return VERDICT_UNKNOWN;
 }
 
 /* It is this request's turn on its pair. */
 static void
 request_check(struct request *r)
 {
-	struct authd *d = r->d;
-
 	event_del(r->timer);
 	r->pair->busy = true;
 	r->state = CHECKING;
 	r->began_ms = clock_mono_ms();
-	if (r->scram) { /* known already; only its turn was due. What was guessed cannot be told from the proof. */
+	if (r->way == BY_SCRAM) { /* known already; only its turn was due. What was guessed cannot be told from the proof. */
 		if (r->proved)
 			request_right(r);
 		else
 			request_wrong(r, false);
 		return;
 	}
-	switch (cache_ask(&d->cache, r->question)) {
+	switch (request_known(r)) {
 	case VERDICT_RIGHT: /* found out while this one waited */
 		request_right(r);
 		return;
@@ -310,27 +363,49 @@ request_enter(struct request *r)
 	request_await(r, WAIT_MS);
 }
 
+/* What stands behind the check, and with it behind what is remembered of it. */
+static struct span
+request_source(const struct request *r)
+{
+	return span_of(r->way == BY_TOKEN ? r->d->conf.oauth_validate : r->person.entry.text);
+}
+
+/* false: it was refused. With a token alone it is not known yet. */
+static bool
+request_find(struct request *r)
+{
+	struct authd *d = r->d;
+
+	if (r->way == BY_TOKEN && r->login[0] == '\0') {
+		strlcpy(r->person.address, "(token)", sizeof(r->person.address)); /* penalties have a name for it */
+		return true;
+	}
+	switch (people_find(&d->people, r->login, &r->person)) {
+	case PERSON_OK:
+		return true;
+	case PERSON_NONE:
+		r->nobody = true;
+		memset(&r->person.entry, 0, sizeof(r->person.entry));
+		strlcpy(r->person.entry.text, d->nobodys_hash, sizeof(r->person.entry.text));
+		return true;
+	case PERSON_UNCLEAR:
+		request_refuse(r, AUTH_NO, UNCLEAR);
+		break;
+	case PERSON_BROKEN:
+		request_refuse(r, AUTH_LATER, BROKEN);
+		break;
+	}
+	return false;
+}
+
 void
 request_begin(struct request *r)
 {
 	struct authd *d = r->d;
 
-	switch (people_find(&d->people, r->login, &r->person)) {
-	case PERSON_OK:
-		break;
-	case PERSON_NONE:
-		r->nobody = true;
-		strlcpy(r->person.entry.text, d->nobodys_hash, sizeof(r->person.entry.text));
-		break;
-	case PERSON_UNCLEAR:
-		request_refuse(r, AUTH_NO, UNCLEAR);
+	if (!request_find(r))
 		return;
-	case PERSON_BROKEN:
-		request_refuse(r, AUTH_LATER, BROKEN);
-		return;
-	}
-	cache_key(&d->cache, span_of(r->person.address), span_of(r->password),
-	    span_of(r->person.entry.text), r->question);
+	cache_key(&d->cache, span_of(r->person.address), span_of(r->password), request_source(r), r->question);
 	if (!known_right(r))
 		request_enter(r);
 }

@@ -12,10 +12,12 @@ struct request {
 	struct client *client; /* NULL: gone */
 	enum { WAITING, CHECKING, HOLDING } state;
 	char *login, *password, *service, *address;
-	bool scram, proved;
-	char *signature;    /* what a client whose proof was right is told */
+	enum { BY_PASSWORD, BY_SCRAM, BY_TOKEN } way; /* a token stands in password */
+	bool proved;        /* by SCRAM: it is right */
+	char *signature;    /* ... and this is what the client is told */
 	struct person person;
 	bool nobody;
+	bool repeated;      /* it was wrong before */
 	uint8_t question[DIGEST_OCTETS];
 	struct pair *pair;
 	int64_t began_ms;
@@ -28,7 +30,7 @@ struct request {
 
 struct request *request_new(struct client *, const char *login, const char *service, const char *address) MUST_CHECK;
 /* Each of these answers now or later, and frees the request then. */
-void request_begin(struct request *); /* login and password are there: who is it, and is it right? */
+void request_begin(struct request *); /* login (or "", with a token) and password are there: who is it, and is it right? */
 void request_enter(struct request *); /* the person is known, too: in its turn among attempts on this account from this client */
 void request_refuse(struct request *, enum auth_answer, const char *reason, const char *cause);
 /* Its client is gone. */

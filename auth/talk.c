@@ -1,5 +1,5 @@
 /*
- * talk: SCRAM, step by step (lib/mail/scram).
+ * talk: SCRAM, step by step (lib/mail/scram), and tokens (lib/mail/bearer).
  *
  * Whoever is not there, or has no verifier, is asked and refused like everybody else.
  */
@@ -10,13 +10,16 @@
 
 #include "auth/request.h"
 #include "auth/ticket.h"
+#include "lib/base/ascii.h"
+#include "lib/mail/bearer.h"
 
-/* SCRAM, from BEGIN to its end. */
 struct talk {
+	enum { AWAIT_PROOF, AWAIT_NOTHING, AWAIT_GOODBYE } next;
 	struct scram scram;
 	struct person person;
 	bool nobody;
-	bool proved; /* the client's proof was right: it knows ours now, and has an empty answer to it */
+	enum bearer_kind bearer;
+	char reason[128]; /* AWAIT_GOODBYE: why it is refused */
 	char service[WORD_MAX + 1], address[WORD_MAX + 1];
 };
 
@@ -96,21 +99,13 @@ ask_proof(struct client *c)
 	buf_free(&out);
 }
 
-void
-talk_begin(void *client, const struct wire_packet *p)
+static void
+begin_scram(struct client *c, const char *said, const char *binding, bool plus)
 {
-	struct client *c = client;
-	struct talk *x = c->talk = mem_alloc(1, sizeof(*x));
-	bool plus;
+	struct talk *x = c->talk;
 
-	if (!scram_mechanism(span_of(p->word[0]), &plus) ||
-	    strlcpy(x->service, p->word[3], sizeof(x->service)) >= sizeof(x->service) ||
-	    strlcpy(x->address, p->word[4], sizeof(x->address)) >= sizeof(x->address)) {
-		say_malformed(c);
-		return;
-	}
-	scram_init(&x->scram, plus, p->word[2]);
-	switch (scram_first(&x->scram, span_of(p->word[1]))) {
+	scram_init(&x->scram, plus, binding);
+	switch (scram_first(&x->scram, span_of(said))) {
 	case SCRAM_MORE:
 		ask_proof(c);
 		break;
@@ -122,6 +117,54 @@ talk_begin(void *client, const struct wire_packet *p)
 		say_malformed(c);
 		break;
 	}
+}
+
+/* A token. */
+static void
+begin_bearer(struct client *c, const struct wire_packet *p)
+{
+	struct span text = span_of(p->word[1]);
+	struct buf said = BUF_INIT(LIMIT_SASL);
+	struct talk *x = c->talk;
+	struct bearer bearer = { 0 };
+	struct request *r;
+	ssize_t n = -1;
+
+	said.s = mem_alloc(1, said.cap = text.len / 4 * 3 + 1);
+	if (text.len % 4 == 0 && text.len <= LIMIT_SASL)
+		n = base64_decode(said.s, text.s, text.len);
+	said.len = n > 0 ? (size_t)n : 0;
+	if (bearer_parse(x->bearer, buf_span(&said), &bearer) == 0) {
+		r = request_new(c, bearer.login, x->service, x->address);
+		r->way = BY_TOKEN;
+		r->password = mem_dup(bearer.token);
+		door_wipe(&c->visitor, p);
+		request_begin(r);
+	} else
+		say_malformed(c);
+	buf_wipe(&said);
+	buf_free(&said);
+	explicit_bzero(&bearer, sizeof(bearer));
+}
+
+void
+talk_begin(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	struct talk *x = c->talk = mem_alloc(1, sizeof(*x));
+	const struct span mechanism = span_of(p->word[0]);
+	bool plus;
+
+	x->bearer = c->d->conf.oauth_validate[0] == '\0' ? BEARER_NONE : bearer_mechanism(mechanism);
+	if (strlcpy(x->service, p->word[3], sizeof(x->service)) >= sizeof(x->service) ||
+	    strlcpy(x->address, p->word[4], sizeof(x->address)) >= sizeof(x->address))
+		say_malformed(c);
+	else if (x->bearer != BEARER_NONE)
+		begin_bearer(c, p);
+	else if (scram_mechanism(mechanism, &plus))
+		begin_scram(c, p->word[1], p->word[2], plus);
+	else
+		say_malformed(c);
 }
 
 /* The proof: right or wrong is known at once, and told when its time has come. */
@@ -139,7 +182,7 @@ prove(struct client *c, const char *said)
 		return;
 	}
 	r = request_new(c, x->scram.login, x->service, x->address);
-	r->scram = true;
+	r->way = BY_SCRAM;
 	r->nobody = x->nobody;
 	r->person = x->person;
 	r->proved = step == SCRAM_MORE && !x->nobody && x->person.entry.scram;
@@ -151,8 +194,20 @@ prove(struct client *c, const char *said)
 void
 talk_proved(struct client *c, const char *signature)
 {
-	c->talk->proved = true;
+	c->talk->next = AWAIT_NOTHING;
 	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "CHALLENGE", signature));
+}
+
+void
+talk_refused(struct client *c, const char *reason)
+{
+	struct buf out = BUF_INIT(256);
+
+	c->talk->next = AWAIT_GOODBYE;
+	strlcpy(c->talk->reason, reason, sizeof(c->talk->reason));
+	bearer_refusal(c->talk->bearer, &out);
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "CHALLENGE", buf_str(&out)));
+	buf_free(&out);
 }
 
 void
@@ -161,13 +216,22 @@ talk_step(void *client, const struct wire_packet *p)
 	struct client *c = client;
 	struct talk x = *c->talk;
 
-	if (!x.proved)
+	switch (x.next) {
+	case AWAIT_PROOF:
 		prove(c, p->word[0]);
-	else if (p->word[0][0] != '\0')
-		say_malformed(c);
-	else {
+		break;
+	case AWAIT_GOODBYE:
+		talk_end(c);
+		door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "NO", x.reason));
+		break;
+	case AWAIT_NOTHING: /* SCRAM's end: the client has heard our proof, and has an empty answer to it */
+		if (p->word[0][0] != '\0') {
+			say_malformed(c);
+			break;
+		}
 		talk_end(c);
 		talk_admit(c, x.person.address, x.service, x.address);
+		break;
 	}
 	explicit_bzero(&x, sizeof(x));
 }

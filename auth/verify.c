@@ -123,9 +123,24 @@ helper_work(void *arg, int slot)
 
 /* --- in authd ------------------------------------------------------------- */
 
+/* All that authd has open and they do not need. Their sockets were made one after the other. */
+static void
+close_others(const struct keeper *k)
+{
+	unsigned first = 3;
+
+	for (int i = 0; i < VERIFY_HELPERS; i++) {
+		if ((unsigned)k->fds[i] > first)
+			close_range(first, (unsigned)k->fds[i] - 1, 0);
+		first = (unsigned)k->fds[i] + 1;
+	}
+	close_range(first, ~0U, 0);
+}
+
 static void NORETURN
 keep_helpers(struct keeper *k, pid_t parent)
 {
+	close_others(k);
 	proc_follow_parent(parent);
 	proc_signals();
 	proc_pool(VERIFY_HELPERS, 1000, helper_work, k);
@@ -148,11 +163,8 @@ verify_fork(struct verify *v, enum sandbox_mode mode)
 	v->keeper = fork();
 	if (v->keeper == -1)
 		fatal(EX_OSERR, "cannot fork: %s", strerror(errno));
-	if (v->keeper == 0) {
-		for (int i = 0; i < VERIFY_HELPERS; i++)
-			file_close(v->helpers[i].fd);
+	if (v->keeper == 0)
 		keep_helpers(&k, self);
-	}
 	for (int i = 0; i < VERIFY_HELPERS; i++)
 		file_close(k.fds[i]);
 }

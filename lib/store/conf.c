@@ -121,6 +121,10 @@ static const struct setting settings[] = {
 	{ "auth_cache",                DURATION, AT(auth_cache),                    "10m", 0, DAYS(1), NULL },
 	{ "scram_iterations",          NUMBER,   AT(scram_iterations),              "32768", 0, 10000000, NULL },
 	{ "password_upgrade",          BOOL,     AT(password_upgrade),              "yes", 0, 0, no_yes },
+	{ "auth_program_user",         TEXT,     AT(auth_program_user),             USER_CHECK, 0, 0, NULL },
+	{ "auth_program_timeout",      DURATION, AT(auth_program_timeout),          "10s", 1, 25, NULL },
+	{ "pam_directory",             TEXT,     AT(pam_directory),                 "", 0, 0, NULL },
+	{ "oauth_validate",            TEXT,     AT(oauth_validate),                "", 0, 0, NULL },
 
 	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },
 	{ "tls_connections",           NUMBER,   AT(tls_connections),               "10000", 4, 1000000, NULL },

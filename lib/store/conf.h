@@ -73,6 +73,10 @@ struct conf {
 	uint64_t auth_cache;      /* seconds a verification is remembered; 600 */
 	uint64_t scram_iterations; /* 32768; 0: no SCRAM */
 	bool password_upgrade;     /* yes */
+	char *auth_program_user;   /* phcheck: whose uid programs that know passwords run under */
+	uint64_t auth_program_timeout; /* 10 */
+	char *pam_directory;       /* "": the system's */
+	char *oauth_validate;      /* a command that knows whose a token is; "": none, no tokens are taken */
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */
 	uint64_t tls_connections; /* 10000 */

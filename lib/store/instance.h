@@ -37,5 +37,6 @@ const char *instance_libexec(void);
 #define USER_AUTH "phauth"
 #define USER_TOKEN "phtoken"
 #define USER_TLS "phtls"
+#define USER_CHECK "phcheck" /* programs of others that know passwords */
 
 #endif

@@ -58,7 +58,7 @@ parse_pam(struct span service, struct passwd_entry *e, struct buf *why)
 {
 	e->kind = PASSWD_PAM;
 	if (!WITH_PAM)
-		return wrong(why, "{PAM}: this posthouse was built without PAM (configure --with-pam)");
+		return wrong(why, "{PAM}: this posthouse was built without PAM: configure it --with-pam");
 	if (service.len == 0)
 		service = SPAN(SERVICE_USUAL);
 	for (size_t i = 0; i < service.len; i++)

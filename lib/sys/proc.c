@@ -354,9 +354,14 @@ spawn_along_path(pid_t *pid, const posix_spawn_file_actions_t *files,
 	return error;
 }
 
+struct ends {
+	int out, err;
+	int in, in_as; /* in -1: standard input is empty; else it is descriptor in_as there */
+};
+
 /* In a process group of its own, so that its children end with it. */
 static int
-spawn(pid_t *pid, char *const argv[], int out_fd, int err_fd)
+spawn(pid_t *pid, char *const argv[], struct ends ends)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -374,9 +379,11 @@ spawn(pid_t *pid, char *const argv[], int out_fd, int err_fd)
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null",
 	    O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
-	if (err_fd != STDERR_FILENO)
-		posix_spawn_file_actions_adddup2(&files, err_fd, STDERR_FILENO);
+	posix_spawn_file_actions_adddup2(&files, ends.out, STDOUT_FILENO);
+	if (ends.err != STDERR_FILENO)
+		posix_spawn_file_actions_adddup2(&files, ends.err, STDERR_FILENO);
+	if (ends.in != -1) /* last: it may take the number of one of ours */
+		posix_spawn_file_actions_adddup2(&files, ends.in, ends.in_as);
 	error = spawn_along_path(pid, &files, &attr, argv);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
@@ -392,7 +399,7 @@ proc_run(char *const argv[], int out_fd, int timeout_s)
 	int status, n = -1;
 	pid_t pid;
 
-	if (spawn(&pid, argv, out_fd, STDERR_FILENO) == -1)
+	if (spawn(&pid, argv, (struct ends){ out_fd, STDERR_FILENO, -1, -1 }) == -1)
 		return -1;
 	p.fd = pidfd_open(pid, 0);
 	if (p.fd != -1)
@@ -454,8 +461,26 @@ listen_to(pid_t pid, int out_fd, int err_fd, struct buf *out, struct buf *err, d
 	return why;
 }
 
-int
-proc_output(char *const argv[], struct buf *out, struct buf *err, int timeout_s)
+/* A pipe with these octets in it, and nothing behind them. */
+static int
+filled_pipe(struct span octets)
+{
+	int ends[2];
+	ssize_t n;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1)
+		return -1;
+	n = write(ends[1], octets.s, octets.len);
+	file_close(ends[1]);
+	if (n == (ssize_t)octets.len && fcntl(ends[0], F_SETFL, 0) != -1)
+		return ends[0];
+	file_close(ends[0]);
+	errno = EMSGSIZE;
+	return -1;
+}
+
+static int
+run_with(char *const argv[], int in, int in_as, struct buf *out, struct buf *err, int timeout_s)
 {
 	deadline_ms deadline = deadline_in((int64_t)timeout_s * 1000);
 	int outs[2] = { -1, -1 }, errs[2] = { -1, -1 }, why = 0, status = -1;
@@ -463,7 +488,7 @@ proc_output(char *const argv[], struct buf *out, struct buf *err, int timeout_s)
 
 	if (pipe2(outs, O_CLOEXEC | O_NONBLOCK) == -1 || pipe2(errs, O_CLOEXEC | O_NONBLOCK) == -1 ||
 	    fcntl(outs[1], F_SETFL, 0) == -1 || fcntl(errs[1], F_SETFL, 0) == -1 ||
-	    spawn(&pid, argv, outs[1], errs[1]) == -1) {
+	    spawn(&pid, argv, (struct ends){ outs[1], errs[1], in, in_as }) == -1) {
 		why = errno;
 		goto out;
 	}
@@ -481,4 +506,22 @@ out:
 	file_close(errs[1]);
 	errno = why;
 	return why == 0 ? status : -1;
+}
+
+int
+proc_output(char *const argv[], struct buf *out, struct buf *err, int timeout_s)
+{
+	return run_with(argv, -1, -1, out, err, timeout_s);
+}
+
+int
+proc_feed(char *const argv[], int as, struct span input, struct buf *out, struct buf *err, int timeout_s)
+{
+	int in = filled_pipe(input), status;
+
+	if (in == -1)
+		return -1;
+	status = run_with(argv, in, as, out, err, timeout_s);
+	file_close(in);
+	return status;
 }

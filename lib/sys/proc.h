@@ -39,5 +39,8 @@ int proc_run(char *const argv[], int out_fd, int timeout_s) MUST_CHECK;
 /* Likewise, and what it says: standard output into out (more than fits: -1 with EMSGSIZE), the end of what it
  * complains about into err. Either may hold secrets. */
 int proc_output(char *const argv[], struct buf *out, struct buf *err, int timeout_s) MUST_CHECK;
+/* Likewise, with input (at most what a pipe holds: 16 KiB are safe) on descriptor as: 0, or another one and an empty
+ * standard input. It is on no disk, and in no argument that others can see. */
+int proc_feed(char *const argv[], int as, struct span input, struct buf *out, struct buf *err, int timeout_s) MUST_CHECK;
 
 #endif

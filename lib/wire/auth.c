@@ -19,7 +19,7 @@ const struct wire_msg auth_messages[] = {
 	{ CLIENT, "CANCEL", 0,   AUTH_STEPPING,  AUTH_IDLE,      "why" },
 	{ SERVER, "MALFORMED", 0, AUTH_DECIDING, AUTH_IDLE,      "reason" },
 	{ CLIENT, "OFFER",  0,   AUTH_IDLE,      AUTH_OFFERING,  "service" },
-	{ SERVER, "OFFERED", 0,  AUTH_OFFERING,  AUTH_IDLE,      "scram" },
+	{ SERVER, "OFFERED", 0,  AUTH_OFFERING,  AUTH_IDLE,      "scram tokens" },
 	{ CLIENT, "DELAYED", 0,  AUTH_IDLE,      AUTH_LISTING,   "all" },
 	{ SERVER, "LIST",   0,   AUTH_LISTING,   AUTH_IDLE,      "count +" },
 	{ CLIENT, "LAST",   0,   AUTH_IDLE,      AUTH_LISTING,   "mailbox" },
@@ -42,7 +42,7 @@ auth_init(struct auth *a, const char *socket_path)
 	a->path = socket_path;
 	a->reason[0] = '\0';
 	a->asked = deadline_in(0);
-	a->scram = false;
+	a->scram = a->tokens = false;
 }
 
 void
@@ -126,18 +126,33 @@ auth_check(struct auth *a, const char *login, const char *password, const char *
 
 #define OFFER_HOLDS_MS 10000
 
-bool
-auth_offers_scram(struct auth *a)
+static void
+learn_offers(struct auth *a)
 {
 	const char *const words[] = { "any" };
 	struct wire_packet p;
+	bool heard;
 
 	if (!deadline_over(a->asked))
-		return a->scram;
+		return;
 	a->asked = deadline_in(OFFER_HOLDS_MS);
-	a->scram = ask(a, "OFFER", words, COUNT(words), &p) == 0 && wire_is(&p, "OFFERED") &&
-	    strcmp(p.word[0], "yes") == 0;
+	heard = ask(a, "OFFER", words, COUNT(words), &p) == 0 && wire_is(&p, "OFFERED");
+	a->scram = heard && strcmp(p.word[0], "yes") == 0;
+	a->tokens = heard && strcmp(p.word[1], "yes") == 0;
+}
+
+bool
+auth_offers_scram(struct auth *a)
+{
+	learn_offers(a);
 	return a->scram;
+}
+
+bool
+auth_offers_tokens(struct auth *a)
+{
+	learn_offers(a);
+	return a->tokens;
 }
 
 static enum auth_answer
@@ -153,14 +168,16 @@ challenged(struct auth *a, const struct wire_packet *p, struct buf *challenge)
 
 enum auth_answer
 auth_begin(struct auth *a, const char *mechanism, const char *said, const char *binding, const char *service,
-    const char *client, struct buf *challenge)
+    const char *client, struct buf *challenge, char mailbox[LIMIT_ADDRESS + 1], char ticket[65])
 {
 	const char *const words[] = { mechanism, said, binding, service, client };
 	struct wire_packet p;
 
 	if (ask(a, "BEGIN", words, COUNT(words), &p) == -1)
 		return later(a);
-	return wire_is(&p, "CHALLENGE") ? challenged(a, &p, challenge) : refusal(a, &p);
+	if (wire_is(&p, "CHALLENGE"))
+		return challenged(a, &p, challenge);
+	return wire_is(&p, "YES") ? admitted(a, &p, mailbox, ticket) : refusal(a, &p);
 }
 
 enum auth_answer

@@ -11,8 +11,9 @@
  *
  * BEGIN, CHALLENGE, STEP: SCRAM (lib/mail/scram.h), in base64; binding is struct secure_facts' of the client's TLS, or
  * empty. The last CHALLENGE proves to the client that we know its password, too: the answer to it is empty, and leads
- * to YES. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK, STATUS, LAST: penalties, counts, last logins, for root
- * alone. OFFER: can everybody who may log in do so by SCRAM?
+ * to YES. OAUTHBEARER and XOAUTH2: YES at once, or a CHALLENGE that tells of the refusal; whatever the
+ * client answers, NO follows. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK, STATUS, LAST: penalties, counts, last logins, for root
+ * alone. OFFER: can everybody who may log in do so by SCRAM; are tokens taken?
  */
 #ifndef LIB_WIRE_AUTH_H
 #define LIB_WIRE_AUTH_H
@@ -29,7 +30,8 @@ struct auth { /* the client's side, blocking; connects when needed */
 	struct wire wire;
 	const char *path;
 	deadline_ms asked; /* the answer to OFFER holds until then */
-	bool scram;
+	bool scram, tokens;
+	char offered[96]; /* exchange_offered()'s */
 	char reason[128]; /* of the last NO or LATER, for people: "wrong name or password" */
 };
 void auth_init(struct auth *, const char *socket_path);
@@ -37,9 +39,11 @@ enum auth_answer auth_check(struct auth *, const char *login, const char *passwo
     const char *client, char mailbox[LIMIT_ADDRESS + 1], char ticket[65]) MUST_CHECK;
 /* Asks anew after ten seconds. */
 bool auth_offers_scram(struct auth *) MUST_CHECK;
-/* SCRAM. AUTH_MORE: challenge is to be sent to the client; its answer is the next step. auth_cancel(): there is none. */
+bool auth_offers_tokens(struct auth *) MUST_CHECK;
+/* SCRAM, and tokens, which may be right (AUTH_YES) at once. AUTH_MORE: challenge is to be sent to the client; its answer is the next step. auth_cancel(): there is none. */
 enum auth_answer auth_begin(struct auth *, const char *mechanism, const char *said, const char *binding,
-    const char *service, const char *client, struct buf *challenge) MUST_CHECK;
+    const char *service, const char *client, struct buf *challenge, char mailbox[LIMIT_ADDRESS + 1],
+    char ticket[65]) MUST_CHECK;
 enum auth_answer auth_step(struct auth *, const char *said, struct buf *challenge, char mailbox[LIMIT_ADDRESS + 1],
     char ticket[65]) MUST_CHECK;
 void auth_cancel(struct auth *);

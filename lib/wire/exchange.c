@@ -5,17 +5,22 @@
  */
 #include "lib/wire/exchange.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/mail/bearer.h"
 #include "lib/mail/scram.h"
 
 const char *
 exchange_offered(struct auth *a, const char *binding)
 {
-	if (!auth_offers_scram(a))
-		return CREDENTIALS_OFFERED;
-	return binding[0] == '\0' ? "SCRAM-SHA-256 " CREDENTIALS_OFFERED
-	                          : "SCRAM-SHA-256-PLUS SCRAM-SHA-256 " CREDENTIALS_OFFERED;
+	bool scram = auth_offers_scram(a), tokens = auth_offers_tokens(a);
+
+	/* Tokens last: who has none must not choose them by their place. */
+	(void)snprintf(a->offered, sizeof(a->offered), "%s%s" CREDENTIALS_OFFERED "%s",
+	    scram && binding[0] != '\0' ? "SCRAM-SHA-256-PLUS " : "", scram ? "SCRAM-SHA-256 " : "",
+	    tokens ? " OAUTHBEARER XOAUTH2" : "");
+	return a->offered;
 }
 
 static enum exchange_step
@@ -60,7 +65,7 @@ gathered(struct exchange *x, enum credentials_step step)
 	return EXCHANGE_UNKNOWN;
 }
 
-/* --- SCRAM ------------------------------------------------------------------- */
+/* --- SCRAM and tokens: authd's business ---------------------------------------- */
 
 static enum exchange_step
 pass_on(struct exchange *x, struct span line)
@@ -75,7 +80,7 @@ pass_on(struct exchange *x, struct span line)
 		step = answered(auth_step(x->auth, buf_str(&said), &challenge, x->mailbox, x->ticket));
 	else
 		step = answered(auth_begin(x->auth, x->mechanism, buf_str(&said), x->binding, x->service, x->client,
-		    &challenge));
+		    &challenge, x->mailbox, x->ticket));
 	x->begun = true;
 	strlcpy(x->challenge, buf_str(&challenge), sizeof(x->challenge));
 	buf_wipe(&said);
@@ -84,17 +89,22 @@ pass_on(struct exchange *x, struct span line)
 	return step;
 }
 
+/* The client speaks first (RFC 5802, 5; RFC 7628, 3.1): without an initial response it gets an empty challenge. */
+static enum exchange_step
+client_first(struct exchange *x, const char *mechanism, struct span initial)
+{
+	strlcpy(x->mechanism, mechanism, sizeof(x->mechanism));
+	if (initial.s == NULL)
+		return EXCHANGE_MORE;
+	return span_is(initial, "=") ? EXCHANGE_MALFORMED : pass_on(x, initial);
+}
+
 static enum exchange_step
 scram_begin(struct exchange *x, bool plus, struct span initial)
 {
-	bool bound = x->binding[0] != '\0';
-
-	if (!auth_offers_scram(x->auth) || (plus && !bound))
+	if (!auth_offers_scram(x->auth) || (plus && x->binding[0] == '\0'))
 		return EXCHANGE_UNKNOWN;
-	strlcpy(x->mechanism, plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", sizeof(x->mechanism));
-	if (initial.s == NULL) /* the client speaks first (RFC 5802, 5): an empty challenge */
-		return EXCHANGE_MORE;
-	return span_is(initial, "=") ? EXCHANGE_MALFORMED : pass_on(x, initial);
+	return client_first(x, plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", initial);
 }
 
 /* --- both -------------------------------------------------------------------- */
@@ -112,6 +122,8 @@ exchange_begin(struct exchange *x, struct auth *a, const char *service, const ch
 	strlcpy(x->binding, binding, sizeof(x->binding));
 	if (scram_mechanism(mechanism, &plus))
 		return scram_begin(x, plus, initial);
+	if (bearer_mechanism(mechanism) != BEARER_NONE && auth_offers_tokens(a))
+		return client_first(x, bearer_mechanism(mechanism) == BEARER_OAUTH ? "OAUTHBEARER" : "XOAUTH2", initial);
 	return gathered(x, credentials_begin(&x->credentials, mechanism, initial));
 }
 

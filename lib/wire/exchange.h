@@ -1,7 +1,7 @@
 /*
  * exchange: a client logs in by SASL, whatever the protocol around it: lines of base64 to and fro.
  *
- * Name and password of PLAIN and LOGIN are gathered here (lib/mail/credentials) and put before authd at once; SCRAM is
+ * Name and password of PLAIN and LOGIN are gathered here (lib/mail/credentials) and put before authd at once; SCRAM is, and tokens are,
  * authd's own business, line by line. exchange_wipe() when done, and when the client has gone in the middle.
  */
 #ifndef LIB_WIRE_EXCHANGE_H
@@ -25,14 +25,14 @@ struct exchange {
 	struct auth *auth;
 	const char *service;
 	char client[64], binding[65];
-	char mechanism[24]; /* of SCRAM; "": PLAIN or LOGIN */
+	char mechanism[24]; /* authd's: of SCRAM or tokens; "": PLAIN or LOGIN */
 	bool begun;         /* ... authd has heard of it */
 	struct credentials credentials;
 	char challenge[EXCHANGE_CHALLENGE];
 	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
 };
 /* Names of mechanisms, the best first. binding: struct secure_facts'; without one there is no -PLUS. SCRAM is offered
- * when everybody has a verifier. */
+ * when everybody has a verifier; OAUTHBEARER and XOAUTH2 when authd knows whom to ask. The text lasts until the next call. */
 const char *exchange_offered(struct auth *, const char *binding);
 /* service and binding as authd shall know them; client is an address. service must last. initial: the initial response as it
  * came, "=" being an empty one (RFC 4954, 4); s NULL: none. */

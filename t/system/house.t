@@ -39,8 +39,9 @@ if ROOT:
              'smtpd': 'phsmtpd', 'pop3d': 'phpop3', 'tokend': 'phtoken', 'tlsd': 'phtls'}
     import pwd
     wrong = []
+    others = {'pop3d': 'phmail', 'authd': 'phcheck'}  # of some of their processes
     for name, user in users.items():
-        allowed = {pwd.getpwnam(user).pw_uid, pwd.getpwnam('phmail').pw_uid if name == 'pop3d' else -1}
+        allowed = {pwd.getpwnam(u).pw_uid for u in (user, others.get(name, user))}
         main_pid = services[name]['pid']
         for pid in [main_pid] + children(main_pid):
             try:

@@ -34,6 +34,7 @@ FOREIGN = {  # header → the modules that may include it (folder/name without s
     'sqlite3.h': ['lib/store/'],
     'curl/': ['auth/http'],
     'crypt.h': ['lib/store/hash'],
+    'security/': ['auth/pam'],
     'argon2.h': ['lib/store/hash_argon2'],
     'zlib.h': ['lib/mail/inflate'],
     'pcre2.h': ['lib/store/regex'],
