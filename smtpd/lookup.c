@@ -11,9 +11,9 @@
 #define ADDRESSES_MAX 32
 
 static bool
-is_stranger(const struct session *s)
+is_asked_about(const struct session *s)
 {
-	return s->d->dns != NULL && !s->access.trusted && !is_device(s) && s->user[0] == '\0' && !s->odmr;
+	return s->d->dns != NULL && session_of_stranger(s);
 }
 
 /* RFC 5321, 5.1: an MX, or else an address. A null MX (RFC 7505) takes no answers, so nobody sends from there. */
@@ -35,7 +35,7 @@ lookup_sender(struct session *s, const struct path *sender)
 {
 	const struct conf *conf = &s->d->conf;
 
-	if (!conf->sender_domain_check || !is_stranger(s) || sender->domain.len == 0 || sender->domain.s[0] == '[')
+	if (!conf->sender_domain_check || !is_asked_about(s) || sender->domain.len == 0 || sender->domain.s[0] == '[')
 		return SAY_SENDER_OK;
 	switch (domain_exists(s->d->dns, arena_dupn(s->d->arena, sender->domain.s, sender->domain.len),
 	    deadline_earlier(deadline_in((int64_t)conf->dns_timeout * 1000), s->end))) {
@@ -56,7 +56,7 @@ lookup_client(struct session *s)
 	deadline_ms until = deadline_in((int64_t)s->d->conf.dns_timeout * 1000);
 	int n = 0;
 
-	if (!s->d->conf.reverse_lookup || s->rdns_asked || !is_stranger(s))
+	if (!s->d->conf.reverse_lookup || s->rdns_asked || !is_asked_about(s))
 		return;
 	s->rdns_asked = true;
 	if (s->rdns[0] == '\0' && dns_name(s->d->dns, &s->conn->peer, s->rdns, until) != DNS_OK) {

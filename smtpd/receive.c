@@ -110,10 +110,16 @@ more(struct session *s, deadline_ms start)
 {
 	struct io *io = &s->d->io;
 	deadline_ms slow = start + (int64_t)(io->octets_in / RATE_FLOOR * 1000);
+	deadline_ms patience = deadline_earlier(session_deadline(s), slow), until;
+	deadline_ms hurry = deadline_earlier(deadline_in(HURRY_MS), slow - (int64_t)s->d->conf.smtpd_timeout * 1000 + HURRY_MS);
 	int n;
 
-	while ((n = io_fill(io, deadline_earlier(session_deadline(s), slow))) == -1 && errno == EINTR)
-		session_interrupted(s);
+	do {
+		until = deadline_earlier(s->end, session_hurried(s) ? deadline_earlier(patience, hurry) : patience);
+		n = io_fill(io, session_slice(s, until));
+		if (n == -1 && errno == EINTR)
+			session_interrupted(s);
+	} while (n == -1 && (errno == EINTR || (errno == ETIMEDOUT && !deadline_over(until))));
 	if (n == 1)
 		return true;
 	if (n == 0) {

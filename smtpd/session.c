@@ -8,6 +8,7 @@
 #include "smtpd/session.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,17 +71,54 @@ log_reject(struct session *s, const struct reply *r)
 	    LS("rcpt", s->rcpt == NULL ? "" : s->rcpt), LSPAN("reply", buf_span(&s->d->text)));
 }
 
+bool
+session_of_stranger(const struct session *s)
+{
+	return !s->access.trusted && s->user[0] == '\0' && !is_device(s) && !s->odmr;
+}
+
+bool
+session_hurried(const struct session *s)
+{
+	return session_of_stranger(s) && gate_crowded();
+}
+
+deadline_ms
+session_slice(const struct session *s, deadline_ms until)
+{
+	return session_of_stranger(s) ? deadline_earlier(until, deadline_in(HURRY_MS)) : until;
+}
+
 #define IDLE_COMMANDS 100 /* NOOP, RSET and the like between messages; each more is an error */
+#define IDLE_HURRIED 10
+#define PAUSE_MS 1000     /* before the answer to an error, once a stranger has made half of those it may */
+
+static void
+pause_before_answer(struct session *s)
+{
+	deadline_ms until = deadline_in(PAUSE_MS);
+
+	(void)!io_flush(&s->d->io, session_deadline(s)); /* what was earned before comes at once */
+	while (!deadline_over(until) && !proc_stopping)
+		(void)!poll(NULL, 0, deadline_left(until));
+}
 
 /* 421 ends a session whatever it was the answer to (RFC 5321, 3.8). */
 static void
 answer(struct session *s, struct reply r)
 {
 	struct io *io = &s->d->io;
+	uint64_t most = s->d->conf.smtpd_errors;
+	bool hurried = session_hurried(s);
 
-	if ((r.code >= 500 || s->idle > IDLE_COMMANDS) && ++s->errors > s->d->conf.smtpd_errors) {
-		r = reply_say(SAY_TOO_MANY_ERRORS, NULL);
-		s->why = "errors";
+	if (r.code >= 500 || s->idle > (hurried ? IDLE_HURRIED : IDLE_COMMANDS)) {
+		s->errors++;
+		if (s->errors > (hurried ? (most + 3) / 4 : most)) {
+			r = reply_say(SAY_TOO_MANY_ERRORS, NULL);
+			s->why = "errors";
+		} else if (s->errors > (most + 1) / 2 && session_of_stranger(s) && !hurried) {
+			pause_before_answer(s);
+		}
 	}
 	reply_format(&r, &io->out);
 	if (r.code >= 400)
@@ -123,11 +161,16 @@ static enum line
 next_line(struct session *s, struct span *line)
 {
 	struct io *io = &s->d->io;
+	deadline_ms until = session_deadline(s);
 	enum line got;
 
-	if (!is_device(s))
-		return io_line(io, LIMIT_SMTP_AUTH - 2, session_deadline(s), line);
-	got = io_line_lenient(io, LIMIT_SMTP_AUTH - 2, session_deadline(s), line);
+	if (!is_device(s)) {
+		do
+			got = io_line(io, LIMIT_SMTP_AUTH - 2, session_slice(s, until), line);
+		while (got == LINE_TIMEOUT && !deadline_over(until) && !session_hurried(s));
+		return got;
+	}
+	got = io_line_lenient(io, LIMIT_SMTP_AUTH - 2, until, line);
 	if (got == LINE_OK && (memchr(line->s, '\r', line->len) != NULL || memchr(line->s, '\0', line->len) != NULL))
 		return LINE_BARE;
 	return got;

@@ -167,6 +167,12 @@ void session_reset(struct session *); /* forget the transaction */
 struct reply session_greeting(struct session *);
 void session_name_client(struct session *); /* conn->peer has changed */
 deadline_ms session_deadline(const struct session *); /* of one command */
+bool session_of_stranger(const struct session *); /* nobody has named him, and he has not logged in */
+/* A stranger takes a worker's time while others wait for one: he gets HURRY_MS for what may take smtpd_timeout else.
+ * So that this is noticed during a wait, strangers' waits are cut in slices. */
+#define HURRY_MS 10000
+bool session_hurried(const struct session *);
+deadline_ms session_slice(const struct session *, deadline_ms until);
 void session_interrupted(struct session *); /* a wait was, by a signal */
 /* d->text's content in the transaction's memory. */
 const char *session_keep_text(struct session *);

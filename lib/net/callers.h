@@ -14,6 +14,7 @@ struct network {
 	LIST_ENTRY(network) next;
 	uint8_t key[7];
 	unsigned count;   /* connections */
+	unsigned serving; /* of these with a worker */
 	unsigned callers; /* that are known of it */
 };
 struct caller {

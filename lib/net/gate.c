@@ -44,6 +44,7 @@
 #define IDLE_S 60        /* a worker unused for so long leaves, but the first */
 #define ACCEPT_BURST 64  /* accepted in one go before workers are heard */
 #define LOOP_FDS_MAX 16
+#define TOLD_A_SECOND 20 /* refusals in the log */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) next;
@@ -54,6 +55,7 @@ struct waiting {
 /* What parent and workers share. A worker writes only its own slot. */
 struct board {
 	atomic_bool wanted;       /* connections wait: who becomes idle says so */
+	atomic_bool crowded;      /* ... because all workers are busy */
 	atomic_uint served[];     /* connections done with, one counter a slot */
 };
 
@@ -91,19 +93,31 @@ struct house {
 	STAILQ_HEAD(, waiting) queue;
 	struct event *term, *intr, *pause, *tidy, *nudge;
 	int loop_fds[LOOP_FDS_MAX], loop_fd_count; /* libevent's own */
+	int64_t told_since_ms; /* of connections that limits refuse */
+	unsigned told, untold;
 	bool stopping;
 	deadline_ms kill_at;
 	pid_t pid;
 };
 
-/* One address never has all workers: a quarter stays for others. */
+/* Neither one address nor a network of strangers ever has all workers: a quarter stays for others. */
 static bool
-caller_has_share(const struct house *h, const struct caller *c)
+caller_has_share(const struct house *h, const struct gate_conn *conn, const struct caller *c)
 {
-	return c->serving >= h->gate->workers_max - h->gate->workers_max / 4;
+	unsigned share = h->gate->workers_max - h->gate->workers_max / 4;
+
+	return c->serving >= share || (!conn->trusted && c->network->serving >= share);
 }
 
 /* --- the worker ----------------------------------------------------------- */
+
+static const struct board *crowd; /* in a worker */
+
+bool
+gate_crowded(void)
+{
+	return crowd != NULL && atomic_load(&crowd->crowded);
+}
 
 static NORETURN void
 worker_run(struct house *h, unsigned slot, int fd)
@@ -114,6 +128,7 @@ worker_run(struct house *h, unsigned slot, int fd)
 	int fds[LIMIT_PACKET_FDS], nfds;
 	unsigned sessions = 0;
 
+	crowd = h->board;
 	if (g->enter_worker != NULL)
 		g->enter_worker(g->arg);
 	while (!proc_stopping && sessions++ < g->reuse) {
@@ -199,6 +214,7 @@ static void
 worker_done(struct house *h, struct worker *w)
 {
 	w->caller->serving--;
+	w->caller->network->serving--;
 	caller_leave(&h->callers, w->caller);
 	w->caller = NULL;
 }
@@ -251,6 +267,7 @@ conn_give(struct house *h, const struct gate_conn *conn, struct caller *caller)
 		w->given++;
 		w->caller = caller;
 		caller->serving++;
+		caller->network->serving++;
 		file_close(conn->fd);
 		return true;
 	}
@@ -262,18 +279,22 @@ static void
 queue_serve(struct house *h)
 {
 	struct waiting *w = STAILQ_FIRST(&h->queue), *next;
+	bool crowded = false;
 
 	for (; w != NULL; w = next) {
 		next = STAILQ_NEXT(w, next);
-		if (caller_has_share(h, w->caller))
+		if (caller_has_share(h, &w->conn, w->caller))
 			continue;
-		if (!conn_give(h, &w->conn, w->caller))
+		crowded = !conn_give(h, &w->conn, w->caller);
+		if (crowded)
 			break;
 		STAILQ_REMOVE(&h->queue, w, waiting, next);
 		free(w);
 	}
 	if (STAILQ_EMPTY(&h->queue) && atomic_load(&h->board->wanted))
 		atomic_store(&h->board->wanted, false);
+	if (crowded != atomic_load(&h->board->crowded))
+		atomic_store(&h->board->crowded, crowded);
 }
 
 static void
@@ -313,7 +334,7 @@ conn_refuse_early(int fd, const char *text)
 static void
 conn_serve(struct house *h, const struct gate_conn *conn, struct caller *caller)
 {
-	if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, caller) || !conn_give(h, conn, caller))
+	if (!STAILQ_EMPTY(&h->queue) || caller_has_share(h, conn, caller) || !conn_give(h, conn, caller))
 		queue_add(h, conn, caller);
 }
 
@@ -343,17 +364,43 @@ tell_refused(struct gate *g, const struct gate_conn *conn, const char *limit, co
 		g->refused(g->arg, conn, limit, detail);
 }
 
+static void
+tell_untold(struct house *h)
+{
+	if (h->untold > 0)
+		log_event(EV_WARNING, LS("text", "more connections were refused for limits than are told one by one"),
+		    LN("count", h->untold));
+	h->told = h->untold = 0;
+}
+
+/* A flood must not become one of the log: more than a few in a second are only counted. */
+static void
+tell_limit(struct house *h, const struct gate_conn *conn, const char *limit)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - h->told_since_ms >= 1000) {
+		tell_untold(h);
+		h->told_since_ms = now;
+	}
+	if (h->told++ < TOLD_A_SECOND)
+		tell_refused(h->gate, conn, limit, NULL);
+	else
+		h->untold++;
+}
+
 /* Its address is the client's own. */
 static void
-conn_known(struct house *h, const struct gate_conn *conn, const struct gate_view *view)
+conn_known(struct house *h, struct gate_conn *conn, const struct gate_view *view)
 {
 	struct gate *g = h->gate;
 	const char *no = NULL, *limit;
 	struct caller *caller = caller_enter(&h->callers, &conn->peer);
 
+	conn->trusted = view->trusted;
 	limit = limit_reached(h, caller, view);
 	if (limit != NULL) {
-		tell_refused(g, conn, limit, NULL);
+		tell_limit(h, conn, limit);
 		no = g->busy;
 	} else if (g->admit != NULL) {
 		no = g->admit(g->arg, conn);
@@ -378,7 +425,7 @@ conn_view(struct gate *g, const struct gate_conn *conn, struct gate_view *view)
 
 /* A balancer's connections count as its own only until it has said whose they are. */
 static void
-conn_arrived(struct house *h, const struct gate_conn *conn)
+conn_arrived(struct house *h, struct gate_conn *conn)
 {
 	struct gate_view view;
 
@@ -387,7 +434,7 @@ conn_arrived(struct house *h, const struct gate_conn *conn)
 	if (!view.proxy) {
 		conn_known(h, conn, &view);
 	} else if (h->callers.connections >= h->gate->total) {
-		tell_refused(h->gate, conn, "connections", NULL);
+		tell_limit(h, conn, "connections");
 		conn_refuse(conn->fd, h->gate->busy);
 	} else {
 		room_header(&h->room, conn, caller_enter(&h->callers, &conn->peer));
@@ -528,6 +575,7 @@ workers_tidy(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	tell_untold(h);
 	workers_look(h);
 	queue_serve(h); /* should a fork have failed: again */
 	for (unsigned i = 1; i < h->gate->workers_max; i++) {

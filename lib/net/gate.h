@@ -5,7 +5,7 @@
  * to an idle worker process, forking more up to workers_max. It
  * never parses the protocol. A worker serves one connection at a time, at most
  * reuse of them; one that dies is replaced when it is needed. Connections wait in the
- * parent while all workers are busy, and while one client address has three
+ * parent while all workers are busy, and while one client address, or a network that is not trusted, has three
  * quarters of them. Limits count an IPv6 client by its /64, networks as /24 and /48.
  * Sockets come from LISTEN_FDS (named by service), from inetd on fd 0, or from
  * the addresses given.
@@ -25,6 +25,7 @@ struct gate_conn {
 	uint16_t peer_port, local_port;
 	bool proxied;      /* a balancer has told peer and local: it is via */
 	struct ip via;
+	bool trusted;      /* view said so */
 	uint8_t listed;    /* of the lists (dnsbl): which one has it, counted from 1; 0: none */
 	char service[32]; /* "smtp", "submission", "pop3" ...: the listening socket's name */
 };
@@ -74,6 +75,8 @@ bool gate_inetd(void);
 /* Under inetd: keep standard error, if it is the connection, out of the client's sight.
  * gate_run does so; for programs that log or fork before. */
 void gate_inetd_log(void);
+/* In a worker: do connections wait for one? Then who takes his time may be told to go. */
+bool gate_crowded(void);
 /* Serve until SIGTERM. fds/names: listening sockets, at most 32. With inetd n is 0 and names[0] the
  * service: one session in this process. The exit code. */
 int gate_run(struct gate *, const int *fds, const char *const *names, int n);

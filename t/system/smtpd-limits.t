@@ -75,8 +75,8 @@ held = [house.smtp() for i in range(5)]
 for s in held[:3]:
     s.reply()
 ok(held[3].quiet(0.1), 'of four workers one address has three, its fourth connection waits')
-with Smtp(0, sock=socket.create_connection(('127.0.0.1', house.smtp_port), 15, ('127.0.0.2', 0))) as s:
-    is_(s.reply()[0], 220, 'and another address is served at once')
+with Smtp(0, sock=socket.create_connection(('127.0.0.1', house.smtp_port), 15, ('127.0.2.2', 0))) as s:
+    is_(s.reply()[0], 220, 'and another network is served at once')
 ok(held[3].quiet(0.1), 'that one waits still')
 held[0].close()
 is_(held[3].reply()[0], 220, 'until one of its own leaves')
