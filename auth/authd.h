@@ -6,11 +6,11 @@
 
 #include "auth/cache.h"
 #include "auth/decoy.h"
-#include "auth/door.h"
 #include "auth/outside.h"
 #include "auth/penalty.h"
 #include "auth/people.h"
 #include "auth/verify.h"
+#include "lib/wire/door.h"
 #include "lib/wire/auth.h"
 
 #define WORD_MAX 255 /* octets of a service or client word */

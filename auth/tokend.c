@@ -14,7 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "auth/door.h"
+#include "lib/wire/door.h"
 #include "auth/herald.h"
 #include "auth/keeper.h"
 #include "auth/login.h"

@@ -769,3 +769,31 @@ smtp_send(struct smtp *s, struct job *j)
 	answer_free(&t.a);
 	return result;
 }
+
+/* --- only a question ----------------------------------------------------------- */
+
+enum smtp_result
+smtp_probe(struct smtp *s, const char *address, enum outcome *said)
+{
+	struct answer a = ANSWER;
+	enum smtp_result result = SMTP_NEXT;
+	bool utf8 = false;
+
+	for (const char *c = address; *c != '\0'; c++)
+		utf8 = utf8 || (unsigned char)*c > 0x7f;
+	if (utf8 && !s->smtputf8) {
+		own_words(&a, "4.5.0", "the server does not take internationalized addresses (SMTPUTF8)");
+	} else {
+		dialogue_say(&s->d, false, "MAIL FROM:<>%s", utf8 ? " SMTPUTF8" : "");
+		if (await(s, &a, s->limits->command_ms) == 0 && a.code / 100 == 2) {
+			dialogue_say(&s->d, false, "RCPT TO:<%s>", address);
+			if (await(s, &a, s->limits->command_ms) == 0) {
+				*said = reply_outcome(a.code);
+				result = SMTP_OK;
+			}
+		}
+	}
+	(void)because(s, &a);
+	answer_free(&a);
+	return result;
+}

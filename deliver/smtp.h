@@ -50,6 +50,8 @@ enum smtp_result smtp_open(struct smtp *, const struct ip *, uint16_t port, cons
  * Afterwards the connection may be open (smtp.open) for another message.
  */
 enum smtp_result smtp_send(struct smtp *, struct job *) MUST_CHECK;
+/* Would it take mail for address? SMTP_OK: *said, and code, enhanced and why have its words. No message is sent. */
+enum smtp_result smtp_probe(struct smtp *, const char *address, enum outcome *said) MUST_CHECK;
 void smtp_quit(struct smtp *);  /* politely when it is open */
 void smtp_free(struct smtp *);
 

@@ -12,6 +12,12 @@ wants_collect(const struct conf *c)
 	return c->collect_serve;
 }
 
+static bool
+wants_callout(const struct conf *c)
+{
+	return c->callout;
+}
+
 // clang-format off
 /* Who may connect is decided twice: by these modes, and by the server, which asks for the peer's uid. */
 const struct socket_def socket_defs[] = {
@@ -27,6 +33,7 @@ const struct socket_def socket_defs[] = {
 	{ "control",    SOCKET_UNIX, 0,                                        NULL,   0660, "posthouse" },
 	{ "auth",       SOCKET_UNIX, 0,                                        NULL,   0660, USER_AUTH },
 	{ "token",      SOCKET_UNIX, 0,                                        NULL,   0660, USER_TOKEN },
+	{ "callout",    SOCKET_UNIX, 0,                                        NULL,   0660, USER_SMTPD },
 	{ "tls",        SOCKET_UNIX, 0,                                        NULL,   0660, USER_TLS },
 };
 const size_t socket_def_count = COUNT(socket_defs);
@@ -40,6 +47,7 @@ const struct service_def service_defs[] = {
 	{ "tlsd",    USER_TLS,     1,     { "tls" },                                NULL,      NULL },
 	{ "local",   USER_MAIL,    1,     { NULL },                                 NULL,      NULL },
 	{ "remote",  USER_REMOTE,  1,     { NULL },                                 NULL,      NULL },
+	{ "calloutd", USER_REMOTE, 1,     { "callout" },                            NULL,      wants_callout },
 	{ "bounce",  USER_QUEUE,   1,     { NULL },                                 NULL,      NULL },
 	{ "smtpd",   USER_SMTPD,   0,     { "smtp", "submission", "submissions", "lmtp" }, NULL,      NULL },
 	{ "pop3d",   USER_POP3,    0,     { "pop3", "pop3s" },                      NULL,      NULL },

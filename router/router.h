@@ -57,6 +57,7 @@ struct route_rcpt {            /* one final recipient */
 	enum rcpt_action action;
 	const char *address;   /* canonical; for RCPT_LOCAL the mailbox's own address */
 	bool limited;          /* a mailbox with a quota */
+	bool relayed;          /* of a domain that we relay */
 	struct route_rcpt *next;
 };
 struct route {

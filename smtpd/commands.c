@@ -11,8 +11,8 @@
 #include "lib/base/log.h"
 #include "lib/mail/path.h"
 #include "lib/mail/xtext.h"
-#include "lib/store/full.h"
 #include "smtpd/session.h"
+#include "smtpd/verify.h"
 
 struct command {
 	const char *verb;
@@ -306,23 +306,6 @@ refuse_listed(struct session *s)
 	return reply_say(SAY_LISTED, session_keep_text(s));
 }
 
-/* Of a group the others get it; what waits for a full mailbox waits in the queue. */
-static void
-refuse_when_full(const struct session *s, struct route *route)
-{
-	int64_t now, since;
-
-	if (route->outcome != SENT || route->count != 1 || !route->rcpts->limited)
-		return;
-	now = clock_real_us() / 1000000;
-	since = full_since(s->d->full_dir, route->rcpts->address, now);
-	if (since == 0)
-		return;
-	route->outcome = FAILED;
-	route->reply = reply_say(
-	    now - since < (int64_t)s->d->conf.quota_grace ? SAY_MAILBOX_FULL_LATER : SAY_MAILBOX_FULL, NULL);
-}
-
 static struct reply
 refuse_rcpt(struct session *s, const char *address, struct span args, struct reply why)
 {
@@ -349,7 +332,7 @@ route_recipient(struct session *s, const struct path *path, const struct params 
 	client.trusted |= s->access.device.to != NULL;
 	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay,
 	    client.trusted || s->submission || is_device(s), s->d->arena, &route, NULL);
-	refuse_when_full(s, &route);
+	verify_recipient(s, &route);
 	if (route.outcome == SENT)
 		return add_recipients(s, &route, address, params, args);
 	return refuse_rcpt(s, address, args, route.reply);

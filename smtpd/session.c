@@ -26,6 +26,7 @@ session_prepare(struct smtpd *d)
 	d->gauge_path = instance_path(d->instance.run, "gauge");
 	submit_init(&d->submit, instance_path(d->instance.run, "submit"));
 	secure_init(&d->secure, instance_path(d->instance.run, "tls"));
+	callout_init(&d->callout, instance_path(d->instance.run, "callout"));
 	auth_init(&d->auth, instance_path(d->instance.run, "auth"));
 	io_open(&d->io, -1);
 	d->arena = arena_new();

@@ -8,6 +8,7 @@
 #include "lib/net/gate.h"
 #include "lib/store/conf.h"
 #include "lib/sys/io.h"
+#include "lib/wire/callout.h"
 #include "lib/wire/exchange.h"
 #include "lib/wire/gauge.h"
 #include "lib/wire/secure.h"
@@ -40,6 +41,7 @@ struct smtpd {
 	struct gauge gauge;   /* the queue's */
 	char *gauge_path;
 	struct secure secure; /* tlsd */
+	struct callout callout; /* calloutd */
 	struct auth auth;     /* authd */
 	struct io io;
 	struct arena *arena;  /* of one transaction */

@@ -25,6 +25,7 @@
 #define EV_SMTPD_LENIENT "smtpd.lenient"     /* client, lenient: what it does against the rules; once a session */
 #define EV_SMTPD_ALIAS "smtpd.alias"         /* id, to, rcpts, rcpt */
 #define EV_SMTPD_ETRN "smtpd.etrn"           /* client, node, messages: that are tried now; "-": not known yet */
+#define EV_SMTPD_CALLOUT "smtpd.callout"     /* client, rcpt, reason: whether a server has this recipient cannot be told */
 #define EV_SMTPD_DISCONNECT "smtpd.disconnect" /* client, why, messages */
 
 #define EV_DNSBL_SUSPENDED "dnsbl.suspended" /* list, reason: its answers do not count for now */
@@ -33,6 +34,7 @@
 #define EV_MILTER_ACTION "milter.action"     /* milter, at, action, client, id, sender: reject, tempfail, reply, discard, shutdown */
 #define EV_MILTER_CHANGED "milter.changed"   /* id, milter, headers, body, rcpts, sender, held */
 
+#define EV_CALLOUT "callout.answer"           /* rcpt, answer, code, reply: a server was asked whether it has this recipient */
 #define EV_QUOTA "quota.warned"               /* mailbox, percent, id: its owner got a letter */
 
 #define EV_QUEUE_ACCEPTED "queue.accepted"   /* id, from, sender, rcpts, octets, how */

@@ -42,6 +42,7 @@ static const char *const newline_choices[] = { "reject", "normalize", NULL };
 static const char *const tls_choices[] = { "no", "may", NULL };
 static const char *const names_choices[] = { "auto", "always", NULL };
 static const char *const dns_error_choices[] = { "accept", "defer", NULL };
+static const char *const callout_choices[] = { "no", "relayed", NULL };
 static const char *const level_choices[] = { "notice", "detail", NULL };
 static const char *const error_choices[] = { "accept", "reject", "defer", NULL };
 static const char *const sender_choices[] = { "own", "local", "any", NULL };
@@ -105,6 +106,11 @@ static const struct setting settings[] = {
 
 	{ "received_hide_client",      BOOL,     AT(received_hide_client),          "no", 0, 0, no_yes },
 	{ "login_rate",                NUMBER,   AT(login_rate),                    "0", 0, 1000000, NULL },
+	{ "callout",                   BOOL,     AT(callout),                       "no", 0, 0, callout_choices },
+	{ "callout_timeout",           DURATION, AT(callout_timeout),               "10s", 1, 240, NULL },
+	{ "callout_keep_yes",          DURATION, AT(callout_keep_yes),              "7d", 0, DAYS(365), NULL },
+	{ "callout_keep_no",           DURATION, AT(callout_keep_no),               "3h", 0, DAYS(365), NULL },
+	{ "on_callout_error",          BOOL,     AT(callout_defer),                 "accept", 0, 0, dns_error_choices },
 	{ "strict_smtp",               BOOL,     AT(strict_smtp),                   "no", 0, 0, no_yes },
 	{ "sender_rights",             CHOICE,   AT(sender_rights),                 "own", 0, 0, sender_choices },
 

@@ -60,6 +60,10 @@ struct conf {
 	uint64_t milter_connect_timeout, milter_timeout, milter_content_timeout; /* 30, 30, 300 */
 	bool received_hide_client; /* no */
 	uint64_t login_rate;       /* messages an hour; 0: no limit */
+	bool callout;              /* of relayed domains the server is asked at RCPT; no */
+	uint64_t callout_timeout;  /* 10 */
+	uint64_t callout_keep_yes, callout_keep_no; /* 7d, 3h */
+	bool callout_defer;        /* on_callout_error = accept | defer */
 	bool strict_smtp;          /* no blank behind MAIL FROM: and RCPT TO:; no */
 	enum sender_rights sender_rights; /* own: of those who have logged in */
 	/* pop3d, smtpd, authd */

@@ -2,8 +2,8 @@
  * door: the socket of a service for programs of ours: anybody may connect; who they are decides who is let in, and what they
  * may say. On an event loop.
  */
-#ifndef AUTH_DOOR_H
-#define AUTH_DOOR_H
+#ifndef LIB_WIRE_DOOR_H
+#define LIB_WIRE_DOOR_H
 
 #include <event2/event.h>
 #include <sys/types.h>

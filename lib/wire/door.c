@@ -1,7 +1,7 @@
 /*
  * door: the socket of a service for programs of ours.
  */
-#include "auth/door.h"
+#include "lib/wire/door.h"
 
 #include <errno.h>
 #include <fcntl.h>
