@@ -8,7 +8,7 @@ from posthouse import *
 
 MESSAGE = b'From: x@else.example\r\nSubject: hello\r\n\r\nHello.\r\n'
 
-house = House(conf='collect_serve = yes\n')
+house = House(conf='collect_serve = yes\ncallout = relayed\n')
 r = house.ph('status', check=False)
 is_(r.returncode, 3, 'status before the start: exit code 3')
 r = house.ph('check', check=False)
@@ -20,7 +20,7 @@ house.start()
 status = json.loads(house.ph('status', '--json').stdout)
 is_(status['well'], True, 'status: all is well')
 services = {s['name']: s for s in status['services']}
-is_(sorted(services), ['authd', 'bounce', 'collect', 'local', 'pop3d', 'queued', 'remote', 'smtpd', 'tlsd', 'tokend'], 'all services are there')
+is_(sorted(services), ['authd', 'bounce', 'calloutd', 'collect', 'local', 'pop3d', 'queued', 'remote', 'smtpd', 'tlsd', 'tokend'], 'all services are there')
 is_([n for n, s in services.items() if s['state'] != 'running' or s['starts'] != 1 or s['rss_octets'] < 100000], [],
     'each runs, was started once, has memory')
 is_(status['queue'].get('messages'), 0, 'nothing is queued')
@@ -35,7 +35,7 @@ r = house.ph('check', check=False)
 is_((r.returncode, r.stdout), (0, 'all is well\n'), 'check finds the running house in order')
 
 if ROOT:
-    users = {'queued': 'phqueue', 'authd': 'phauth', 'local': 'phmail', 'remote': 'phremote', 'bounce': 'phqueue',
+    users = {'queued': 'phqueue', 'authd': 'phauth', 'local': 'phmail', 'remote': 'phremote', 'calloutd': 'phremote', 'bounce': 'phqueue',
              'smtpd': 'phsmtpd', 'pop3d': 'phpop3', 'tokend': 'phtoken', 'tlsd': 'phtls'}
     import pwd
     wrong = []
