@@ -303,7 +303,8 @@ read_settings(struct calloutd *d, int argc, char *argv[])
 	conf_load(&d->conf, &d->inst);
 	log_level_set(d->conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
 	ms = (int64_t)d->conf.callout_timeout * 1000;
-	d->limits = (struct smtp_limits){ .connect_ms = ms, .command_ms = ms, .helo = d->conf.helo_name };
+	d->limits = (struct smtp_limits){ .connect_ms = ms, .command_ms = ms, .helo = d->conf.helo_name,
+		.no_tls = !d->conf.remote_tls, .ca = d->conf.remote_tls_ca };
 	d->self = (struct hops_self){ d->conf.hostname, d->conf.helo_name, (uint16_t)d->conf.remote_port };
 }
 
@@ -320,10 +321,13 @@ open_maps(struct calloutd *d)
 static void
 enter_sandbox(const struct calloutd *d)
 {
+	const char *ca = d->conf.remote_tls_ca;
 	const struct sandbox box = {
 		.mode = d->conf.sandbox,
-		.paths = { { d->inst.maps, MAY_READ }, { "/etc", MAY_READ }, /* the resolver's files */
-		    { "/run/systemd/resolve", MAY_READ }, { "/dev/urandom", MAY_READ } },
+		/* the maps; the resolver's files; whom to trust */
+		.paths = { { d->inst.maps, MAY_READ }, { "/etc", MAY_READ }, { "/run/systemd/resolve", MAY_READ },
+		    { "/dev/urandom", MAY_READ }, { "/usr/lib", MAY_READ }, { "/usr/share", MAY_READ },
+		    { ca[0] != '\0' ? ca : NULL, MAY_READ } },
 		.calls = CALL_INET | CALL_UNIX | CALL_FORK,
 	};
 

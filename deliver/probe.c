@@ -41,7 +41,7 @@ ask_address(struct question *q, const struct hop *hop, const struct ip *ip)
 
 	q->connections++;
 	smtp_init(&s, q->p->limits);
-	asked = smtp_open(&s, ip, hop->port, hop->host) == SMTP_OK && smtp_probe(&s, q->address, &said) == SMTP_OK;
+	asked = smtp_open(&s, ip, hop->port, hop->host, false) == SMTP_OK && smtp_probe(&s, q->address, &said) == SMTP_OK;
 	if (asked && said == SENT) {
 		r->answer = CALLOUT_YES;
 	} else if (asked && said == FAILED) {
