@@ -19,14 +19,19 @@ def configure(*places, **settings):
                + ''.join('%s = %s\n' % x for x in {'milter_default': 'tempfail', **settings}.items()))
 
 
-def client(service='smtp', source=None):
-    """A connection to an smtpd of its own, which has read the settings as they are now."""
+def client(service='smtp', fails=None):
+    """A connection to an smtpd of its own, which has read the settings as they are now. fails: a system call of it, and how:
+    'pwrite64:error=ENOSPC'."""
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         listener.listen(1)
         far = socket.create_connection(listener.getsockname(), 15)
         near, _ = listener.accept()
-    house.spawn('smtpd', '-s', service, stdin=near, stdout=near)
+    if fails:
+        spawn(['strace', '-qq', '-o', '/dev/null', '-e', 'trace=' + fails.split(':')[0], '-e', 'inject=' + fails,
+               LIBEXEC / 'smtpd', '-C', house.dir, '-s', service], stdin=near, stdout=near, stderr=open(house.path('log', 'smtpd.log'), 'ab'))
+    else:
+        house.spawn('smtpd', '-s', service, stdin=near, stdout=near)
     near.close()
     return Smtp(0, sock=far)
 
@@ -453,6 +458,21 @@ with client() as s:
     got = newest()
 is_((got.count(b'X-Long'), got.count(b'X-Short')), (1, 1), 'the second is left out')
 
+# The disk.
+configure(f)
+for name, says, call, want in (('a field does not fit on the disk', [(b'h', b'X-A\0b\0'), OK], 'pwrite64:error=ENOSPC', '452 4.3.1'),
+                               ('a body does not', [(b'b', b'new\r\n'), OK], 'pwrite64:error=EDQUOT', '452 4.3.1'),
+                               ('the disk fails', [(b'h', b'X-A\0b\0'), OK], 'pwrite64:error=EIO', '451 4.3.0'),
+                               ('the old end cannot be cut off', [(b'm', struct.pack('>I', 1) + b'From\0\0'), OK], 'ftruncate:error=EIO', '451 4.3.0')):
+    if not have('strace'):
+        skip(name, 'strace is not installed')
+        continue
+    f.reset()
+    f.says['E'] = says
+    with client(fails=call) as s:
+        is_(last(converse(s)), 'end ' + want, name + ': %s' % call)
+is_(newest(bound=0), b'', 'nothing of that was delivered')
+
 # --- other ways in ---------------------------------------------------------------------------------------------------
 
 configure(f)
@@ -549,5 +569,19 @@ f.forget()
 f.hang_up()
 like(house.send('x@client.example', 'ann@example.org', BODY), '^250', 'a filter that was started anew meanwhile is connected to again')
 is_((f.connections, f.letters()[:2]), (1, 'OC'), '... once')
-is_(re.findall('ERROR: .*Sanitizer.*|runtime error: .*', house.log()), [], 'nothing has gone wrong inside')
+
+# A stop does not wait for it as long as the client would.
+f.says['E'] = Filter.SILENT
+with house.smtp() as s:
+    s.hello()
+    for command in 'MAIL FROM:<x@client.example>', 'RCPT TO:<ann@example.org>', 'DATA':
+        s.cmd(command)
+    s.send(BODY + b'.\r\n')
+    wait_until(lambda: f.letters().endswith('E'), what='the end of the message')
+    start = time.monotonic()
+    os.kill(house.pids('smtpd')[0], signal.SIGTERM)
+    is_(('%d %s' % (lambda r: (r[0], r[1][0][:5]))(s.reply())), '451 4.3.0', 'SIGTERM while a filter thinks')
+    is_(s.reply()[0], 421, '... and good bye')
+    ok(time.monotonic() - start < 7 * PATIENCE, '... soon')
+is_(re.findall('ERROR: AddressSanitizer.*|runtime error: .*', house.log()), [], 'nothing has gone wrong inside')
 done()
