@@ -156,6 +156,26 @@ add_original_id(const struct dsn *d, struct buf *out)
 	}
 }
 
+/* The message asked that no policy keep it from going in the clear: so may what is told of it (RFC 8689, 6). */
+static bool
+needs_no_tls(const struct dsn *d)
+{
+	struct buf value = BUF_INIT(100);
+	struct span rest = d->header;
+	struct field f;
+	bool found = false;
+
+	while (!found && !d->env->requiretls && header_next(&rest, &f)) {
+		if (!span_case_is(f.name, "TLS-Required"))
+			continue;
+		buf_reset(&value);
+		header_unfold(f.value, &value);
+		found = span_case_is(buf_span(&value), "No");
+	}
+	buf_free(&value);
+	return found;
+}
+
 /* What senders are told, the worst first. */
 static const struct topic {
 	unsigned news; /* bits */
@@ -203,6 +223,8 @@ add_header(const struct dsn *d, struct buf *out)
 	buf_addf(out, "Subject: %s\n", subject(d));
 	buf_addf(out, "Message-ID: <%s@%s>\n", d->id, d->hostname);
 	add_original_id(d, out);
+	if (needs_no_tls(d))
+		buf_adds(out, "TLS-Required: No\n");
 	buf_adds(out, "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
 	              "Content-Type: multipart/report; report-type=delivery-status;\n"
 	              "    boundary=\"");

@@ -124,6 +124,29 @@ s = Server(tls=good, ehlo=OFFERS)
 job(s, flags='tls', sender='')
 is_(s.sessions[0][-3], b'MAIL FROM:<> SIZE=17 REQUIRETLS', '... or as it ought to be')
 
+# By MX it is the host's name that counts, not the domain's.
+zone = Zone('''
+mx A 127.0.0.31
+other A 127.0.0.32
+away MX 10 mx
+away MX 20 other
+worse MX 10 other
+''')
+port = free_port()
+desk.house.conf('%s\nremote_port = %d' % (zone.conf, port))
+again()
+mx = Server(host='127.0.0.31', port=port, tls=ca.server('mx.test'), ehlo=OFFERS)
+other = Server(host='127.0.0.32', port=port, tls=ca.server('away.test', 'worse.test', 'mx.test'), ehlo=OFFERS)
+is_(desk.job(['x@away.test'], nexthop='mx:away.test', flags='tls').outcomes[0][0], 'relayed', 'the MX has a certificate')
+is_(mx.names, ['mx.test'], '... and was asked for it by name')
+mx.say['TLS EHLO'] = '521 5.3.2 closed'
+r = desk.job(['x@worse.test'], nexthop='mx:worse.test', flags='tls')
+is_(r.outcomes[0][:3], ('failed', 0, '5.7.10'), 'one for the domain only is none')
+like(r.outcomes[0][3], r"TLS with other\.test: the certificate is not to be trusted: hostname mismatch", '... and that is said')
+is_(desk.job(['x@away.test'], nexthop='mx:away.test', flags='tls').outcomes[0][0], 'failed', 'nor is it better as the second')
+is_((len(other.messages), [b'(TLS)' in s for s in other.sessions]), (0, [True, True]), '... it got nothing')
+is_(desk.job(['x@worse.test'], nexthop='mx:worse.test').outcomes[0][0], 'relayed', 'without REQUIRETLS it will do')
+
 desk.house.conf('remote_tls_ca = /nonexistent')
 again()
 s = Server(tls=good, ehlo=OFFERS)

@@ -10,28 +10,36 @@ ca = Authority()
 good = ca.server('127.0.0.1')
 DOES = 'PIPELINING\nSIZE 10000000\nREQUIRETLS\nDSN'
 does, plain = Server(tls=good, ehlo=DOES), Server(tls=good, ehlo='PIPELINING\nDSN')
+refuses = Server(say={'RCPT': '550 5.1.1 nobody', 'DATA': '503 5.5.1 nobody'})
 later = free_port()
 house = House(conf='hostname = mx.example.org\nretry_first = 1h\nremote_tls_ca = %s' % ca.pem, smarthost='127.0.0.1:%d' % does.port,
-              maps={'routes': 'plain.example smarthost=127.0.0.1:%d\nlater.example smarthost=127.0.0.1:%d\n' % (plain.port, later)})
+              maps={'routes': 'plain.example smarthost=127.0.0.1:%d\nlater.example smarthost=127.0.0.1:%d\n'
+              'refused.example smarthost=127.0.0.1:%d\n' % (plain.port, later, refuses.port)})
 house.set_map('access', '127.0.0.1 trust\n')
-for source, name in zip(ca.pair('mx.example.org'), ('mx.key', 'mx.pem')):
-    target = house.path('etc', 'tls', name)
-    target.parent.mkdir(exist_ok=True)
-    target.write_bytes(source.read_bytes())
-    if ROOT:
-        shutil.chown(target, 'phtls', 'phtls')
-    target.chmod(0o600)
+
+
+def install(house, name):
+    for source, file in zip(ca.pair(name, '127.0.0.1'), ('mx.key', 'mx.pem')):
+        target = house.path('etc', 'tls', file)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())
+        if ROOT:
+            shutil.chown(target, 'phtls', 'phtls')
+        target.chmod(0o600)
+
+
+install(house, 'mx.example.org')
 house.start()
 TEXT = b'Date: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: <1@b>\r\nSubject: secret\r\n\r\nthe body\r\n'
 
 
-def secure():
+def secure(house=house, name='mx.example.org'):
     """A session under TLS; its EHLO."""
     s = house.smtp()
     s.hello()
     like(s.cmd('STARTTLS'), '^220', 'STARTTLS') if failures() else s.cmd('STARTTLS')
     context = ssl.create_default_context(cafile=str(ca.pem))
-    s.sock = context.wrap_socket(s.sock, server_hostname='mx.example.org')
+    s.sock = context.wrap_socket(s.sock, server_hostname=name)
     s.send('EHLO client.example\r\n')
     return s, s.reply()[1]
 
@@ -76,6 +84,10 @@ like(house.send('ann@example.org', 'x@plain.example', b'TLS-Required: No\r\n' + 
 wait_until(lambda: len(plain.messages) == 2, what='the message')
 like(plain.messages[-1], '\nTLS-Required: No\r\n', '... goes everywhere')
 
+like(house.send('ann@example.org', 'x@refused.example', b'TLS-Required: No\r\n' + TEXT), 'queued$', '... a report about it, too')
+back = [m for m in house.wait_mail('ann@example.org', 2) if b'x@refused.example' in m][0]
+like(back.partition(b'\n\n')[0], r'\nTLS-Required: No$', '... says so itself')
+
 # What waits keeps it, over a restart.
 ident = send('ann@example.org', 'x@later.example').split()[1]
 wait_until(lambda: house.events('queue.deferred', id=ident), what='no server')
@@ -85,4 +97,19 @@ s = Server(port=later, tls=good, ehlo=DOES)
 house.ph('queue', 'retry', ident)
 wait_until(lambda: s.messages, what='the message')
 like(s.envelopes[0][0], 'REQUIRETLS', '... and so does remote, after a restart')
+
+# From our own remote to our own smtpd.
+peer = House(domains='peer.example', users=['pat:secret'], smarthost='127.0.0.1:%d' % house.smtp_port)
+peer.conf('remote_tls_ca = %s\nhostname = mx.peer.example' % ca.pem)
+peer.set_map('access', '127.0.0.1 trust\n')
+install(peer, 'mx.peer.example')
+peer.start()
+s, _ = secure(peer, 'mx.peer.example')
+with s:
+    for command in 'MAIL FROM:<pat@peer.example> REQUIRETLS', 'RCPT TO:<bob@example.org>', 'DATA':
+        s.cmd(command)
+    s.send(TEXT + b'.\r\n')
+    like(s.reply()[1][0], 'queued$', 'house to house')
+got = house.wait_mail('bob@example.org', 2)[-1]
+like(got, r'(?s)with ESMTPS .*with ESMTPS ', '... under TLS all the way')
 done()

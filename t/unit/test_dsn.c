@@ -19,18 +19,18 @@ static const struct {
 	const char *action, *subject; /* NULL: failed */
 } cases[] = {
 	{ "550 5.1.1 host mx.far.example said: No such user", NEWS_FAILED,
-	    "Status: 5.1.1\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 550 5.1.1 No such user\n" },
+	    "Status: 5.1.1\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 550 5.1.1 No such user\n", NULL, NULL },
 	{ "550 host mx.far.example said: No", NEWS_FAILED,
-	    "Status: 5.0.0\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 550 No\n" },
+	    "Status: 5.0.0\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 550 No\n", NULL, NULL },
 	{ "451 4.4.1 connection refused", NEWS_EXPIRED,
-	    "Status: 5.4.7\nDiagnostic-Code: X-Posthouse; 451 4.4.1 connection refused\n" },
-	{ "554 5.3.0 ", NEWS_FAILED, "Status: 5.3.0\nDiagnostic-Code: X-Posthouse; 554 5.3.0\n" },
-	{ "550", NEWS_FAILED, "Status: 5.0.0\nDiagnostic-Code: X-Posthouse; 550\n" },
-	{ "", NEWS_FAILED, "Status: 5.0.0\n" },
-	{ "550 5.1.1 a\r\nb\033c\xff", NEWS_FAILED, "Status: 5.1.1\nDiagnostic-Code: X-Posthouse; 550 5.1.1 a??b?c?\n" },
+	    "Status: 5.4.7\nDiagnostic-Code: X-Posthouse; 451 4.4.1 connection refused\n", NULL, NULL },
+	{ "554 5.3.0 ", NEWS_FAILED, "Status: 5.3.0\nDiagnostic-Code: X-Posthouse; 554 5.3.0\n", NULL, NULL },
+	{ "550", NEWS_FAILED, "Status: 5.0.0\nDiagnostic-Code: X-Posthouse; 550\n", NULL, NULL },
+	{ "", NEWS_FAILED, "Status: 5.0.0\n", NULL, NULL },
+	{ "550 5.1.1 a\r\nb\033c\xff", NEWS_FAILED, "Status: 5.1.1\nDiagnostic-Code: X-Posthouse; 550 5.1.1 a??b?c?\n", NULL, NULL },
 	{ "550 5.1.1 words that go on and on until the line is as full as a line should ever be", NEWS_FAILED,
 	    "Status: 5.1.1\nDiagnostic-Code: X-Posthouse; 550 5.1.1 words that go on and on until the\n"
-	    "    line is as full as a line should ever be\n" },
+	    "    line is as full as a line should ever be\n", NULL, NULL },
 	{ "451 4.3.2 host mx.far.example said: busy", NEWS_DELAYED,
 	    "Status: 4.3.2\nRemote-MTA: dns; mx.far.example\nDiagnostic-Code: smtp; 451 4.3.2 busy\n",
 	    "delayed", "Your message has not been delivered yet" },
@@ -110,10 +110,43 @@ test_thread(void **state)
 	}
 }
 
+/* RFC 8689, 6; REQUIRETLS counts for more (4.1). */
+static void
+test_no_tls(void **state)
+{
+	static const struct {
+		const char *header;
+		bool requiretls, no;
+	} rows[] = {
+		{ "Subject: x\nTLS-Required: No\n", false, true },
+		{ "tls-required:\n no\nSubject: x\n", false, true },
+		{ "TLS-Required: No\n", true, false },
+		{ "TLS-Required: Yes\n", false, false },
+		{ "TLS-Required: No way\n", false, false },
+		{ "X-TLS-Required: No\n", false, false },
+		{ "Subject: x\n\nTLS-Required: No\n", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct env_rcpt rcpt = { .address = "bob@far.example", .orcpt = "", .last = "550" };
+		const struct dsn_rcpt r = { &rcpt, NEWS_FAILED };
+		const struct envelope env = { .sender = "ann@example.org", .ret = "", .envid = "",
+			.requiretls = rows[i].requiretls };
+		const struct dsn d = { .hostname = "mail.example.org", .id = "1hec", .env = &env, .rcpts = &r,
+			.rcpt_count = 1, .header = span_of(rows[i].header) };
+		struct buf out = BUF_INIT(65536);
+
+		dsn_begin(&d, &out);
+		assert_int_equal(strstr(buf_str(&out), "\nTLS-Required: No\n") != NULL, rows[i].no);
+		buf_free(&out);
+	}
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_fields), cmocka_unit_test(test_thread) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_fields), cmocka_unit_test(test_no_tls), cmocka_unit_test(test_thread) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
