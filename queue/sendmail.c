@@ -181,6 +181,7 @@ check_sender(struct sendmail *s)
 	router_sender(&s->router, s->sender, &access, s->mem);
 	if (access.reject != NULL)
 		give_up(EX_NOPERM, "%s: %s", s->sender, access.reject);
+	s->to.access.trusted = true; /* whoever has an account on this host */
 	s->to.access.no_relay = access.no_relay;
 	s->to.access.no_local = access.no_local;
 }

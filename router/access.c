@@ -1,9 +1,9 @@
 /*
  * access: who may talk to us, by the map `access`.
  *
- * Knows client addresses, senders and HELO names as keys. Ranges were cut into
- * prefixes by compile; of several prefixes that hold an address the longest
- * counts, and only that one.
+ * Knows addresses of clients and of ours, senders, recipients and HELO names as
+ * keys. Ranges were cut into prefixes by compile; of several prefixes that hold
+ * an address the longest counts, and only that one.
  */
 #include <string.h>
 
@@ -18,6 +18,18 @@ access_key(struct buf *out, const struct ip_prefix *prefix)
 {
 	ip_add(out, &prefix->ip);
 	buf_addf(out, "/%u", prefix->bits);
+}
+
+void
+access_at_key(struct buf *out, const struct ip *ip, uint16_t port)
+{
+	buf_adds(out, "at:");
+	if (ip == NULL)
+		buf_addc(out, '*');
+	else
+		ip_add(out, ip);
+	if (port != 0)
+		buf_addf(out, "/%u", (unsigned)port);
 }
 
 static const char *
@@ -136,31 +148,90 @@ router_device_may(const struct router *r, const struct device *device, const str
 	return may;
 }
 
+static bool
+has_note(const struct router *r, const char *note)
+{
+	struct map_entry e;
+
+	return map_find(r->maps, MAP_ACCESS, span_of(note), &e) == 1;
+}
+
+void
+router_listener(const struct router *r, const struct ip *local, uint16_t port, struct access *out, struct arena *mem)
+{
+	const struct {
+		const struct ip *ip;
+		uint16_t port;
+	} ways[] = { { local, port }, { local, 0 }, { NULL, port } };
+	struct buf key = BUF_INIT(100);
+	int found = 0;
+
+	if (out->line != 0 || !has_note(r, NOTE_AT))
+		return;
+	for (size_t i = 0; i < COUNT(ways) && found == 0; i++) {
+		buf_reset(&key);
+		access_at_key(&key, ways[i].ip, ways[i].port);
+		found = find_access(r, buf_span(&key), mem, out);
+	}
+	buf_free(&key);
+}
+
+/* PREFIX:ADDRESS, else PREFIX:@DOMAIN: one look into the table each. */
+static int
+find_address(const struct router *r, const char *prefix, struct span key, struct arena *mem, struct access *out)
+{
+	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
+	int found;
+
+	buf_adds(&b, prefix);
+	buf_addspan(&b, key);
+	found = find_access(r, buf_span(&b), mem, out);
+	if (found == 0) {
+		buf_reset(&b);
+		buf_addf(&b, "%s@", prefix);
+		buf_addspan(&b, key_domain(key));
+		found = find_access(r, buf_span(&b), mem, out);
+	}
+	if (found == -1)
+		memset(out, 0, sizeof(*out));
+	buf_free(&b);
+	return found;
+}
+
 void
 router_sender(const struct router *r, const char *sender, struct access *out,
     struct arena *mem)
 {
-	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
-	struct span key, text = span_of(sender);
+	struct span key;
 	struct path p;
 
 	memset(out, 0, sizeof(*out));
-	buf_adds(&b, "sender:");
-	if (text.len == 0)
-		buf_adds(&b, "<>");
-	else if (address_key(text, SPAN(""), mem, &p, &key) == -1)
-		goto out;
-	else
-		buf_addspan(&b, key);
-	if (find_access(r, buf_span(&b), mem, out) != 0 || text.len == 0)
-		goto out;
-	buf_reset(&b);
-	buf_adds(&b, "sender:@");
-	buf_addspan(&b, key_domain(key));
-	if (find_access(r, buf_span(&b), mem, out) == -1)
+	if (sender[0] == '\0' && find_access(r, SPAN("sender:<>"), mem, out) == -1)
 		memset(out, 0, sizeof(*out));
-out:
+	if (sender[0] != '\0' && address_key(span_of(sender), SPAN(""), mem, &p, &key) == 0)
+		(void)find_address(r, "sender:", key, mem, out);
+}
+
+void
+router_recipient(const struct router *r, const struct path *rcpt, struct access *out, struct arena *mem)
+{
+	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
+	struct domain_entry domain;
+	struct path p = *rcpt;
+	struct span key, home;
+	unsigned line;
+
+	memset(out, 0, sizeof(*out));
+	if (!has_note(r, NOTE_RCPT))
+		return;
+	if (p.domain.len == 0)
+		p.domain = router_default_domain(r, mem);
+	path_key(&p, &b);
+	key = in_arena(mem, &b);
 	buf_free(&b);
+	if (find_address(r, "rcpt:", key, mem, out) == 0 &&
+	    find_home(r, key_domain(key), mem, &home, &domain, &line, NULL) == 1 && !span_eq(home, key_domain(key)))
+		(void)find_address(r, "rcpt:", rehome(key, home, mem), mem, out);
 }
 
 void

@@ -13,6 +13,7 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/limits.h"
+#include "lib/base/num.h"
 #include "lib/mail/domain.h"
 #include "lib/mail/path.h"
 #include "lib/mail/uni.h"
@@ -41,10 +42,18 @@ struct build {
 	char *first_local;
 	/* access */
 	bool bits4[33], bits6[129];
+	bool has_rcpt, has_at;
 	bool without_scram; /* somebody has a hash and no verifier */
 };
 
 /* --- entries ------------------------------------------------------------- */
+
+static void
+cannot_write(struct build *b)
+{
+	b->full = true;
+	report_error(b->c->report, b->c->files[b->map], 0, "cannot write the table: %s", strerror(errno));
+}
 
 static void
 put(struct build *b, struct span key, const struct map_entry_text *e)
@@ -60,11 +69,9 @@ put(struct build *b, struct span key, const struct map_entry_text *e)
 		    "of them", (int)key.len, key.s, first);
 	else if (rv == -1 && errno == EMSGSIZE)
 		maptext_error(b->text, "the entry is too long");
-	else if (rv == -1) {
-		b->full = true;
-		report_error(b->c->report, b->c->files[b->map], 0, "cannot "
-		    "write the table: %s", strerror(errno));
-	} else
+	else if (rv == -1)
+		cannot_write(b);
+	else
 		b->c->counts[b->map]++;
 }
 
@@ -280,6 +287,153 @@ no_prefix(void *arg, const struct ip_prefix *p)
 	(void)p;
 }
 
+/* ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT, *:PORT */
+static bool
+place_parse(struct span text, struct ip *ip, bool *any, uint64_t *port)
+{
+	struct span number = text, host;
+	size_t i;
+
+	*port = 0;
+	*any = false;
+	if (ip_parse(text, ip) == 0)
+		return true;
+	for (i = text.len; i > 0 && text.s[i - 1] != ':';)
+		i--;
+	if (i == 0)
+		return false;
+	host = (struct span){ text.s, i - 1 };
+	number = (struct span){ text.s + i, text.len - i };
+	if (num_parse(number, 65535, port) == -1 || *port == 0)
+		return false;
+	if (span_is(host, "*"))
+		return *any = true;
+	if (host.len > 2 && host.s[0] == '[' && host.s[host.len - 1] == ']')
+		host = (struct span){ host.s + 1, host.len - 2 };
+	return ip_parse(host, ip) == 0;
+}
+
+static bool
+at_key(struct build *b, struct span key)
+{
+	uint64_t port;
+	struct ip ip;
+	bool any;
+
+	if (!place_parse(key, &ip, &any, &port)) {
+		maptext_error(b->text, "at:%.*s: write at:ADDRESS, at:ADDRESS:PORT, at:[IPV6]:PORT or at:*:PORT", (int)key.len,
+		    key.s);
+		return false;
+	}
+	access_at_key(&b->key, any ? NULL : &ip, (uint16_t)port);
+	return true;
+}
+
+static bool
+rcpt_key(struct build *b, const struct access_entry *a, struct span key)
+{
+	if (!a->reject) {
+		maptext_error(b->text, "recipients can only be refused: rcpt: goes with reject");
+		return false;
+	}
+	if (key.len > 0 && key.s[0] == '@') {
+		buf_adds(&b->key, "rcpt:");
+		return domain_into_key(b, "@", (struct span){ key.s + 1, key.len - 1 });
+	}
+	return address_into_key(b, "rcpt:", key, true);
+}
+
+static void
+helo_key(struct build *b, struct span key)
+{
+	buf_adds(&b->key, "helo:");
+	buf_addspan(&b->key, key);
+	ascii_lowern(b->key.s, b->key.len);
+}
+
+/* What a client says of itself can be refused, never trusted. */
+static bool
+claim_is_fine(struct build *b, const struct access_entry *a)
+{
+	if (!a->trust && !a->proxy && !a->xclient && a->etrn.s == NULL && a->device.s == NULL)
+		return true;
+	maptext_error(b->text, "a sender and a HELO name are what a "
+	    "stranger claims: %s goes with addresses only",
+	    a->trust ? "trust" : a->proxy ? "proxy" : a->xclient ? "xclient" : a->etrn.s != NULL ? "etrn" : "device=");
+	return false;
+}
+
+/* What a downloaded list holds: ADDRESS, DOMAIN, @DOMAIN or *@DOMAIN, on a line. Twice is once. */
+static void
+take_listed(struct build *b, const struct map_entry_text *item, const struct map_entry_text *e)
+{
+	struct span key = item->key;
+	unsigned first;
+	bool good;
+
+	if (key.len > 1 && key.s[0] == '*' && key.s[1] == '@')
+		key = (struct span){ key.s + 1, key.len - 1 };
+	if (item->value.len > 0) {
+		maptext_error(b->text, "one address or domain stands on a line of a list, and nothing else");
+		return;
+	}
+	buf_reset(&b->key);
+	if (memchr(key.s, '@', key.len) == NULL)
+		good = domain_into_key(b, "sender:@", key);
+	else
+		good = sender_into_key(b, "sender:", key);
+	if (!good || b->full)
+		return;
+	switch (map_put(b->out, buf_span(&b->key), e->line, e->value, &first)) {
+	case 0:
+		b->c->counts[b->map]++;
+		break;
+	case -1:
+		cannot_write(b);
+		break;
+	default:
+		break;
+	}
+}
+
+/* sender:file:PATH: all that stand there. The file may come from anywhere, so it runs no commands. */
+static void
+take_list(struct build *b, struct span path, const struct map_entry_text *e)
+{
+	char *file = path.len > 0 && path.s[0] == '/' ? mem_dupn(path.s, path.len)
+	                                              : mem_fmt("%s/%.*s", b->c->inst->etc, (int)path.len, path.s);
+	struct maptext *outer = b->text, *list = NULL;
+	struct map_entry_text item;
+
+	if (access(file, R_OK) == -1)
+		maptext_error(outer, "cannot read the list %s: %s", file, strerror(errno));
+	else
+		list = maptext_open(file, b->c->dir_fd, b->c->report);
+	if (list != NULL) {
+		maptext_only_lines(list);
+		b->text = list;
+		while (maptext_next(list, &item)) {
+			buf_reset(&b->key);
+			take_listed(b, &item, e);
+		}
+		b->text = outer;
+		maptext_close(list);
+	}
+	free(file);
+}
+
+static void
+take_sender(struct build *b, const struct access_entry *a, struct span key, const struct map_entry_text *e)
+{
+	if (!claim_is_fine(b, a))
+		return;
+	if (!cut_prefix(&key, "file:")) {
+		if (sender_into_key(b, "sender:", key) && !a->disabled)
+			put(b, buf_span(&b->key), e);
+	} else if (!a->disabled)
+		take_list(b, key, e);
+}
+
 static void
 take_access(struct build *b, const struct map_entry_text *e)
 {
@@ -290,22 +444,26 @@ take_access(struct build *b, const struct map_entry_text *e)
 	if (!fine(b, entry_access(e->value, b->mem, &a, &b->why)))
 		return;
 	if (cut_prefix(&key, "sender:")) {
-		if (!sender_into_key(b, "sender:", key))
+		take_sender(b, &a, key, e);
+		return;
+	}
+	if (cut_prefix(&key, "helo:")) {
+		helo_key(b, key);
+		if (!claim_is_fine(b, &a) || a.disabled)
 			return;
-	} else if (cut_prefix(&key, "helo:")) {
-		buf_adds(&b->key, "helo:");
-		buf_addspan(&b->key, key);
-		ascii_lowern(b->key.s, b->key.len);
+	} else if (cut_prefix(&key, "rcpt:")) {
+		if (!rcpt_key(b, &a, key) || a.disabled)
+			return;
+		b->has_rcpt = true;
+	} else if (cut_prefix(&key, "at:")) {
+		if (!at_key(b, key) || a.disabled)
+			return;
+		b->has_at = true;
 	} else {
 		(void)fine(b, prefixes_parse(key, a.disabled ? no_prefix : put_prefix, &n, &b->why));
 		return;
 	}
-	if (a.trust || a.proxy || a.xclient || a.etrn.s != NULL || a.device.s != NULL)
-		maptext_error(b->text, "a sender and a HELO name are what a "
-		    "stranger claims: %s goes with addresses only",
-		    a.trust ? "trust" : a.proxy ? "proxy" : a.xclient ? "xclient" : a.etrn.s != NULL ? "etrn" : "device=");
-	else if (!a.disabled)
-		put(b, buf_span(&b->key), e);
+	put(b, buf_span(&b->key), e);
 }
 
 static void
@@ -537,6 +695,10 @@ take_entries(struct build *b,
 	if (b->map == MAP_ACCESS) {
 		note_bits(b, NOTE_BITS4, b->bits4, COUNT(b->bits4));
 		note_bits(b, NOTE_BITS6, b->bits6, COUNT(b->bits6));
+		if (b->has_rcpt)
+			put_note(b, NOTE_RCPT, SPAN("yes"));
+		if (b->has_at)
+			put_note(b, NOTE_AT, SPAN("yes"));
 	}
 }
 

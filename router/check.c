@@ -236,6 +236,39 @@ check_inside(struct check *k, struct span key, const struct map_entry *e)
 	buf_free(&b);
 }
 
+/* Is this an address of a local network (RFC 1918, 4193, 3927, 6598), or of this host? */
+static bool
+is_private(struct span text)
+{
+	static const char *const networks[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
+		"100.64.0.0/10", "fc00::/7", "fe80::/10", "::1" };
+	struct ip_prefix network;
+	struct ip ip;
+
+	if (ip_parse(text, &ip) == -1)
+		return false;
+	for (size_t i = 0; i < COUNT(networks); i++)
+		if (ip_prefix_parse(span_of(networks[i]), &network) == 0 && ip_in(&ip, &network))
+			return true;
+	return false;
+}
+
+/* Who comes in at an address may be anybody who can reach it. */
+static void
+check_place(struct check *k, struct span key, const struct map_entry *e)
+{
+	struct buf why = BUF_INIT(1000);
+	struct access_entry a;
+	struct span place = key, name = span_cut(&place, ':');
+
+	if (!span_is(name, "at") || place.s == NULL)
+		return;
+	place = span_cut(&place, '/');
+	if (entry_access(e->value, k->mem, &a, &why) == 0 && (a.trust || a.device.s != NULL) && !is_private(place))
+		check_odd(k, "%.*s: everybody who can reach this address is trusted with what the entry says", (int)key.len, key.s);
+	buf_free(&why);
+}
+
 static int
 check_access(void *arg, struct span key, const struct map_entry *e)
 {
@@ -243,6 +276,8 @@ check_access(void *arg, struct span key, const struct map_entry *e)
 
 	k->line = e->line;
 	check_inside(k, key, e);
+	check_place(k, key, e);
+	arena_reset(k->mem);
 	return 0;
 }
 

@@ -302,12 +302,37 @@ begins(struct span text, const char *with, struct span *behind)
 	return true;
 }
 
+/* "post=POLICY" in front of the addresses. */
+static int
+take_post(struct span *text, enum alias_post *post, struct buf *why)
+{
+	static const char *const policies[] = { "anybody", "auth", "auth-if-remote-members" };
+	struct span rest = *text, word;
+	size_t i = 0;
+
+	*post = POST_ANYBODY;
+	if (!begins(*text, "post=", &rest))
+		return 0;
+	word = span_cut(&rest, ' ');
+	while (i < COUNT(policies) && !span_is(word, policies[i]))
+		i++;
+	if (i == COUNT(policies)) {
+		fault(why, "post=%.*s: anybody, auth or auth-if-remote-members is meant", (int)word.len, word.s);
+		return -1;
+	}
+	*post = (enum alias_post)i;
+	*text = span_trim(rest.s == NULL ? SPAN("") : rest);
+	return 0;
+}
+
 int
 entry_alias(struct span text, struct alias_entry *out, struct buf *why)
 {
 	size_t i;
 
 	text = span_trim(text);
+	if (take_post(&text, &out->post, why) == -1)
+		return -1;
 	if (begins(text, ":reject:", &out->text))
 		out->kind = ALIAS_REJECT;
 	else if (begins(text, ":discard:", &out->text))
@@ -318,6 +343,8 @@ entry_alias(struct span text, struct alias_entry *out, struct buf *why)
 	}
 	if (text.len == 0)
 		fault(why, "an alias needs addresses, :reject: or :discard:");
+	else if (out->kind != ALIAS_TO && out->post != POST_ANYBODY)
+		fault(why, "post= belongs to addresses");
 	else if (out->kind == ALIAS_TO && text.s[0] == ':')
 		fault(why, "no special alias is called \"%.*s\": there are "
 		    ":reject: and :discard:", (int)text.len, text.s);

@@ -39,8 +39,10 @@ struct user_entry {
 int entry_user(struct span, struct arena *, struct user_entry *, struct buf *why) MUST_CHECK;
 
 enum alias_kind { ALIAS_TO, ALIAS_REJECT, ALIAS_DISCARD };
+enum alias_post { POST_ANYBODY, POST_AUTH, POST_AUTH_IF_REMOTE }; /* who may write to the group */
 struct alias_entry {
 	enum alias_kind kind;
+	enum alias_post post;
 	struct span text; /* ALIAS_TO: addresses; ALIAS_REJECT: what the sender is told, may be empty */
 };
 int entry_alias(struct span, struct alias_entry *, struct buf *why) MUST_CHECK;

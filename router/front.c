@@ -55,16 +55,23 @@ front_open(struct front *f, const struct instance *i, const struct conf *conf)
 }
 
 static void
-look_up(struct front *f, const struct ip *ip, struct access *access)
+ask(struct front *f, const struct gate_conn *conn, struct access *access)
+{
+	router_client(&f->router, &conn->peer, access, f->arena);
+	router_listener(&f->router, &conn->local, conn->local_port, access, f->arena);
+}
+
+static void
+look_up(struct front *f, const struct gate_conn *conn, struct access *access)
 {
 	if (!deadline_over(f->fresh_until)) {
-		router_client(&f->router, ip, access, f->arena);
+		ask(f, conn, access);
 		if (access->trusted || access->device.name != NULL || !f->eager)
 			return;
 	}
 	router_refresh(&f->router);
 	f->fresh_until = deadline_in(FRESH_MS);
-	router_client(&f->router, ip, access, f->arena);
+	ask(f, conn, access);
 }
 
 void
@@ -72,7 +79,7 @@ front_view(struct front *f, const struct gate_conn *conn, struct gate_view *view
 {
 	struct access access = { 0 };
 
-	look_up(f, &conn->peer, &access);
+	look_up(f, conn, &access);
 	view->trusted = access.trusted || access.device.name != NULL;
 	view->proxy = access.proxy && !conn->proxied;
 	for (size_t i = 0; i < f->balancer_count && !conn->proxied; i++)

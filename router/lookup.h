@@ -11,9 +11,12 @@
 #define NOTE_POSTMASTER " postmaster" /* in domains: who a bare <postmaster> is */
 #define NOTE_BITS4 " bits4"           /* in access: prefix lengths there are, longest first: "32,24" */
 #define NOTE_BITS6 " bits6"
+#define NOTE_RCPT " rcpt"             /* in access: there are keys for recipients */
+#define NOTE_AT " at"                 /* in access: ... for addresses of ours */
 
 /* Keys of access. */
 void access_key(struct buf *out, const struct ip_prefix *);
+void access_at_key(struct buf *out, const struct ip *, uint16_t port); /* ip NULL: any; port 0: any */
 
 /* 1, 0: no entry, -1: the maps are broken. */
 int find_domain(const struct router *, struct span key, struct arena *, struct domain_entry *,

@@ -79,6 +79,31 @@ rejected(struct answer *a, int code, const char *enhanced, const char *text)
 	a->route.reply.text = text;
 }
 
+/* No list is held against these. */
+static bool
+is_ours(const struct access *who)
+{
+	return who->trusted || who->device.name != NULL;
+}
+
+/* What access says about the recipient; true: that was the answer. */
+static bool
+ask_recipient(const struct router *r, const struct path *p, const struct access *who, struct arena *mem, struct answer *a)
+{
+	struct access named;
+
+	router_recipient(r, p, &named, mem);
+	if (named.line > 0)
+		buf_addf(&a->steps, "access:%u recipient reject%s\n", named.line, is_ours(who) ? ", but not for our own people" : "");
+	if (named.reject != NULL && !is_ours(who))
+		rejected(a, 550, "5.7.1", named.reject);
+	else if (who->device.name != NULL && !router_device_may(r, &who->device, p, mem))
+		rejected(a, 550, "5.7.1", "This device may not write to this recipient");
+	else
+		return false;
+	return true;
+}
+
 /* What access says about client and sender; true: that was the answer. */
 static bool
 ask_access(const struct router *r, const struct asking *q, struct access *who,
@@ -116,7 +141,7 @@ ask_access(const struct router *r, const struct asking *q, struct access *who,
 		    q->from, sender.reject != NULL ? " reject" : "");
 	if (who->reject != NULL)
 		rejected(a, 554, "5.7.1", who->reject);
-	else if (sender.reject != NULL && !who->trusted)
+	else if (sender.reject != NULL && !is_ours(who))
 		rejected(a, 550, "5.7.1", sender.reject);
 	else {
 		who->no_local |= sender.no_local;
@@ -179,10 +204,8 @@ ask(const struct router *r, const struct asking *q, struct arena *mem,
 	}
 	if (ask_access(r, q, &who, mem, a))
 		return;
-	if (who.device.name != NULL && !router_device_may(r, &who.device, &p, mem)) {
-		rejected(a, 550, "5.7.1", "This device may not write to this recipient");
+	if (ask_recipient(r, &p, &who, mem, a))
 		return;
-	}
 	who.trusted |= who.device.to != NULL;
 	router_rcpt(r, &p, &who, who.trusted, who.trusted || who.device.name != NULL, mem, &a->route, &a->steps);
 	ask_hops(r, q, mem, a);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ struct maptext {
 	struct report *report;
 	struct source *source, *outer; /* outer: the map, while a command's output is read */
 	unsigned line, command_line;
+	bool only_lines;
 	struct buf entry;
 };
 
@@ -218,6 +220,27 @@ command_went_well(struct maptext *t, const char *command, int status)
 	return false;
 }
 
+/* A command runs as whoever compiles, root as a rule: nobody else may have written it down. */
+static bool
+may_run(struct maptext *t)
+{
+	struct stat st;
+
+	if (t->only_lines)
+		maptext_error(t, "a list runs no commands");
+	else if (t->outer != NULL)
+		maptext_error(t, "a command's output cannot run commands");
+	else if (fstat(t->source->fd, &st) == -1)
+		maptext_error(t, "cannot look at the file: %s", strerror(errno));
+	else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & S_IWOTH) != 0 ||
+	    ((st.st_mode & S_IWGRP) != 0 && geteuid() == 0 && st.st_gid != 0))
+		maptext_error(t, "no command is run from a file that others may write: chown it to root, and chmod go-w %s",
+		    t->file);
+	else
+		return true;
+	return false;
+}
+
 /* Run what the entry says; its output is read next. */
 static void
 begin_command(struct maptext *t)
@@ -229,10 +252,8 @@ begin_command(struct maptext *t)
 	int fd = -1;
 
 	text = (struct span){ text.s + 1, text.len - 1 };
-	if (t->outer != NULL) {
-		maptext_error(t, "a command's output cannot run commands");
+	if (!may_run(t))
 		goto out;
-	}
 	if (command_words(t, text, mem, argv) == -1)
 		goto out;
 	fd = file_unnamed_at(t->tmp_fd, 0600, &linkable);
@@ -288,6 +309,12 @@ maptext_open(const char *file, int tmp_fd, struct report *report)
 	t->source = source_open(fd);
 	buf_init(&t->entry, LIMIT_MAP_LINE);
 	return t;
+}
+
+void
+maptext_only_lines(struct maptext *t)
+{
+	t->only_lines = true;
 }
 
 bool

@@ -86,6 +86,9 @@ struct expansion {
 	size_t count;
 	struct reply problem; /* the first recipient that cannot have mail */
 	bool discard;         /* somebody said :discard: */
+	bool ours;            /* the client is trusted or has logged in */
+	size_t remote;        /* members elsewhere, met so far */
+	bool closed;          /* a group on the way is not for this client */
 	const char *fault;    /* of our own maps: everything is deferred */
 };
 
@@ -121,6 +124,7 @@ add_relay(struct expansion *x, const struct path *p, struct span key)
 {
 	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
 
+	x->remote++;
 	if (!meet(&x->met, x->mem, MET_RELAY, key))
 		return;
 	path_canonical(p, &b);
@@ -137,6 +141,30 @@ expand_list(struct expansion *x, struct span list, struct span home,
 	while (x->fault == NULL && entry_next_address(&list, &address))
 		if (address.len > 0)
 			expand(x, address, home, depth + 1);
+}
+
+/* Its members, and who may write to them. */
+static void
+expand_group(struct expansion *x, const struct alias_entry *alias, unsigned line, struct span home, unsigned depth)
+{
+	size_t before = x->remote;
+
+	expand_list(x, alias->text, home, depth);
+	if (x->ours || (alias->post != POST_AUTH && (alias->post != POST_AUTH_IF_REMOTE || x->remote == before)))
+		return;
+	explain_step(x->explain, "aliases", line, "the client has not logged in%s",
+	    alias->post == POST_AUTH ? "" : ", and there is a member elsewhere");
+	x->closed = true;
+}
+
+/* A person here whose mail goes elsewhere is a member here. */
+static void
+expand_person(struct expansion *x, struct span list, struct span home, unsigned depth)
+{
+	size_t before = x->remote;
+
+	expand_list(x, list, home, depth);
+	x->remote = before;
 }
 
 /* The alias under this key, if there is one that was not met yet. True: it
@@ -163,7 +191,7 @@ expand_alias(struct expansion *x, struct span key, struct span home,
 	explain_step(x->explain, "aliases", e.line, "%.*s → %.*s",
 	    (int)key.len, key.s, (int)e.value.len, e.value.s);
 	if (alias.kind == ALIAS_TO)
-		expand_list(x, alias.text, home, depth);
+		expand_group(x, &alias, e.line, home, depth);
 	else if (alias.kind == ALIAS_DISCARD)
 		x->discard = true;
 	else
@@ -199,7 +227,7 @@ expand_user(struct expansion *x, struct span key, struct span home,
 		explain_step(x->explain, "users", line, "%.*s is forwarded to "
 		    "%.*s", (int)key.len, key.s, (int)user.forward.len,
 		    user.forward.s);
-		expand_list(x, user.forward, home, depth);
+		expand_person(x, user.forward, home, depth);
 		return true;
 	}
 	explain_step(x->explain, "users", line, "%.*s is a mailbox",
@@ -209,7 +237,7 @@ expand_user(struct expansion *x, struct span key, struct span home,
 		explain_step(x->explain, "users", line, "%.*s copies to %.*s",
 		    (int)key.len, key.s, (int)user.copy_to.len,
 		    user.copy_to.s);
-		expand_list(x, user.copy_to, home, depth);
+		expand_person(x, user.copy_to, home, depth);
 	}
 	return true;
 }
@@ -348,6 +376,10 @@ conclude(struct expansion *x, struct route *out)
 		defer(out, x->explain, x->fault);
 		return;
 	}
+	if (x->closed) {
+		reject(out, "5.7.1", "Authentication required to post to this list");
+		return;
+	}
 	if (x->count > 0) {
 		out->rcpts = x->first;
 		out->count = x->count;
@@ -365,10 +397,10 @@ conclude(struct expansion *x, struct route *out)
 }
 
 static void
-expand_all(const struct router *r, struct span address, struct span home,
+expand_all(const struct router *r, struct span address, struct span home, bool ours,
     struct arena *mem, struct route *out, struct buf *explain)
 {
-	struct expansion x = { .r = r, .mem = mem, .explain = explain };
+	struct expansion x = { .r = r, .mem = mem, .explain = explain, .ours = ours };
 
 	x.tail = &x.first;
 	expand(&x, address, home, 0);
@@ -462,7 +494,7 @@ route_postmaster(const struct router *r, struct arena *mem, struct route *out,
 	}
 	explain_step(explain, "domains", 0, "postmaster → %.*s", (int)to.len,
 	    to.s);
-	expand_all(r, to, SPAN(""), mem, out, explain);
+	expand_all(r, to, SPAN(""), true, mem, out, explain);
 }
 
 void
@@ -511,6 +543,6 @@ router_rcpt(const struct router *r, const struct path *rcpt,
 	} else {
 		explain_step(explain, "domains", line, "%.*s is local",
 		    (int)home.len, home.s);
-		expand_all(r, key, home, mem, out, explain);
+		expand_all(r, key, home, client != NULL && client->trusted, mem, out, explain);
 	}
 }

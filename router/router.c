@@ -304,6 +304,28 @@ fill_mailbox(const struct router *r, struct span key,
 	out->line = line;
 }
 
+bool
+router_is_ours(const struct router *r, const struct path *sender, bool account, struct arena *mem)
+{
+	const struct access ours = { .trusted = true };
+	struct domain_entry domain;
+	struct route route;
+	struct span key, home;
+	struct path p = *sender;
+	struct buf b = BUF_INIT(2 * LIMIT_ADDRESS);
+	unsigned line;
+
+	path_key(&p, &b);
+	key = in_arena(mem, &b);
+	buf_free(&b);
+	if (find_home(r, key_domain(key), mem, &home, &domain, &line, NULL) != 1)
+		return false;
+	if (!account)
+		return true;
+	router_rcpt(r, sender, &ours, false, true, mem, &route, NULL);
+	return route.outcome == SENT;
+}
+
 int
 router_mailbox(const struct router *r, const char *address, struct arena *mem,
     struct mailbox *out)

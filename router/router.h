@@ -45,6 +45,12 @@ struct access {
 void router_client(const struct router *, const struct ip *, struct access *out, struct arena *);
 /* May it write to rcpt, wherever that is? Without to= only to our own domains, which is not asked here. */
 bool router_device_may(const struct router *, const struct device *, const struct path *rcpt, struct arena *);
+/* Who comes in at this address of ours (at:ADDRESS, at:ADDRESS:PORT, at:*:PORT); changes only an *out that has no entry. */
+void router_listener(const struct router *, const struct ip *local, uint16_t port, struct access *out, struct arena *);
+/* rcpt:ADDRESS, rcpt:@DOMAIN: as it was written, and in the domain whose alias that is. */
+void router_recipient(const struct router *, const struct path *, struct access *out, struct arena *);
+/* Is the domain of this sender one of ours? account: and has the sender a mailbox or an alias here? */
+bool router_is_ours(const struct router *, const struct path *sender, bool account, struct arena *);
 /* sender:ADDRESS, sender:@DOMAIN; helo:NAME entries. */
 void router_sender(const struct router *, const char *sender, struct access *out, struct arena *);
 void router_helo(const struct router *, const char *helo, struct access *out, struct arena *);

@@ -55,7 +55,8 @@ hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 	router_helo(&s->d->router, s->helo, &access, s->d->arena);
 	s->helo_no_relay = access.no_relay;
 	s->helo_no_local = access.no_local;
-	if (access.reject != NULL)
+	/* On a submission port nobody sends who has not logged in, and that counts for more than a name. */
+	if (access.reject != NULL && !s->submission && !session_ours(s))
 		return refuse(access.reject);
 	r = milters_helo(s);
 	return r.code != 0 ? r : reply_say(SAY_HELLO, s->d->conf.hostname);
@@ -160,6 +161,40 @@ blank_taken(struct session *s, struct span arg, size_t keyword)
 	return true;
 }
 
+/* "anna" if she is of the default domain. */
+static struct reply
+not_owned(struct session *s)
+{
+	struct span home = router_default_domain(&s->d->router, s->d->arena), domain = span_of(s->user), name;
+	struct buf *text = &s->d->text;
+
+	name = span_cut(&domain, '@');
+	buf_reset(text);
+	buf_adds(text, "Sender address not owned by ");
+	if (domain.s != NULL && !span_eq(domain, home))
+		name = span_of(s->user);
+	buf_addspan(text, name);
+	return reply_say(SAY_SENDER_RIGHTS, session_keep_text(s));
+}
+
+/* May a stranger call himself by an address of ours? */
+static bool
+may_claim(struct session *s, const struct path *sender)
+{
+	return !s->d->conf.local_senders_login || session_ours(s) || s->lmtp || s->odmr ||
+	    !router_is_ours(&s->d->router, sender, false, s->d->arena);
+}
+
+/* Older products let people send to others by their sender alone; here it can only take that away. */
+static bool
+may_relay_as(struct session *s, const struct path *sender)
+{
+	if (s->d->conf.relay_senders == RELAY_SENDERS_ANY || sender->local.len == 0 || !session_ours(s) ||
+	    s->access.device.from != NULL)
+		return true;
+	return router_is_ours(&s->d->router, sender, s->d->conf.relay_senders == RELAY_SENDERS_ACCOUNT, s->d->arena);
+}
+
 static struct reply
 take_sender(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
@@ -176,12 +211,14 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 	if (limit != 0 && params->size > limit)
 		return say(SAY_TOO_LARGE);
 	if (!(is_device(s) && s->access.device.from != NULL) && !login_may_send_as(s, path))
-		return say(SAY_SENDER_RIGHTS);
+		return not_owned(s);
 	sender = canonical(s, path);
-	if (sender[0] != '\0' && s->user[0] == '\0') /* a login counts for more than any list */
+	if (s->user[0] == '\0') /* a login counts for more than any list */
 		router_sender(&s->d->router, sender, &access, s->d->arena);
-	if (access.reject != NULL)
+	if (access.reject != NULL && !session_ours(s))
 		return refuse(access.reject);
+	if (!may_claim(s, path))
+		return say(SAY_LOCAL_SENDER);
 	said = lookup_sender(s, path);
 	if (said != SAY_SENDER_OK)
 		return say(said);
@@ -195,7 +232,7 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 	s->tx.params = *params;
 	if (params->envid.s != NULL)
 		s->tx.envid = session_envid(s, params->envid);
-	s->tx.no_relay = access.no_relay;
+	s->tx.no_relay = access.no_relay || !may_relay_as(s, path);
 	s->tx.no_local = access.no_local;
 	r = milters_mail(s, sender, args);
 	return r.code != 0 ? r : say(SAY_SENDER_OK);
@@ -211,7 +248,7 @@ cmd_mail(struct session *s, struct span arg)
 	enum said said;
 	ssize_t n;
 
-	if (s->submission && !s->access.trusted && !is_device(s) && s->user[0] == '\0')
+	if (s->submission && !session_ours(s))
 		return say(SAY_AUTH_FIRST);
 	full = full_mail(s);
 	if (full.code != 0)
@@ -291,7 +328,7 @@ add_recipients(struct session *s, const struct route *route, const char *address
 static bool
 is_listed(const struct session *s, const struct path *rcpt)
 {
-	return s->conn->listed != 0 && s->conn->listed <= s->d->lists.n && !s->access.trusted && !is_device(s) && s->user[0] == '\0' &&
+	return s->conn->listed != 0 && s->conn->listed <= s->d->lists.n && !session_ours(s) &&
 	    !span_case_is(rcpt->local, "postmaster");
 }
 
@@ -316,17 +353,20 @@ refuse_rcpt(struct session *s, const char *address, struct span args, struct rep
 static struct reply
 route_recipient(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
-	struct access client = s->access;
+	struct access client = s->access, named;
 	struct route route = { 0 };
 	const char *address = canonical(s, path);
 
 	s->rcpt = address;
 	if (is_listed(s, path))
 		return refuse_rcpt(s, address, args, refuse_listed(s));
+	router_recipient(&s->d->router, path, &named, s->d->arena);
+	if (named.reject != NULL && !session_ours(s))
+		return refuse(named.reject);
 	client.no_relay = client.no_relay || s->helo_no_relay || s->tx.no_relay;
 	client.no_local = client.no_local || s->helo_no_local || s->tx.no_local;
 	if (s->user[0] != '\0') /* a login counts for more than any list */
-		client = (struct access){ .trusted = true };
+		client = (struct access){ .trusted = true, .no_relay = s->tx.no_relay };
 	if (is_device(s) && !router_device_may(&s->d->router, &s->access.device, path, s->d->arena))
 		return say(SAY_DEVICE_RCPT); /* even if it has logged in */
 	client.trusted |= s->access.device.to != NULL;

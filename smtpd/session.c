@@ -310,6 +310,12 @@ start_tls(struct session *s)
 	buf_free(&why);
 }
 
+bool
+session_ours(const struct session *s)
+{
+	return s->access.trusted || is_device(s) || s->user[0] != '\0';
+}
+
 /* Whom access lets do nothing at all is told at once, where nobody can log in. */
 static const char *
 refusal(const struct session *s)
@@ -328,8 +334,10 @@ session_greeting(struct session *s)
 
 	/* Whom we called we do not turn away; nor does it get more than anybody: recipients are our own. */
 	arena_reset(d->kept);
-	if (!s->odmr)
+	if (!s->odmr) {
 		router_client(&d->router, &s->conn->peer, &s->access, d->kept);
+		router_listener(&d->router, &s->conn->local, s->conn->local_port, &s->access, d->kept);
+	}
 	no = refusal(s);
 	if (no != NULL) {
 		r = reply_say(SAY_REFUSED, no[0] == '\0' ? NULL : no);

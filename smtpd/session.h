@@ -181,6 +181,8 @@ const char *session_keep_text(struct session *);
 
 /* commands.c: the answer to one line; moves the state. */
 struct reply command_run(struct session *, struct span line);
+/* The client is trusted, a device of ours or has logged in: no list is held against it. */
+bool session_ours(const struct session *);
 /* device.c: what old devices are forgiven, which access names. */
 bool is_device(const struct session *);
 void device_begin(struct session *); /* it may leave HELO away */

@@ -46,6 +46,8 @@ static const char *const callout_choices[] = { "no", "relayed", NULL };
 static const char *const level_choices[] = { "notice", "detail", NULL };
 static const char *const error_choices[] = { "accept", "reject", "defer", NULL };
 static const char *const sender_choices[] = { "own", "local", "any", NULL };
+static const char *const relay_sender_choices[] = { "any", "local", "account", NULL };
+static const char *const local_choices[] = { "anybody", "login", NULL };
 static const char *const login_choices[] = { "loopback", "trusted", "never",
 	"always", NULL };
 static const char *const sandbox_choices[] = { "off", "auto", "required", NULL };
@@ -113,6 +115,8 @@ static const struct setting settings[] = {
 	{ "on_callout_error",          BOOL,     AT(callout_defer),                 "accept", 0, 0, dns_error_choices },
 	{ "strict_smtp",               BOOL,     AT(strict_smtp),                   "no", 0, 0, no_yes },
 	{ "sender_rights",             CHOICE,   AT(sender_rights),                 "own", 0, 0, sender_choices },
+	{ "relay_senders",             CHOICE,   AT(relay_senders),                 "any", 0, 0, relay_sender_choices },
+	{ "local_senders",             BOOL,     AT(local_senders_login),           "anybody", 0, 0, local_choices },
 
 	{ "plaintext_login",           CHOICE,   AT(plaintext_login),               "loopback", 0, 0, login_choices },
 	{ "pop3d_workers",             NUMBER,   AT(pop3d_workers),                 "50", 1, 10000, NULL },

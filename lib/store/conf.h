@@ -19,6 +19,7 @@
 enum plaintext_login { PLAINTEXT_LOOPBACK, PLAINTEXT_TRUSTED, PLAINTEXT_NEVER, PLAINTEXT_ALWAYS };
 enum on_error { ON_ERROR_ACCEPT, ON_ERROR_REJECT, ON_ERROR_DEFER };
 enum sender_rights { SENDER_OWN, SENDER_LOCAL, SENDER_ANY };
+enum relay_senders { RELAY_SENDERS_ANY, RELAY_SENDERS_LOCAL, RELAY_SENDERS_ACCOUNT };
 
 struct conf {
 	/* who we are */
@@ -66,6 +67,8 @@ struct conf {
 	bool callout_defer;        /* on_callout_error = accept | defer */
 	bool strict_smtp;          /* no blank behind MAIL FROM: and RCPT TO:; no */
 	enum sender_rights sender_rights; /* own: of those who have logged in */
+	enum relay_senders relay_senders; /* any: of those who may send to other domains */
+	bool local_senders_login;  /* local_senders = anybody | login */
 	/* pop3d, smtpd, authd */
 	enum plaintext_login plaintext_login; /* loopback */
 	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address, pop3d_connections_per_user;

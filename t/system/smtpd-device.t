@@ -134,12 +134,12 @@ house.restart()
 n = len(isp.messages)
 for name in recorded:
     with come(STRANGER) as s:
-        s.send(b''.join(octets(line) for line in recorded[name][1].split('\n')) + recorded[name][2])
-        s.sock.shutdown(socket.SHUT_WR)
         try:
+            s.send(b''.join(octets(line) for line in recorded[name][1].split('\n')) + recorded[name][2])
+            s.sock.shutdown(socket.SHUT_WR)
             while s._more():
                 pass
-        except ConnectionResetError:  # it had more to say than the server had patience
+        except OSError:  # it had more to say than the server had patience
             pass
         got = s.buf
     ok(not re.search(rb'(?m)^250 2\.0\.0 .*(queued|delivered)|^235|^354', got), '%s: nothing of it is taken from a stranger' % name)

@@ -76,9 +76,10 @@ talk('and may submit', '''
     S: 221 *
 ''', house.submission_port)
 
-access('127.0.0.0/8 trust\nsender:@spam.example reject\nsender:eve@client.example reject text="Not you, Eve"\n'
-       'helo:evil.example reject\nsender:local@client.example no-relay\nsender:away@client.example no-local\n'
-       'helo:inside.example no-relay\n')
+LISTS = ('sender:@spam.example reject\nsender:eve@client.example reject text="Not you, Eve"\n'
+         'helo:evil.example reject\nsender:local@client.example no-relay\nsender:away@client.example no-local\n'
+         'helo:inside.example no-relay\n')
+access(LISTS)
 talk('senders and names', '''
     S: 220 *
     C: HELO evil.example
@@ -91,6 +92,20 @@ talk('senders and names', '''
     S: 550 5.7.1 *
     C: MAIL FROM:<Eve@client.example>
     S: 550 5.7.1 Not you, Eve
+    C: QUIT
+    S: 221 *
+''')
+access('127.0.0.0/8 trust\n' + LISTS)
+talk('trust counts for more than what refuses, and leaves what a sender may not do', '''
+    S: 220 *
+    C: HELO evil.example
+    S: 250 *
+    C: MAIL FROM:<Eve@client.example>
+    S: 250 *
+    C: RCPT TO:<bob@else.example>
+    S: 250 *
+    C: RSET
+    S: 250 *
     C: MAIL FROM:<local@client.example>
     S: 250 *
     C: RCPT TO:<bob@else.example>
