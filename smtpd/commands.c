@@ -28,13 +28,6 @@ say(enum said said)
 	return reply_say(said, NULL);
 }
 
-/* What access refuses, in its own words or ours. */
-static struct reply
-refuse(const char *text)
-{
-	return reply_say(SAY_REFUSED, text[0] == '\0' ? NULL : text);
-}
-
 static struct reply
 hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 {
@@ -57,7 +50,7 @@ hello(struct session *s, struct span name, bool esmtp, bool lmtp)
 	s->helo_no_local = access.no_local;
 	/* On a submission port nobody sends who has not logged in, and that counts for more than a name. */
 	if (access.reject != NULL && !s->submission && !session_ours(s))
-		return refuse(access.reject);
+		return policy_refuse(access.reject);
 	r = milters_helo(s);
 	return r.code != 0 ? r : reply_say(SAY_HELLO, s->d->conf.hostname);
 }
@@ -131,14 +124,6 @@ take_path(struct span arg, const char *keyword, enum path_kind kind, struct path
 	return n == -1 ? -1 : n + (ssize_t)at;
 }
 
-static const char *
-canonical(struct session *s, const struct path *path)
-{
-	buf_reset(&s->d->text);
-	path_canonical(path, &s->d->text);
-	return session_keep_text(s);
-}
-
 /* It was looked at already. */
 const char *
 session_envid(struct session *s, struct span envid)
@@ -161,47 +146,10 @@ blank_taken(struct session *s, struct span arg, size_t keyword)
 	return true;
 }
 
-/* "anna" if she is of the default domain. */
-static struct reply
-not_owned(struct session *s)
-{
-	struct span home = router_default_domain(&s->d->router, s->d->arena), domain = span_of(s->user), name;
-	struct buf *text = &s->d->text;
-
-	name = span_cut(&domain, '@');
-	buf_reset(text);
-	buf_adds(text, "Sender address not owned by ");
-	if (domain.s != NULL && !span_eq(domain, home))
-		name = span_of(s->user);
-	buf_addspan(text, name);
-	return reply_say(SAY_SENDER_RIGHTS, session_keep_text(s));
-}
-
-/* May a stranger call himself by an address of ours? */
-static bool
-may_claim(struct session *s, const struct path *sender)
-{
-	return !s->d->conf.local_senders_login || session_ours(s) || s->lmtp || s->odmr ||
-	    !router_is_ours(&s->d->router, sender, false, s->d->arena);
-}
-
-/* Older products let people send to others by their sender alone; here it can only take that away. */
-static bool
-may_relay_as(struct session *s, const struct path *sender)
-{
-	if (s->d->conf.relay_senders == RELAY_SENDERS_ANY || sender->local.len == 0 || !session_ours(s) ||
-	    s->access.device.from != NULL)
-		return true;
-	return router_is_ours(&s->d->router, sender, s->d->conf.relay_senders == RELAY_SENDERS_ACCOUNT, s->d->arena);
-}
-
 static struct reply
 take_sender(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
 	uint64_t limit = s->d->conf.message_size_limit;
-	struct access access = { 0 };
-	const char *sender;
-	enum said said;
 	struct reply r;
 
 	if (path->utf8 && !params->smtputf8)
@@ -210,31 +158,14 @@ take_sender(struct session *s, const struct path *path, const struct params *par
 		return say(SAY_TLS_FIRST);
 	if (limit != 0 && params->size > limit)
 		return say(SAY_TOO_LARGE);
-	if (!(is_device(s) && s->access.device.from != NULL) && !login_may_send_as(s, path))
-		return not_owned(s);
-	sender = canonical(s, path);
-	if (s->user[0] == '\0') /* a login counts for more than any list */
-		router_sender(&s->d->router, sender, &access, s->d->arena);
-	if (access.reject != NULL && !session_ours(s))
-		return refuse(access.reject);
-	if (!may_claim(s, path))
-		return say(SAY_LOCAL_SENDER);
-	said = lookup_sender(s, path);
-	if (said != SAY_SENDER_OK)
-		return say(said);
+	r = policy_sender(s, path);
+	if (r.code != 0)
+		return r;
 	lookup_client(s);
-	if (s->user[0] != '\0' && s->d->conf.login_rate != 0 &&
-	    !rate_take(s->d->rate, "login", s->user, s->d->conf.login_rate, clock_mono_ms()))
-		return say(SAY_RATE);
-	if (is_device(s) && !device_may_have_another(s))
-		return say(SAY_RATE);
-	s->tx.sender = sender;
 	s->tx.params = *params;
 	if (params->envid.s != NULL)
 		s->tx.envid = session_envid(s, params->envid);
-	s->tx.no_relay = access.no_relay || !may_relay_as(s, path);
-	s->tx.no_local = access.no_local;
-	r = milters_mail(s, sender, args);
+	r = milters_mail(s, s->tx.sender, args);
 	return r.code != 0 ? r : say(SAY_SENDER_OK);
 }
 
@@ -324,25 +255,6 @@ add_recipients(struct session *s, const struct route *route, const char *address
 	return say(SAY_RCPT_OK);
 }
 
-/* What DNS lists say counts for strangers, but whoever is refused may write to the postmaster about it. */
-static bool
-is_listed(const struct session *s, const struct path *rcpt)
-{
-	return s->conn->listed != 0 && s->conn->listed <= s->d->lists.n && !session_ours(s) &&
-	    !span_case_is(rcpt->local, "postmaster");
-}
-
-static struct reply
-refuse_listed(struct session *s)
-{
-	const struct dnsbl_rule *list = &s->d->lists.list[s->conn->listed - 1];
-	struct buf *text = &s->d->text;
-
-	buf_reset(text);
-	buf_addf(text, "Client %s is listed by %s, see %s", s->client, list->name, list->url);
-	return reply_say(SAY_LISTED, session_keep_text(s));
-}
-
 static struct reply
 refuse_rcpt(struct session *s, const char *address, struct span args, struct reply why)
 {
@@ -353,23 +265,15 @@ refuse_rcpt(struct session *s, const char *address, struct span args, struct rep
 static struct reply
 route_recipient(struct session *s, const struct path *path, const struct params *params, struct span args)
 {
-	struct access client = s->access, named;
+	struct access client = policy_client(s);
 	struct route route = { 0 };
-	const char *address = canonical(s, path);
+	const char *address = session_keep_address(s, path);
+	struct reply r;
 
 	s->rcpt = address;
-	if (is_listed(s, path))
-		return refuse_rcpt(s, address, args, refuse_listed(s));
-	router_recipient(&s->d->router, path, &named, s->d->arena);
-	if (named.reject != NULL && !session_ours(s))
-		return refuse(named.reject);
-	client.no_relay = client.no_relay || s->helo_no_relay || s->tx.no_relay;
-	client.no_local = client.no_local || s->helo_no_local || s->tx.no_local;
-	if (s->user[0] != '\0') /* a login counts for more than any list */
-		client = (struct access){ .trusted = true, .no_relay = s->tx.no_relay };
-	if (is_device(s) && !router_device_may(&s->d->router, &s->access.device, path, s->d->arena))
-		return say(SAY_DEVICE_RCPT); /* even if it has logged in */
-	client.trusted |= s->access.device.to != NULL;
+	r = policy_recipient(s, path);
+	if (r.code != 0)
+		return refuse_rcpt(s, address, args, r);
 	router_rcpt(&s->d->router, path, &client, client.trusted && !client.no_relay,
 	    client.trusted || s->submission || is_device(s), s->d->arena, &route, NULL);
 	verify_recipient(s, &route);

@@ -47,6 +47,14 @@ session_keep_text(struct session *s)
 	return arena_dupn(s->d->arena, buf_str(&s->d->text), s->d->text.len);
 }
 
+const char *
+session_keep_address(struct session *s, const struct path *path)
+{
+	buf_reset(&s->d->text);
+	path_canonical(path, &s->d->text);
+	return session_keep_text(s);
+}
+
 void
 session_reset(struct session *s)
 {

@@ -178,11 +178,17 @@ deadline_ms session_slice(const struct session *, deadline_ms until);
 void session_interrupted(struct session *); /* a wait was, by a signal */
 /* d->text's content in the transaction's memory. */
 const char *session_keep_text(struct session *);
+const char *session_keep_address(struct session *, const struct path *); /* canonical; likewise */
 
 /* commands.c: the answer to one line; moves the state. */
 struct reply command_run(struct session *, struct span line);
 /* The client is trusted, a device of ours or has logged in: no list is held against it. */
 bool session_ours(const struct session *);
+/* policy.c: whom access, settings and DNS lists let send as whom, and to whom. Code 0: go on. */
+struct reply policy_refuse(const char *text); /* what access refuses, in its own words or, if there are none, ours */
+struct reply policy_sender(struct session *, const struct path *); /* then s->tx has the sender, and what access says of it */
+struct reply policy_recipient(struct session *, const struct path *); /* before the router is asked */
+struct access policy_client(const struct session *); /* as whom the router shall take the client for this transaction */
 /* device.c: what old devices are forgiven, which access names. */
 bool is_device(const struct session *);
 void device_begin(struct session *); /* it may leave HELO away */
