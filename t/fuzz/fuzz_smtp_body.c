@@ -1,7 +1,8 @@
 /*
  * Promises of smtpd/body.c: it agrees with the simplest thing that could be right (the first
  * CRLF.CRLF of the text, a CRLF put in front of it, is the end), however the octets are cut;
- * what comes out holds no CR, and with dots stuffed and CRLF again it is what went in.
+ * what comes out holds no CR, and with dots stuffed and CRLF again it is what went in. Of a
+ * device every LF ends a line, and the first that is a dot is the end.
  */
 #include <string.h>
 
@@ -102,6 +103,60 @@ check(const char *in, size_t n, size_t step)
 		check_round_trip(out, len);
 }
 
+/* A device's: the octets of the text that lines make, unstuffed; *used: up to and with its end, 0: none. */
+static size_t
+plain_device(const char *in, size_t n, char *out, size_t *used, bool *bare)
+{
+	size_t at = 0, len = 0;
+
+	*used = 0;
+	*bare = false;
+	while (at < n) {
+		const char *lf = memchr(in + at, '\n', n - at), *line = in + at;
+		size_t line_len;
+
+		if (lf == NULL)
+			break;
+		line_len = (size_t)(lf - line);
+		at += line_len + 1;
+		if (line_len > 0 && line[line_len - 1] == '\r')
+			line_len--;
+		if (line_len == 1 && line[0] == '.') {
+			*used = at;
+			break;
+		}
+		if (memchr(line, '\r', line_len) != NULL)
+			*bare = true;
+		if (line_len > 0 && line[0] == '.')
+			line++, line_len--;
+		memcpy(out + len, line, line_len);
+		out[len + line_len] = '\n';
+		len += line_len + 1;
+	}
+	return len;
+}
+
+static void
+check_device(const char *in, size_t n, size_t step)
+{
+	static char out[MOST], want[MOST];
+	size_t len, end, used, want_len;
+	struct body b;
+	bool bare;
+
+	want_len = plain_device(in, n, want, &end, &bare);
+	body_init(&b, 0, MOST, false);
+	b.lf_ends = true;
+	used = feed(&b, in, n, step, out, &len);
+	PROMISE(b.ended == (end != 0));
+	PROMISE(used == (end != 0 ? end : n));
+	PROMISE(memchr(out, '\r', len) == NULL);
+	if (!b.ended)
+		return;
+	PROMISE((b.fault != BODY_FINE) == bare);
+	PROMISE(bare || (len == want_len && memcmp(out, want, len) == 0));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
@@ -110,8 +165,11 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	if (n > MOST)
 		return 0;
 	memcpy(in, octets, n);
-	for (size_t step = 1; step <= 33; step += 8)
+	for (size_t step = 1; step <= 33; step += 8) {
 		check(in, n, step);
+		check_device(in, n, step);
+	}
 	check(in, n, n == 0 ? 1 : n);
+	check_device(in, n, n == 0 ? 1 : n);
 	return 0;
 }

@@ -55,7 +55,11 @@ static const struct {
 	  "info@b.example jane@office.lan\n"                         /* 8 */
 	  "@marketing ann@example.org\n"                             /* 9 */
 	  "root@example.org ann@localhost\n"                         /* 10 */
-	  "asleep@example.org eve\n" },                              /* 11 */
+	  "asleep@example.org eve\n"                                 /* 11 */
+	  "home@example.org post=auth-if-remote-members ann, dave\n" /* 12 */
+	  "club@example.org post=auth-if-remote-members ann, x@else.example\n"
+	  "over@example.org ann, club\n"                             /* 14 */
+	  "team@example.org post=auth ann\n" },                      /* 15 */
 	{ "routes",
 	  "smart.example    smarthost=mail.isp.example,192.0.2.1:587,[2001:DB8::1]\n"
 	  ".smart.example   smarthost=below.example:26\n"            /* 2 */
@@ -73,7 +77,14 @@ static const struct {
 	  "203.0.113.0/24   reject\n"                                /* 7 */
 	  "sender:bad@else.example reject text=\"Go away\"\n"        /* 8 */
 	  "sender:@spam.example reject\n"                            /* 9 */
-	  "helo:Dynamic.Example reject\n" },                         /* 10 */
+	  "helo:Dynamic.Example reject\n"                            /* 10 */
+	  "rcpt:hidden@example.org reject\n"                         /* 11 */
+	  "rcpt:@closed.example reject text=\"Closed\"\n"            /* 12 */
+	  "at:192.0.2.53 trust\n"                                    /* 13 */
+	  "at:[2001:db8:1::1]:25 no-relay\n"                         /* 14 */
+	  "at:*:2525 no-local\n"                                     /* 15 */
+	  "198.51.100.40 device=copier from=scan@firm.example rate=60/h "
+	  "to=@firm.example,bob,x@else.example\n" },                 /* 16 */
 };
 
 struct place {
@@ -250,6 +261,14 @@ static const struct {
 	{ NO_LOCAL, "ann@example.org", "550 5.7.1 Local recipients take no "
 	  "mail from your address" },
 	{ NO_LOCAL, "x@backup.example", "relay:x@backup.example" },
+	/* groups that are not for everybody */
+	{ STRANGER, "home@example.org", "local:ann@example.org relay:dave@else.example" },
+	{ STRANGER, "club@example.org", "550 5.7.1 Authentication required to post to this list" },
+	{ STRANGER, "over@example.org", "550 5.7.1 Authentication required to post to this list" },
+	{ STRANGER, "team@example.org", "550 5.7.1 Authentication required to post to this list" },
+	{ OURS, "club@example.org", "local:ann@example.org relay:x@else.example" },
+	{ OURS, "over@example.org", "local:ann@example.org relay:x@else.example" },
+	{ OURS, "team@example.org", "local:ann@example.org" },
 };
 
 static void
@@ -647,6 +666,98 @@ etrn(void **state)
 	}
 }
 
+static void
+listeners_and_recipients(void **state)
+{
+	static const struct {
+		const char *local;
+		uint16_t port;
+		unsigned line;
+	} places[] = {
+		{ "192.0.2.53", 25, 13 }, { "192.0.2.53", 2525, 13 }, { "192.0.2.54", 25, 0 }, { "192.0.2.54", 2525, 15 },
+		{ "2001:db8:1::1", 25, 14 }, { "2001:db8:1::1", 587, 0 }, { "2001:db8:1::1", 2525, 15 },
+	};
+	static const struct {
+		const char *rcpt;
+		unsigned line;
+	} rows[] = {
+		{ "Hidden@example.org", 11 }, { "hidden@b.example", 11 }, { "hidden@localhost", 11 }, { "hidden", 11 },
+		{ "ann@example.org", 0 }, { "hidden@firm.example", 0 }, { "x@Closed.example", 12 }, { "x@sub.closed.example", 0 },
+	};
+	struct place *p = *state;
+	struct access a;
+	struct path path;
+	struct ip ip;
+
+	for (size_t i = 0; i < COUNT(places); i++) {
+		assert_int_equal(ip_parse(span_of(places[i].local), &ip), 0);
+		memset(&a, 0, sizeof(a));
+		router_listener(&p->r, &ip, places[i].port, &a, p->mem);
+		assert_int_equal(a.line, places[i].line);
+		a.line = 99;
+		router_listener(&p->r, &ip, places[i].port, &a, p->mem);
+		assert_int_equal(a.line, 99); /* an entry of the client's own */
+	}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(path_parse_address(rows[i].rcpt, strlen(rows[i].rcpt), &path), 0);
+		router_recipient(&p->r, &path, &a, p->mem);
+		assert_int_equal(a.line, rows[i].line);
+		assert_int_equal(a.reject != NULL, rows[i].line != 0);
+	}
+}
+
+static void
+devices(void **state)
+{
+	static const struct {
+		const char *rcpt;
+		bool may;
+	} rows[] = {
+		{ "ann@firm.example", true }, { "Ann@FIRM.Example", true }, { "ann@sub.firm.example", false }, { "bob", true },
+		{ "Bob@example.org", true }, { "ann", false }, { "x@else.example", true }, { "y@else.example", false },
+	};
+	struct place *p = *state;
+	struct device nobody = { .name = "x" }, anybody = { .name = "x", .to = "*" };
+	struct access a;
+	struct path path;
+	struct ip ip;
+
+	assert_int_equal(ip_parse(SPAN("198.51.100.40"), &ip), 0);
+	router_client(&p->r, &ip, &a, p->mem);
+	assert_string_equal(a.device.name, "copier");
+	assert_string_equal(a.device.from, "scan@firm.example");
+	assert_null(a.device.default_from);
+	assert_int_equal(a.device.per_hour, 60);
+	assert_false(a.trusted);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(path_parse_address(rows[i].rcpt, strlen(rows[i].rcpt), &path), 0);
+		assert_int_equal(router_device_may(&p->r, &a.device, &path, p->mem), rows[i].may);
+		assert_true(router_device_may(&p->r, &anybody, &path, p->mem));
+		assert_true(router_device_may(&p->r, &nobody, &path, p->mem)); /* the router refuses what is elsewhere */
+	}
+}
+
+static void
+senders_of_ours(void **state)
+{
+	static const struct {
+		const char *sender;
+		bool local, account;
+	} rows[] = {
+		{ "ann@example.org", true, true }, { "sales@b.example", true, true }, { "nobody@example.org", true, false },
+		{ "left@example.org", true, false }, { "x@firm.example", true, true }, { "x@else.example", false, false },
+		{ "x@backup.example", false, false }, { "x@mx.example.org", true, false },
+	};
+	struct place *p = *state;
+	struct path path;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(path_parse_address(rows[i].sender, strlen(rows[i].sender), &path), 0);
+		assert_int_equal(router_is_ours(&p->r, &path, false, p->mem), rows[i].local);
+		assert_int_equal(router_is_ours(&p->r, &path, true, p->mem), rows[i].account);
+	}
+}
+
 /* --- next hops ----------------------------------------------------------- */
 
 static const struct {
@@ -728,6 +839,9 @@ main(void)
 		IN_PLACE(mailboxes),
 		IN_PLACE(clients),
 		IN_PLACE(senders_and_helos),
+		IN_PLACE(listeners_and_recipients),
+		IN_PLACE(devices),
+		IN_PLACE(senders_of_ours),
 		cmocka_unit_test(etrn),
 		IN_PLACE(next_hops),
 	};
