@@ -83,7 +83,7 @@ log_reject(struct session *s, const struct reply *r)
 bool
 session_of_stranger(const struct session *s)
 {
-	return !s->access.trusted && s->user[0] == '\0' && !is_device(s) && !s->odmr;
+	return !session_ours(s) && !s->odmr;
 }
 
 bool
