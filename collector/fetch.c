@@ -310,6 +310,8 @@ visit(struct house *h, struct account *a, struct state *state, struct state_run 
 	dialogue_init(&f.d);
 	f.d.total = time_limit(&f);
 	f.size_max = a->up.max_size != 0 ? a->up.max_size : h->conf.message_size_limit;
+	if (f.size_max == 0)
+		f.size_max = INT64_MAX; /* no limit */
 	take_init(&f.take, h, a, state, f.server);
 	rv = fetch_connect(&f);
 	if (rv == 0)

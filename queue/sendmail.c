@@ -278,7 +278,7 @@ write_out(struct sendmail *s, struct span t)
 	if (file_write_all(s->submit.msg_fd, t.s, t.len) == -1)
 		give_up(EX_TEMPFAIL, "cannot write the message: %s", strerror(errno));
 	s->octets += t.len;
-	if (s->octets > s->conf.message_size_limit)
+	if (s->conf.message_size_limit != 0 && s->octets > s->conf.message_size_limit)
 		give_up(EX_UNAVAILABLE, "the message is larger than %llu octets",
 		    (unsigned long long)s->conf.message_size_limit);
 	for (size_t i = 0; i < t.len; i++) {

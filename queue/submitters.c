@@ -262,13 +262,19 @@ out:
 	return reader;
 }
 
+static uint64_t
+octets_max(const struct queued *q)
+{
+	return q->conf.message_size_limit == 0 ? INT64_MAX : q->conf.message_size_limit;
+}
+
 /* A stranger's first COMMIT: see lib/wire/submit.h. */
 static void
 put_out_of_reach(struct submitter *s)
 {
 	int fds[2] = { -1, -1 };
 
-	fds[0] = take_away(s->q, &s->msg_fd, s->q->conf.message_size_limit);
+	fds[0] = take_away(s->q, &s->msg_fd, octets_max(s->q));
 	if (fds[0] != -1)
 		fds[1] = take_away(s->q, &s->env_fd, LIMIT_ENVELOPE);
 	if (fds[1] != -1) {
@@ -400,7 +406,7 @@ on_commit(struct submitter *s, struct wire_packet *p)
 	m->msg_fd = s->msg_fd;
 	s->msg_fd = -1;
 	fault = read_envelope(s, m, p, &why) == -1 ? buf_str(&why) : fault_of(s, m, p);
-	if (fault == NULL && !s->ours && m->env.octets > q->conf.message_size_limit) {
+	if (fault == NULL && !s->ours && m->env.octets > octets_max(q)) {
 		refuse(s, "552", "5.3.4", "The message is too big");
 		message_free(q, m);
 	} else if (fault != NULL) {

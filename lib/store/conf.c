@@ -24,7 +24,7 @@
 
 #define FILE_MAX (1024 * 1024) /* octets of posthouse.conf */
 
-enum conf_type { TEXT, BOOL, NUMBER, DURATION, SIZE, CHOICE };
+enum conf_type { TEXT, BOOL, NUMBER, DURATION, SIZE, LIMIT /* a size, or 0: there is none */, CHOICE };
 
 struct setting {
 	const char *name;
@@ -75,7 +75,7 @@ static const struct setting settings[] = {
 	{ "proxy_timeout",             DURATION, AT(proxy_timeout),                 "5s", 1, 300, NULL },
 
 	{ "relay",                     BOOL,     AT(relay),                         "trusted", 0, 0, relay_choices },
-	{ "message_size_limit",        SIZE,     AT(message_size_limit),            "50M", 1024, MB(1024 * 1024), NULL },
+	{ "message_size_limit",        LIMIT,    AT(message_size_limit),            "50M", 1024, MB(1024 * 1024), NULL },
 	{ "rcpt_limit",                NUMBER,   AT(rcpt_limit),                    "1000", 100, 100000, NULL },
 	{ "filter_body_limit",         SIZE,     AT(filter_body_limit),             "256k", 0, MB(1024 * 1024), NULL },
 	{ "attachments_on_error",      CHOICE,   AT(attachments_on_error),          "accept", 0, 0, error_choices },
@@ -236,7 +236,8 @@ set_number(struct conf *c, const struct setting *s, struct span v,
 {
 	static const char *const examples[] = {
 		[NUMBER] = "a number", [DURATION] = "a time, for example 90s, "
-		"15m, 12h or 5d", [SIZE] = "a size, for example 4096, 64k, 50M"
+		"15m, 12h or 5d", [SIZE] = "a size, for example 4096, 64k, 50M",
+		[LIMIT] = "a size, for example 64k, 50M, or 0 for no limit"
 	};
 	uint64_t n;
 	int rv;
@@ -252,12 +253,12 @@ set_number(struct conf *c, const struct setting *s, struct span v,
 		    (int)v.len, v.s, examples[s->type]);
 		return -1;
 	}
-	if (rv == -1 || n < s->min || n > s->max) {
+	if (rv == -1 || (n < s->min && (s->type != LIMIT || n != 0)) || n > s->max) {
 		buf_addf(why, "%s cannot be %.*s: write %llu to %llu%s", s->name,
 		    (int)v.len, v.s, (unsigned long long)s->min,
 		    (unsigned long long)s->max,
 		    s->type == DURATION ? " seconds" :
-		    s->type == SIZE ? " octets" : "");
+		    s->type == SIZE ? " octets" : s->type == LIMIT ? " octets, or 0 for no limit" : "");
 		return -1;
 	}
 	*(uint64_t *)place(c, s) = n;
@@ -299,6 +300,7 @@ set(struct conf *c, const struct setting *s, struct span v, struct buf *why)
 	case NUMBER:
 	case DURATION:
 	case SIZE:
+	case LIMIT:
 		break;
 	}
 	return set_number(c, s, v, why);
@@ -549,7 +551,7 @@ add_value(struct buf *out, const struct conf *c, const struct setting *s)
 	const char *at = (const char *)c + s->offset;
 	uint64_t n = 0;
 
-	if (s->type == NUMBER || s->type == DURATION || s->type == SIZE)
+	if (s->type == NUMBER || s->type == DURATION || s->type == SIZE || s->type == LIMIT)
 		memcpy(&n, at, sizeof(n));
 	switch (s->type) {
 	case TEXT:
@@ -568,6 +570,7 @@ add_value(struct buf *out, const struct conf *c, const struct setting *s)
 		add_scaled(out, n, "dhms", seconds);
 		break;
 	case SIZE:
+	case LIMIT:
 		add_scaled(out, n, "GMk", octets);
 		break;
 	}

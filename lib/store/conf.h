@@ -35,7 +35,7 @@ struct conf {
 	char *listen_submissions, *listen_pop3s; /* none; with TLS at once: 465, 995 */
 	/* smtpd */
 	bool relay;               /* relay = trusted (default) | none: T8 */
-	uint64_t message_size_limit; /* octets; 50M */
+	uint64_t message_size_limit; /* octets; 50M; 0: none */
 	uint64_t rcpt_limit;      /* recipients a message; 1000 */
 	uint64_t filter_body_limit; /* octets of bodies held against filters; 256k */
 	enum on_error attachments_on_error; /* accept */

@@ -105,7 +105,8 @@ static const struct {
 	{ "smtpd_timeout = 0", "smtpd_timeout cannot be 0: write 1 to 86400 "
 	  "seconds" },
 	{ "message_size_limit = big", "message_size_limit cannot be \"big\": "
-	  "write a size, for example 4096, 64k, 50M" },
+	  "write a size, for example 64k, 50M, or 0 for no limit" },
+	{ "message_size_limit = 50", "message_size_limit cannot be 50: write 1024 to 1099511627776 octets, or 0 for no limit" },
 	{ "hostname = a\tb", "hostname contains a control character: "
 	  "remove it" },
 };
