@@ -188,6 +188,7 @@ main(int argc, char *argv[])
 	ticket_init(&d.tickets);
 	decoy_open(&d.decoy, &d.inst, scram_iterations(d.conf.scram_iterations));
 	make_nobody(&d);
+	d.counts.since_s = clock_real_us() / 1000000;
 	enter_sandbox(&d);
 	verify_fork(&d.verify, d.conf.sandbox);
 	open_events(&d);

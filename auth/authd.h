@@ -19,6 +19,7 @@ struct authd_counts { /* since the start */
 	uint64_t passed, failed, later; /* attempts, by their answer */
 	uint64_t cached;                /* of those passed: right by the cache */
 	uint64_t checks;                /* hashes that were computed, programs that were asked */
+	int64_t since_s;
 };
 struct authd {
 	const char *dir;

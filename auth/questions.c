@@ -141,9 +141,10 @@ ask_status(void *client, const struct wire_packet *p)
 		const char *name;
 		uint64_t n;
 	} counts[] = {
-		{ "passed", d->counts.passed }, { "failed", d->counts.failed }, { "later", d->counts.later },
+		{ "since", (uint64_t)d->counts.since_s }, { "passed", d->counts.passed }, { "failed", d->counts.failed }, { "later", d->counts.later },
 		{ "cached", d->counts.cached }, { "checks", d->counts.checks },
-		{ "remembered", d->cache.verdicts.count }, { "waiting", d->verify.count },
+		{ "remembered", d->cache.verdicts.count }, { "room", d->cache.verdicts.max },
+		{ "waiting", d->verify.count + d->outside.waiting_count },
 		{ "delayed_pairs", d->penalty.pairs.count }, { "delayed_clients", d->penalty.addresses.count },
 		{ "renewed", d->people.made }, { "clients", d->door.clients },
 	};

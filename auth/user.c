@@ -548,19 +548,15 @@ open_etc(struct user *u)
 /* --- delays ---------------------------------------------------------------- */
 
 static void
-delayed_text(struct buf *list)
+delayed_text(const struct buf *list)
 {
 	struct span rest = buf_span(list);
+	struct auth_delay d;
 
 	if (rest.len == 0)
 		printf("nobody's login is delayed\n");
-	while (rest.len > 0 && rest.s != NULL) {
-		struct span line = span_cut(&rest, '\n'), account = span_cut(&line, ' '), client = span_cut(&line, ' ');
-
-		if (client.s != NULL && line.s != NULL)
-			printf("%.*s from %.*s: %.*s failures\n", (int)account.len, account.s, (int)client.len, client.s,
-			    (int)line.len, line.s);
-	}
+	while (auth_delayed_next(&rest, &d))
+		printf("%s from %s: %llu failures\n", d.account, d.client, (unsigned long long)d.failures);
 }
 
 /* An account or a client's address; without either, whom it would be good for. */

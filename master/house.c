@@ -35,6 +35,7 @@
 struct house {
 	struct instance inst;
 	enum status_form form;
+	bool auth; /* status of logins */
 };
 
 /* --- the log since we began --------------------------------------------- */
@@ -324,7 +325,7 @@ do_reload(struct house *h)
 static int
 do_status(struct house *h)
 {
-	return status_show(&h->inst, h->form);
+	return h->auth ? status_auth(&h->inst, h->form) : status_show(&h->inst, h->form);
 }
 
 /* --- which verb --------------------------------------------------------- */
@@ -344,8 +345,9 @@ static const struct verb {
 	{ "reload",  do_reload,  "usage: posthouse [-C DIR] reload\n"
 	  "  Has the running programs read posthouse.conf again; listeners stay open.\n" },
 	{ "status",  do_status,  "usage: posthouse [-C DIR] status [--json | --metrics | --watch]\n"
+	  "       posthouse [-C DIR] status --auth [--json]\n"
 	  "  What runs, since when, with what memory, who is connected, and what is queued.\n"
-	  "  --watch: again each second; --metrics: for Prometheus.\n"
+	  "  --watch: again each second; --metrics: for Prometheus; --auth: how logins go.\n"
 	  "  Exit code 0: all is well; 1: something that should run does not; 3: nothing runs.\n" },
 };
 // clang-format on
@@ -367,6 +369,7 @@ read_options(struct house *h, int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "auth", no_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "metrics", no_argument, NULL, 'm' },
 		{ "watch", no_argument, NULL, 'w' },
@@ -380,6 +383,8 @@ read_options(struct house *h, int argc, char *argv[])
 	while ((c = getopt_long(argc, argv, "C:h", options, NULL)) != -1) {
 		if (c == 'C')
 			dir = optarg;
+		else if (c == 'a')
+			h->auth = true;
 		else if (c == 'j')
 			h->form = STATUS_JSON;
 		else if (c == 'm')
@@ -394,7 +399,8 @@ read_options(struct house *h, int argc, char *argv[])
 	if (optind < argc)
 		v = find(argv[optind++]);
 	if (v == NULL || wrong || optind < argc ||
-	    (h->form != STATUS_TEXT && v->run != do_status)) {
+	    ((h->auth || h->form != STATUS_TEXT) && v->run != do_status) ||
+	    (h->auth && (h->form == STATUS_WATCH || h->form == STATUS_METRICS))) {
 		if (help && v == NULL) {
 			puts("usage: house [-C DIR] start|stop|restart|reload|status");
 			exit(0);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "lib/base/ascii.h"
 #include "lib/base/num.h"
 #include "lib/sys/listen.h"
 
@@ -234,6 +235,27 @@ int
 auth_delayed(struct auth *a, const char *unlock, uint64_t *count, struct buf *list)
 {
 	return ask_list(a, unlock == NULL ? "DELAYED" : "UNLOCK", unlock == NULL ? "all" : unlock, count, list);
+}
+
+static bool
+take_word(struct span *line, char *to, size_t room)
+{
+	struct span word = line->s == NULL ? *line : span_cut(line, ' ');
+
+	return word.s != NULL && word.len < room && word_decode(to, word.s, word.len) != -1;
+}
+
+bool
+auth_delayed_next(struct span *rest, struct auth_delay *d)
+{
+	while (rest->s != NULL && rest->len > 0) {
+		struct span line = span_cut(rest, '\n');
+
+		if (take_word(&line, d->account, sizeof(d->account)) && take_word(&line, d->client, sizeof(d->client)) &&
+		    line.s != NULL && num_parse(line, UINT64_MAX, &d->failures) == 0)
+			return true;
+	}
+	return false;
 }
 
 int

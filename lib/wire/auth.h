@@ -53,6 +53,13 @@ enum auth_answer auth_redeem(struct auth *, const char *ticket, char mailbox[LIM
  * into list; or, unlock not NULL, make an end of it for this account or client. count: how many records. -1: authd
  * cannot be asked, or not by us. */
 int auth_delayed(struct auth *, const char *unlock, uint64_t *count, struct buf *list) MUST_CHECK;
+/* The next of that list. false: its end. */
+struct auth_delay {
+	char account[LIMIT_ADDRESS + 1]; /* "*": whatever the client tries */
+	char client[64];
+	uint64_t failures;
+};
+bool auth_delayed_next(struct span *rest, struct auth_delay *) MUST_CHECK;
 /* How logins go, since authd's start: lines "NAME NUMBER". For root alone, as what follows. */
 int auth_status(struct auth *, struct buf *list) MUST_CHECK;
 /* Who logged in to this mailbox last: 1, and a line "SECONDS SERVICE CLIENT" (words), 0: nobody ever, -1: authd cannot be

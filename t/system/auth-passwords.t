@@ -93,6 +93,20 @@ for login, client in (('nosuch', '203.0.113.1'), ('ssha', '203.0.113.2')):
     is_(now - was, 1, '... after one check')
     was = now
 
+# What people see of it.
+shown = house.ph('status', '--auth').stdout
+c = counts(house)
+like(shown, r'(?m)^logins since 20\S+ \S+: %d good, %d of them known from the cache; %d refused; 0 put off$' % (c['passed'], c['cached'], c['failed']),
+     'status --auth counts logins')
+like(shown, r'(?m)^passwords checked: %d; waiting for it: 0; remembered: %d, of 16384 at most$' % (c['checks'], c['remembered']), '... and checks')
+like(shown, r'(?m)^hashes made anew: %d$' % (len(HASHES)), '... and hashes')
+like(shown, r'(?m)^  nosuch@example\.org from 203\.0\.113\.1: 1 failures$', '... and penalties, of anybody')
+like(shown, r'(?m)^  whatever is tried from 203\.0\.113\.2: 1 failures$', '... and of addresses')
+told = json.loads(house.ph('status', '--auth', '--json').stdout)
+is_((told['failed'], {'account': 'ssha@example.org', 'client': '203.0.113.2', 'failures': 1} in told['delayed']), (c['failed'], True), '--json')
+is_(house.ph('status', '--auth', '--watch', check=False).returncode, 64, 'no --watch')
+ok(c['failed'] >= 4 and c['passed'] >= 3, 'they are numbers')
+
 # Last logins.
 shown = house.ph('user', 'show', 'bcrypt').stdout
 like(shown, r'(?m)^last      20\d\d-\d\d-\d\d \d\d:\d\d, pop3 from 192\.0\.2\.1$', 'user show: the last login')
@@ -104,6 +118,8 @@ ok('last_login' not in people['cafe@example.org'], 'who never was there has none
 like(house.ph('user', 'list').stdout, r'(?m)^- +cafe@example\.org +0  never$', 'user list says so')
 stop()
 like(house.ph('user', 'show', 'bcrypt').stdout, r'(?m)^messages ', 'without authd: the rest is shown')
+r = house.ph('status', '--auth', check=False)
+ok(r.returncode == 69 and 'cannot ask authd' in r.stderr, 'status --auth: says so')
 start()
 like(house.ph('user', 'show', 'bcrypt').stdout, r'submission from 2001:db8::7', 'kept over a restart')
 house.ph('user', 'delete', 'argon2', check=False)
