@@ -4,7 +4,6 @@
  * Speaks with tokend (lib/wire/token.h), the terminal and the person's browser; sees a client's secret and a code on
  * their way in, no token.
  */
-#include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -26,6 +25,7 @@
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
+#include "lib/sys/prompt.h"
 #include "lib/wire/token.h"
 
 #define ANSWER_MS 60000
@@ -123,13 +123,15 @@ static void
 know_secret(struct oauth *o)
 {
 	bool app = strcmp(o->verb, "app") == 0;
+	const char *wrong;
 
 	if (o->secret_file != NULL) {
 		read_secret_file(o);
 	} else if (!o->no_secret && isatty(STDIN_FILENO)) {
-		if (readpassphrase(app ? "Client secret: " : "Client secret (empty: there is none): ", o->secret,
-		        sizeof(o->secret), RPP_REQUIRE_TTY) == NULL)
-			options_refuse("oauth", EX_NOINPUT, "cannot read the secret: %s", strerror(errno));
+		wrong = prompt_secret(app ? "Client secret: " : "Client secret (empty: there is none): ", NULL, true, o->secret,
+		    sizeof(o->secret));
+		if (wrong != NULL)
+			options_refuse("oauth", EX_NOINPUT, "no secret: %s", wrong);
 	}
 	if (app && o->secret[0] == '\0')
 		options_refuse("oauth", EX_USAGE, "an application needs its client secret: --secret-file FILE");

@@ -5,7 +5,6 @@
  * fails, both files are as they were. Knows those two maps' words, and of domains who
  * the postmaster is.
  */
-#include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -27,6 +26,7 @@
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
+#include "lib/sys/prompt.h"
 #include "lib/wire/auth.h"
 
 static const char usage_text[] =
@@ -208,35 +208,19 @@ publish(struct user *u)
 /* --- passwords ------------------------------------------------------------ */
 
 static void
-ask_password(char out[LIMIT_PASSWORD + 1])
+read_password(const struct user *u, char out[LIMIT_PASSWORD + 1])
 {
-	char again[LIMIT_PASSWORD + 1];
-	bool differ;
+	const char *wrong;
 
-	if (readpassphrase("Password: ", out, LIMIT_PASSWORD + 1, RPP_REQUIRE_TTY) == NULL ||
-	    readpassphrase("Again: ", again, sizeof(again), RPP_REQUIRE_TTY) == NULL)
-		options_refuse("user", EX_NOINPUT, "no terminal to ask for the password: use --stdin");
-	differ = strcmp(out, again) != 0;
-	explicit_bzero(again, sizeof(again));
-	if (differ)
-		options_refuse("user", EX_DATAERR, "passwords differ");
-}
+	errno = 0;
+	wrong = u->from_stdin ? prompt_line(out, LIMIT_PASSWORD + 1) :
+	    prompt_secret("Password: ", "Again: ", true, out, LIMIT_PASSWORD + 1);
 
-static void
-read_password(char out[LIMIT_PASSWORD + 1])
-{
-	size_t n = 0;
-	int c;
-
-	while ((c = getchar()) != EOF && c != '\n') {
-		if (n == LIMIT_PASSWORD || c == '\0')
-			options_refuse("user", EX_DATAERR, "the password is longer than %d octets, or holds a NUL",
-			    LIMIT_PASSWORD);
-		out[n++] = (char)c;
-	}
-	if (n > 0 && out[n - 1] == '\r')
-		n--;
-	out[n] = '\0';
+	if (wrong != NULL)
+		options_refuse("user", errno == ENOTTY ? EX_NOINPUT : EX_DATAERR, "no password: %s%s", wrong,
+		    errno == ENOTTY ? " (--stdin reads it from standard input)" : "");
+	if (out[0] == '\0')
+		options_refuse("user", EX_DATAERR, "the password is empty");
 }
 
 /* What passwd keeps of what was typed: a hash, and behind it a verifier for SCRAM. */
@@ -245,12 +229,7 @@ new_hash(const struct user *u)
 {
 	char password[LIMIT_PASSWORD + 1], *hash, *verifier = NULL, *both;
 
-	if (u->from_stdin)
-		read_password(password);
-	else
-		ask_password(password);
-	if (password[0] == '\0')
-		options_refuse("user", EX_DATAERR, "the password is empty");
+	read_password(u, password);
 	hash = hash_make(password);
 	if (hash == NULL)
 		options_refuse("user", EX_OSERR, "cannot make a hash: %s", strerror(errno));

@@ -4,7 +4,6 @@
  * Edits etc/upstreams and etc/secrets as a person would, then has the maps compiled, which knows the words; when that fails,
  * both files are as they were. `test` is collect's work.
  */
-#include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -22,6 +21,7 @@
 #include "lib/store/textmap.h"
 #include "lib/store/upstream.h"
 #include "lib/store/words.h"
+#include "lib/sys/prompt.h"
 
 static const char usage_text[] =
     "usage: posthouse [-C DIR] upstream add ACCOUNT WORD ... [--stdin | --no-secret]\n"
@@ -110,17 +110,12 @@ put_in_force(struct upstreams *u)
 static void
 read_password(const struct upstreams *u, char password[LIMIT_PASSWORD + 1])
 {
-	const char *line;
+	const char *wrong = u->from_stdin ? prompt_line(password, LIMIT_PASSWORD + 1) :
+	    prompt_secret("password at the provider: ", NULL, true, password, LIMIT_PASSWORD + 1);
 
-	if (u->from_stdin) {
-		line = fgets(password, LIMIT_PASSWORD + 1, stdin);
-		if (line != NULL)
-			password[strcspn(password, "\r\n")] = '\0';
-	} else {
-		line = readpassphrase("password at the provider: ", password, LIMIT_PASSWORD + 1, RPP_REQUIRE_TTY);
-	}
-	if (line == NULL)
-		options_refuse("upstream", EX_NOINPUT, "no password was given: there is no terminal to ask on (--stdin reads it from standard input)");
+	if (wrong != NULL)
+		options_refuse("upstream", EX_NOINPUT, "no password: %s%s", wrong,
+		    u->from_stdin ? "" : " (--stdin reads it from standard input)");
 	if (password[0] == '\0')
 		options_refuse("upstream", EX_DATAERR, "the password is empty");
 	for (const char *s = password; *s != '\0'; s++)

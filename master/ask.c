@@ -3,7 +3,6 @@
  *
  * Asks only for what the command line did not say; an empty answer is the default in brackets.
  */
-#include <bsd/readpassphrase.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "lib/base/log.h"
 #include "lib/sys/proc.h"
+#include "lib/sys/prompt.h"
 #include "master/setup.h"
 
 /* The answer, or standard (which may be NULL: an empty answer is NULL). */
@@ -51,25 +51,24 @@ own_domain(void)
 	    dot != NULL ? host : "example.org";
 }
 
+#define TRIES_MAX 10 /* the terminal may be gone */
+
 static void
 ask_password(struct setup *s, const char *name)
 {
-	char first[LIMIT_PASSWORD + 1], again[LIMIT_PASSWORD + 1];
+	char password[LIMIT_PASSWORD + 1];
+	const char *wrong;
 
-	for (;;) {
-		if (readpassphrase("  password: ", first, sizeof(first), 0) == NULL ||
-		    readpassphrase("  again: ", again, sizeof(again), 0) == NULL)
-			fatal(EX_NOINPUT, "cannot read a password: no terminal");
-		if (first[0] == '\0')
-			puts("  it may not be empty");
-		else if (strcmp(first, again) != 0)
-			puts("  these are not the same");
-		else
+	for (int tries = 0;; tries++) {
+		wrong = prompt_secret("  password: ", "  again: ", false, password, sizeof(password));
+		if (wrong == NULL && password[0] != '\0')
 			break;
+		if (tries == TRIES_MAX)
+			fatal(EX_NOINPUT, "cannot go on without a password; nothing was written");
+		printf("  %s\n", wrong == NULL ? "it may not be empty" : wrong);
 	}
-	setup_person(s, span_of(name), first);
-	explicit_bzero(first, sizeof(first));
-	explicit_bzero(again, sizeof(again));
+	setup_person(s, span_of(name), password);
+	explicit_bzero(password, sizeof(password));
 }
 
 static void

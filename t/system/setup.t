@@ -133,7 +133,7 @@ code, shown = dialogue([str(BIN / 'posthouse'), '-C', str(asked), 'setup'],
 is_(code, 0, 'the conversation ends well')
 if code:
     diag(shown)
-like(shown, r'these are not the same', 'a password mistyped is asked again')
+like(shown, r'passwords differ', 'a password mistyped is asked again')
 ok('secret' not in shown, 'and never shown')
 is_(lines(asked / 'etc' / 'users'), ['ann@asked.example'], 'the answers are in the maps')
 like((asked / 'etc' / 'posthouse.conf').read_text(), r'^listen_smtp = 127\.0\.0\.1:12026, \[::1\]:12026$', 'and settings')
