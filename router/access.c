@@ -249,6 +249,24 @@ router_helo(const struct router *r, const char *helo, struct access *out,
 	buf_free(&b);
 }
 
+bool
+router_certificate(const struct router *r, const char *digest, const char *name, struct access *out, struct arena *mem)
+{
+	const char *const keys[][2] = { { "cert:", digest }, { "cert-name:", name } };
+	struct buf b = BUF_INIT(500);
+	int found = 0;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < COUNT(keys) && found == 0; i++) {
+		buf_reset(&b);
+		buf_addf(&b, "%s%s", keys[i][0], keys[i][1]);
+		if (keys[i][1][0] != '\0')
+			found = find_access(r, buf_span(&b), mem, out);
+	}
+	buf_free(&b);
+	return found == 1;
+}
+
 static bool
 is_below(struct span domain, struct span above)
 {

@@ -434,6 +434,43 @@ take_sender(struct build *b, const struct access_entry *a, struct span key, cons
 		take_list(b, key, e);
 }
 
+#define DIGEST_HEX 64 /* SHA-256 */
+
+/* As openssl x509 -fingerprint prints it, colons or not, or as the log says it. */
+static bool
+digest_into_key(struct build *b, struct span digest)
+{
+	buf_adds(&b->key, "cert:");
+	for (size_t i = 0; i < digest.len; i++)
+		if (digest.s[i] != ':')
+			buf_addc(&b->key, (char)ascii_lower((unsigned char)digest.s[i]));
+	if (b->key.len == 5 + DIGEST_HEX && strspn(buf_str(&b->key) + 5, "0123456789abcdef") == DIGEST_HEX)
+		return true;
+	maptext_error(b->text, "cert: wants the SHA-256 fingerprint, 64 hexadecimal digits: "
+	    "openssl x509 -noout -fingerprint -sha256 -in FILE");
+	return false;
+}
+
+/* Of a client with this certificate, or of this name in one that tls_client_ca vouches for. */
+static void
+take_certificate(struct build *b, const struct map_entry_text *e, const struct access_entry *a)
+{
+	struct span key = e->key;
+
+	if (cut_prefix(&key, "cert:")) {
+		if (!digest_into_key(b, key))
+			return;
+	} else {
+		buf_addspan(&b->key, key);
+		ascii_lowern(b->key.s, b->key.len);
+	}
+	if (a->reject || a->proxy || a->device.s != NULL)
+		maptext_error(b->text, "a certificate gives, it does not take away, and is shown late: %s goes with addresses",
+		    a->reject ? "reject" : a->proxy ? "proxy" : "device=");
+	else if (!a->disabled)
+		put(b, buf_span(&b->key), e);
+}
+
 static void
 take_access(struct build *b, const struct map_entry_text *e)
 {
@@ -443,6 +480,10 @@ take_access(struct build *b, const struct map_entry_text *e)
 
 	if (!fine(b, entry_access(e->value, b->mem, &a, &b->why)))
 		return;
+	if (cut_prefix(&key, "cert:") || cut_prefix(&key, "cert-name:")) {
+		take_certificate(b, e, &a);
+		return;
+	}
 	if (cut_prefix(&key, "sender:")) {
 		take_sender(b, &a, key, e);
 		return;

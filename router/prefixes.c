@@ -151,7 +151,7 @@ parse_masked(struct span text, void (*add)(void *, const struct ip_prefix *),
 
 	if (ip_parse(head, &p.ip) == -1) {
 		buf_addf(why, "\"%.*s\" is no address, network or range, and "
-		    "begins with none of sender:, rcpt:, helo: and at:", (int)text.len,
+		    "begins with none of sender:, rcpt:, helo:, at:, cert: and cert-name:", (int)text.len,
 		    text.s);
 		return -1;
 	}

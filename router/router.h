@@ -54,6 +54,8 @@ bool router_is_ours(const struct router *, const struct path *sender, bool accou
 /* sender:ADDRESS, sender:@DOMAIN; helo:NAME entries. */
 void router_sender(const struct router *, const char *sender, struct access *out, struct arena *);
 void router_helo(const struct router *, const char *helo, struct access *out, struct arena *);
+/* cert:DIGEST, then cert-name:NAME (both in lower case, NAME verified; "": none). True: there is an entry. */
+bool router_certificate(const struct router *, const char *digest, const char *name, struct access *out, struct arena *);
 
 /* May it ask for the mail of this domain (a key: lib/mail/domain.h), below: of all those below it too? */
 bool router_etrn(const struct access *, struct span domain, bool below);

@@ -302,7 +302,8 @@ accepted(struct session *s, const struct envelope *env)
 	log_event(EV_SMTPD_RECEIVED, LS("id", submit->id), LS("client", s->client), LS("service", s->conn->service),
 	    LS("helo", s->helo), LS("sender", env->sender), LN("rcpts", env->rcpt_count),
 	    LS("rcpt", env->rcpts[0].address), LN("octets", env->octets), LS("how", submit->how),
-	    LS("tls", s->facts.version), LS("user", s->user), LS("device", is_device(s) ? s->access.device.name : ""),
+	    LS("tls", s->facts.version), LS("cipher", s->facts.cipher),
+	    LS("cert", s->facts.name[0] != '\0' ? s->facts.name : s->facts.certificate), LS("user", s->user), LS("device", is_device(s) ? s->access.device.name : ""),
 	    LS("rdns", s->rdns),
 	    LS("fcrdns", s->rdns_asked ? (s->fcrdns ? "yes" : "no") : ""));
 	for (const struct alias *a = s->tx.aliases; a != NULL; a = a->next)

@@ -291,6 +291,17 @@ take_message(struct session *s)
 		session_reset(s);
 }
 
+/* What access says of the client's certificate takes the place of what it says of its address. */
+static void
+believe_certificate(struct session *s)
+{
+	struct access a;
+
+	if (s->facts.certificate[0] != '\0' && !s->odmr &&
+	    router_certificate(&s->d->router, s->facts.certificate, s->facts.name, &a, s->d->kept))
+		s->access = a;
+}
+
 #define SHAKE_MORE_MS 5000 /* tlsd has the handshake's deadline */
 
 /* From here on the client speaks to tlsd, and tlsd to us. Nothing that was said before counts (RFC 3207, 4.2). */
@@ -311,6 +322,7 @@ start_tls(struct session *s)
 	s->esmtp = false;
 	s->helo[0] = s->user[0] = '\0';
 	s->helo_no_relay = s->helo_no_local = false;
+	believe_certificate(s);
 	if (!s->tls)
 		s->why = "no TLS";
 	else if (is_device(s))
@@ -346,6 +358,7 @@ session_greeting(struct session *s)
 		router_client(&d->router, &s->conn->peer, &s->access, d->kept);
 		router_listener(&d->router, &s->conn->local, s->conn->local_port, &s->access, d->kept);
 	}
+	believe_certificate(s);
 	no = refusal(s);
 	if (no != NULL) {
 		r = reply_say(SAY_REFUSED, no[0] == '\0' ? NULL : no);

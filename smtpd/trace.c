@@ -29,6 +29,20 @@ add_helo(struct buf *out, const char *helo)
 	}
 }
 
+/* A verified name is of printable ASCII; in a comment (RFC 5322, 3.2.1) three of these want care. */
+static void
+add_facts(struct buf *out, const struct secure_facts *f)
+{
+	buf_addf(out, " (%s %s", f->version, f->cipher);
+	if (f->name[0] != '\0') {
+		buf_adds(out, ",\n\tclient certificate ");
+		for (const char *p = f->name; *p != '\0'; p++)
+			buf_addf(out, strchr("()\\", *p) != NULL ? "\\%c" : "%c", *p);
+		buf_adds(out, " verified");
+	}
+	buf_addc(out, ')');
+}
+
 void
 trace_received(const struct trace *t, struct buf *out)
 {
@@ -45,7 +59,7 @@ trace_received(const struct trace *t, struct buf *out)
 	buf_adds(out, " with ");
 	buf_adds(out, t->with);
 	if (t->facts != NULL)
-		buf_addf(out, " (%s %s)", t->facts->version, t->facts->cipher);
+		add_facts(out, t->facts);
 	buf_adds(out, " id ");
 	buf_adds(out, t->id);
 	if (t->original != NULL) {

@@ -22,6 +22,7 @@
 #include "lib/sys/file.h"
 #include "lib/sys/listen.h"
 #include "lib/wire/secure.h"
+#include "tls/clients.h"
 
 #define REQUEST_WAIT_MS 5000
 #define ANSWER_WAIT_MS 100     /* one packet into an empty socket: there is nothing to wait for */
@@ -67,19 +68,6 @@ unwatch(const struct session *s, int fd)
 
 /* --- facts ---------------------------------------------------------------- */
 
-static void
-digest_certificate(const SSL *ssl, char hex[2 * DIGEST_OCTETS + 1])
-{
-	X509 *x = SSL_get1_peer_certificate(ssl);
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-
-	hex[0] = '\0';
-	if (x != NULL && X509_digest(x, EVP_sha256(), digest, &n) == 1)
-		digest_hex(digest, n, hex);
-	X509_free(x);
-}
-
 /* In TLS 1.2 only with extended master secret (RFC 9266, 4.2 and RFC 7627). */
 static void
 export_binding(SSL *ssl, char hex[2 * DIGEST_OCTETS + 1])
@@ -97,14 +85,14 @@ static int
 say_secured(struct session *s, int plain)
 {
 	const char *sni = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
-	char certificate[2 * DIGEST_OCTETS + 1], binding[2 * DIGEST_OCTETS + 1];
+	char certificate[CLIENT_DIGEST_HEX], name[CLIENT_NAME], binding[2 * DIGEST_OCTETS + 1];
 
-	digest_certificate(s->ssl, certificate);
+	clients_facts(s->ssl, certificate, name);
 	export_binding(s->ssl, binding);
 	return wire_send(&s->wire, deadline_in(REQUEST_WAIT_MS), &plain, SPAN(""), "SECURED",
 	    (const char *const[]){ SSL_get_version(s->ssl), SSL_get_cipher_name(s->ssl), sni != NULL ? sni : "",
-	        certificate, binding },
-	    5);
+	        certificate, binding, name },
+	    6);
 }
 
 static void

@@ -26,6 +26,7 @@
 #include "lib/sys/listen.h"
 #include "lib/sys/proc.h"
 #include "lib/sys/sandbox.h"
+#include "tls/clients.h"
 #include "tls/pool.h"
 #include "tls/tickets.h"
 #include "tls/worker.h"
@@ -40,6 +41,7 @@ struct tlsd {
 	struct conf conf;
 	char *dir;               /* of certificates */
 	struct tickets *tickets; /* shared memory */
+	struct clients clients;
 	struct pairs *pairs;
 	uint64_t loaded, seen;   /* signatures of the directory */
 	int inotify;
@@ -52,14 +54,6 @@ struct tlsd {
 
 /* --- certificates --------------------------------------------------------- */
 
-static int
-any_certificate(int good, X509_STORE_CTX *ctx)
-{
-	(void)good;
-	(void)ctx;
-	return 1; /* its digest is told; access decides whom it is */
-}
-
 static void
 set_up(SSL_CTX *ctx, void *arg)
 {
@@ -68,7 +62,7 @@ set_up(SSL_CTX *ctx, void *arg)
 	tickets_use(d->tickets, ctx);
 	session_prepare(ctx);
 	if (d->conf.tls_client_certificates)
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, any_certificate);
+		clients_ask(&d->clients, ctx);
 }
 
 static void
@@ -86,6 +80,19 @@ tell_about(const struct pairs *p, bool used)
 		    p->shop_count > 0 ? p->shops[p->usual].pairs[0]->name : ""));
 }
 
+/* An authority that cannot be read vouches for nobody any more. */
+static void
+load_clients(struct tlsd *d)
+{
+	struct buf why = BUF_INIT(1024);
+
+	clients_free(&d->clients);
+	if (clients_load(&d->clients, d->conf.tls_client_ca, &why) == -1)
+		log_error(EV_TLS_ALARM, LS("text", "tls_client_ca cannot be used: no client's name is verified"),
+		    LS("reason", buf_str(&why)));
+	buf_free(&why);
+}
+
 /* New ones take the old ones' place only when nothing is worse with them. */
 static void
 load(struct tlsd *d)
@@ -95,6 +102,7 @@ load(struct tlsd *d)
 	bool use;
 
 	d->loaded = d->seen = pairs_signature(d->dir);
+	load_clients(d);
 	p = pairs_load(d->dir, &common);
 	use = d->pairs == NULL || d->pairs->shop_count == 0 || !pairs_worse(p, d->pairs, d->conf.hostname);
 	tell_about(p, use);
@@ -189,6 +197,10 @@ enter_first(const struct tlsd *d)
 
 	box.paths[0].path = d->dir;
 	box.paths[0].rights = MAY_READ;
+	if (d->conf.tls_client_ca[0] != '\0') {
+		box.paths[1].path = d->conf.tls_client_ca;
+		box.paths[1].rights = MAY_READ;
+	}
 	sandbox_enter(&box);
 }
 

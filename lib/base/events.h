@@ -20,7 +20,7 @@
 #define EV_SMTPD_CONNECT "smtpd.connect"     /* client, via: through whom it came */
 #define EV_SMTPD_REFUSED "smtpd.refused"     /* client, code, reason */
 #define EV_SMTPD_REJECT "smtpd.reject"       /* client, command, sender, rcpt, reply */
-#define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how, tls, user, device */
+#define EV_SMTPD_RECEIVED "smtpd.received"   /* id, client, helo, sender, rcpts, octets, how, tls, cipher, cert, user, device */
 #define EV_SMTPD_CONTENT "smtpd.content"     /* client, sender, by, rule, name: a rule refused the message; reason: its MIME cannot be read */
 #define EV_SMTPD_LENIENT "smtpd.lenient"     /* client, lenient: what it does against the rules; once a session */
 #define EV_SMTPD_ALIAS "smtpd.alias"         /* id, to, rcpts, rcpt */

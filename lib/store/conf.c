@@ -141,6 +141,7 @@ static const struct setting settings[] = {
 	{ "tls_processes",             NUMBER,   AT(tls_processes),                 "100", 1, 10000, NULL },
 	{ "tls_handshake_timeout",     DURATION, AT(tls_handshake_timeout),         "30s", 1, 600, NULL },
 	{ "tls_client_certificates",   BOOL,     AT(tls_client_certificates),       "no", 0, 0, no_yes },
+	{ "tls_client_ca",             TEXT,     AT(tls_client_ca),                 "", 0, 0, NULL },
 
 	{ "retry_first",               DURATION, AT(retry_first),                   "5m", 1, DAYS(7), NULL },
 	{ "retry_last",                DURATION, AT(retry_last),                    "4h", 1, DAYS(30), NULL },

@@ -90,6 +90,7 @@ struct conf {
 	uint64_t tls_processes;   /* 100 */
 	uint64_t tls_handshake_timeout; /* 30 */
 	bool tls_client_certificates; /* asked for; no */
+	char *tls_client_ca;      /* who vouches for their names; "" = nobody */
 	/* queue */
 	uint64_t retry_first, retry_last; /* 5m growing to 4h */
 	uint64_t queue_lifetime;  /* 5d */

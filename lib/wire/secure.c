@@ -16,7 +16,7 @@ const struct wire_msg secure_messages[] = {
 	{ SERVER, "READY",     0,   SECURE_ASKING,   SECURE_IDLE,     "" },
 	{ SERVER, "NONE",      0,   SECURE_ASKING,   SECURE_IDLE,     "" },
 	{ CLIENT, "TERMINATE", 1,   SECURE_IDLE,     SECURE_SHAKING,  "service client" },
-	{ SERVER, "SECURED",   1,   SECURE_SHAKING,  SECURE_DONE,     "version cipher sni certificate binding" },
+	{ SERVER, "SECURED",   1,   SECURE_SHAKING,  SECURE_DONE,     "version cipher sni certificate binding name" },
 	{ SERVER, "FAILED",    0,   SECURE_SHAKING,  SECURE_DONE,     "reason" },
 	{ 0 },
 };
@@ -83,7 +83,8 @@ keep_facts(const struct wire_packet *p, struct secure_facts *f)
 	    strlcpy(f->cipher, p->word[1], sizeof(f->cipher)) < sizeof(f->cipher) &&
 	    strlcpy(f->sni, p->word[2], sizeof(f->sni)) < sizeof(f->sni) &&
 	    strlcpy(f->certificate, p->word[3], sizeof(f->certificate)) < sizeof(f->certificate) &&
-	    strlcpy(f->binding, p->word[4], sizeof(f->binding)) < sizeof(f->binding);
+	    strlcpy(f->binding, p->word[4], sizeof(f->binding)) < sizeof(f->binding) &&
+	    strlcpy(f->name, p->word[5], sizeof(f->name)) < sizeof(f->name);
 }
 
 int

@@ -18,8 +18,9 @@ struct secure_facts {       /* "" when there is none */
 	char version[16];   /* "TLSv1.3" */
 	char cipher[64];    /* "TLS_AES_256_GCM_SHA384" */
 	char sni[256];      /* the name that the client asked for */
-	char certificate[65]; /* SHA-256 of the client's certificate, in hex; not verified by anybody */
+	char certificate[65]; /* SHA-256 of the client's certificate, in hex; it has the key, more is not known of it */
 	char binding[65];   /* tls-exporter (RFC 9266), 32 octets in hex; "" when this version has none that is safe */
+	char name[256];     /* in the client's certificate, when tls_client_ca vouches for it; printable ASCII */
 };
 /* Is there a tlsd, and has it a certificate? Asks anew after a minute, after a second when there was none. */
 struct secure {

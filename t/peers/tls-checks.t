@@ -139,7 +139,7 @@ def answers(*pieces):
                 l.send(piece)
             l.sock.shutdown(1)
             return l.rest()
-        except ConnectionError:
+        except OSError:
             return l.buf
 
 
