@@ -210,10 +210,7 @@ publish(struct user *u)
 static void
 read_password(const struct user *u, char out[LIMIT_PASSWORD + 1])
 {
-	const char *wrong;
-
-	errno = 0;
-	wrong = u->from_stdin ? prompt_line(out, LIMIT_PASSWORD + 1) :
+	const char *wrong = u->from_stdin ? prompt_line(out, LIMIT_PASSWORD + 1) :
 	    prompt_secret("Password: ", "Again: ", true, out, LIMIT_PASSWORD + 1);
 
 	if (wrong != NULL)

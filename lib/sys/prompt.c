@@ -70,7 +70,9 @@ prompt_line(char *out, size_t room)
 	if (n > 0 && out[n - 1] == '\r')
 		n--;
 	out[n] = '\0';
-	if (wrong != NULL)
+	if (wrong != NULL) {
 		explicit_bzero(out, room);
+		errno = EINVAL;
+	}
 	return wrong;
 }
