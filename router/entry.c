@@ -648,6 +648,7 @@ filter_scopes(struct span list, unsigned *out, struct buf *why)
 {
 	static const struct { const char *name; unsigned scope; } scopes[] = {
 		{ "header", FILTER_HEADER }, { "body", FILTER_BODY }, { "envelope", FILTER_ENVELOPE },
+		{ "any", FILTER_HEADER | FILTER_BODY },
 	};
 
 	while (list.s != NULL) {
@@ -657,7 +658,7 @@ filter_scopes(struct span list, unsigned *out, struct buf *why)
 		while (i < COUNT(scopes) && !span_is(word, scopes[i].name))
 			i++;
 		if (i == COUNT(scopes)) {
-			fault(why, "scope=%.*s: header, body or envelope is meant, or several with commas between",
+			fault(why, "scope=%.*s: header, body, envelope or any (header and body) is meant, or several with commas between",
 			    (int)word.len, word.s);
 			return false;
 		}

@@ -156,7 +156,7 @@ WRONG = [
     (dict(filters='x regex="a(b"\n'), '~filters:1: regex=a(b: missing closing parenthesis (at character 4)'),
     (dict(filters='x string=" *a"\n'), '~filters:1: string= *a would match almost everything: two characters at least'),
     (dict(filters='x string=pills scope=head\n'),
-     '~filters:1: scope=head: header, body or envelope is meant, or several with commas between'),
+     '~filters:1: scope=head: header, body, envelope or any (header and body) is meant, or several with commas between'),
     (dict(filters='x string=pills case=maybe\n'), '~filters:1: case=maybe: yes or no is meant'),
     (dict(filters='x string=pills\nx string=pill\n'), '~filters:2: x is in line 1 already: keep one of them'),
     (dict(filters=''.join('r%d string=pills\n' % i for i in range(1002))), '~filters:1001: there are more than 1000 rules'),

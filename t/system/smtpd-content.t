@@ -125,6 +125,18 @@ for wrong, why in (('regex="a(b"', r'etc/filters:2: regex=a\(b: missing closing 
                    ('regex="%s"' % ('a' * 1001), 'etc/filters:2: .*longer than 1000')):
     house.set_map('filters', '# one\nwrong  %s\n' % wrong, compile=False)
     like(house.compile(check=False).stderr, why, 'refused: ' + wrong[:20])
+house.set_map('filters', '''who  regex="^.+@spam\\.example$" scope=envelope
+any  string=everywhere scope=any
+''')
+refused('Subject: x\n\nx\n', 'an expression over the sender', sender='a@spam.example')
+taken('From: a@spam.example\n\na@spam.example\n', 'scope=envelope: the header may say it')
+refused('Subject: everywhere\n\nx\n', 'scope=any: header')
+refused('Subject: x\n\neverywhere\n', 'scope=any: body')
+taken('Subject: x\n\nx\n', 'scope=any: not the envelope', sender='everywhere@client.example')
+house.path('spammers').write_text('cheap\ncasino\n')
+house.set_map('filters', '!sed "s/.*/& string=& text=imported/" %s' % house.path('spammers'), compile=False)
+is_(house.compile(check=False).returncode, 0, 'a list that a command gives')
+refused('Subject: Casino\n\nx\n', 'what a command has imported', FILTERED + ': imported')
 house.set_map('filters', '')
 before = len(house.mail('ann@example.org'))
 taken('Subject: cheap pills\n\nx\n', 'a change of the rules is in force for the next session')
