@@ -245,14 +245,23 @@ turn_away(const struct handover *h, const char *text)
 	(void)!send(h->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Has it said that it rests? */
+/* Has it said that it rests, or left? */
 static void
 hear(struct child *c)
 {
 	char word;
+	ssize_t got;
 
-	if (c->busy && c->fd != -1 && recv(c->fd, &word, 1, MSG_DONTWAIT) == 1)
-		c->busy = false;
+	if (!c->busy || c->fd == -1)
+		return;
+	got = recv(c->fd, &word, 1, MSG_DONTWAIT);
+	if (got == -1)
+		return;
+	c->busy = false;
+	if (got == 0) {
+		file_close(c->fd);
+		c->fd = -1;
+	}
 }
 
 /* How many sessions there are of those that other (NULL: all) is like: enough to say whether there are max. */
@@ -386,13 +395,14 @@ session_give(struct house *n, const struct handover *h, const char *mailbox, con
 		if (c->pid == 0 || c->fd == -1 || strcmp(c->mailbox, mailbox) != 0 || strcmp(c->maildir, maildir) != 0)
 			continue;
 		hear(c);
-		if (c->busy)
+		if (c->busy || c->fd == -1)
 			continue;
 		c->busy = true;
 		if (handover_send(c->fd, h->fd, afterwards(n), h->client, h->ahead) == 0) {
 			strlcpy(c->client, h->client, sizeof(c->client));
 			return true;
 		}
+		c->busy = false;
 		file_close(c->fd); /* it is leaving */
 		c->fd = -1;
 	}
@@ -498,6 +508,7 @@ take_all(struct house *n)
 	int got;
 
 	while ((got = handover_take(n->of->fd, n->packet, &h)) == 1) {
+		reap(n); /* logins may come without a pause */
 		admit(n, &h);
 		file_close(h.fd);
 		explicit_bzero(h.word, sizeof(h.word));
@@ -530,8 +541,8 @@ spawner_run(struct spawner *sp)
 	struct pollfd p = { sp->fd, POLLIN, 0 };
 	struct house *n = &house;
 
-	sandbox_prepare(0); /* of the sessions: they keep no call but reading and writing */
 	sandbox_enter(&box);
+	sandbox_prepare(0); /* of the sessions: they keep no call but reading and writing */
 	house_open(n, sp);
 	if (fcntl(sp->fd, F_SETFL, O_NONBLOCK) == -1)
 		return 1;

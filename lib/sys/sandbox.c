@@ -307,26 +307,36 @@ deny_processes(scmp_filter_ctx filter)
 	return rv;
 }
 
+/* A filter of ours is in force: what none of us does need not be denied again by the next, which is laid upon it. */
+static bool filtered;
+
+static int
+deny_never(scmp_filter_ctx filter)
+{
+	int rv = 0;
+
+	for (size_t i = 0; i < COUNT(never) && rv == 0; i++)
+		rv = deny(filter, never[i]);
+	if (rv == 0 && !SANITIZED)
+		rv = deny(filter, SCMP_SYS(ptrace));
+	if (rv == 0)
+		rv = deny_if(filter, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI, 0));
+	return rv;
+}
+
 static int
 fill_filter(scmp_filter_ctx filter, unsigned calls)
 {
+	int rv = filtered ? 0 : deny_never(filter);
 	size_t i;
-	int rv = 0;
 
-	for (i = 0; i < COUNT(never) && rv == 0; i++)
-		rv = deny(filter, never[i]);
 	for (i = 0; i < COUNT(granted) && rv == 0; i++)
 		if ((calls & granted[i].unless) == 0)
 			rv = deny(filter, granted[i].call);
-	if (rv == 0 && !SANITIZED)
-		rv = deny(filter, SCMP_SYS(ptrace));
 	if (rv == 0 && (calls & CALL_FORK) == 0 && !SANITIZED)
 		rv = deny_processes(filter);
 	if (rv == 0)
 		rv = deny_families(filter, calls);
-	if (rv == 0)
-		rv = deny_if(filter, SCMP_SYS(ioctl),
-		    SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI, 0));
 	return rv;
 }
 
@@ -427,6 +437,8 @@ enter_seccomp(const struct sandbox *s)
 	if (program != NULL) {
 		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) == -1)
 			lacking(s, "seccomp", strerror(errno));
+		else
+			filtered = true;
 		return;
 	}
 	filter = make_filter(s->calls, &rv);
@@ -434,6 +446,8 @@ enter_seccomp(const struct sandbox *s)
 		rv = seccomp_load(filter);
 	if (rv != 0)
 		lacking(s, "seccomp", strerror(-rv));
+	else
+		filtered = true;
 	seccomp_release(filter);
 }
 

@@ -29,8 +29,8 @@ struct sandbox {
 };
 void sandbox_enter(const struct sandbox *);
 /* Make the filter of system calls for these calls now, in a process of its own: whoever enters a sandbox with just
- * these, here or in a process forked later, only loads it, which takes a tenth of the time and no memory. For four
- * sets of calls. */
+ * these, here or in a process forked later, only loads it, which takes a tenth of the time and no memory. Made
+ * within a sandbox it counts on that one. For four sets of calls. */
 void sandbox_prepare(unsigned calls);
 
 #endif
