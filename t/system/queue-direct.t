@@ -148,7 +148,7 @@ q.start()
 s = q.submitter()
 m = s.submit()
 is_(m.answer.words[:2], ['452', '4.3.1'], 'below queue_free_floor: 452 4.3.1')
-house.conf('queue_free_floor = 0')
+house.conf('queue_free_floor = 0\ndirect_timeout_ms = 10000')
 q.kill()
 q.start()
 
