@@ -72,9 +72,8 @@ answer_error(struct io *io, unsigned *errors, const char *what)
 	return NULL;
 }
 
-static const char *
-run(struct io *io, const struct command *table, void *arg, unsigned *errors,
-    struct span line)
+const char *
+answer_command(struct io *io, const struct command *table, void *arg, unsigned *errors, struct span line)
 {
 	const struct command *command;
 	struct words_given given;
@@ -123,5 +122,5 @@ answer_next(struct io *io, const struct command *table, void *arg, unsigned *err
 	struct span line;
 	const char *over = answer_line(io, LIMIT_POP3_COMMAND, timeout_ms, errors, &line);
 
-	return over == NULL && line.s != NULL ? run(io, table, arg, errors, line) : over;
+	return over == NULL && line.s != NULL ? answer_command(io, table, arg, errors, line) : over;
 }

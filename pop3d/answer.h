@@ -28,6 +28,8 @@ void answer_lang(struct io *, struct span tag);
 /* Read one line of at most max octets. NULL: go on, with line->s NULL when there was something wrong with
  * it, which the client has been told; else why the session is over. */
 const char *answer_line(struct io *, size_t max, int64_t timeout_ms, unsigned *errors, struct span *line) MUST_CHECK;
+/* Run its command with arg, or say what is wrong with it. NULL: go on; else why the session is over. */
+const char *answer_command(struct io *, const struct command *, void *arg, unsigned *errors, struct span line) MUST_CHECK;
 /*
  * Read one line, run its command with arg, or say what is wrong with it. NULL: go on;
  * else why the session is over: the connection's end, the timeout, or too many errors.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/log.h"
+#include "lib/net/proxy.h"
 #include "lib/sys/proc.h"
 #include "pop3d/answer.h"
 #include "pop3d/handover.h"
@@ -28,6 +29,7 @@ struct visitor {
 	bool sasl;                 /* goes on: the next line is no command */
 	struct exchange exchange;
 	unsigned failures, errors;
+	bool spoken;     /* a first line was there */
 	const char *why; /* it ended; NULL: it goes on */
 };
 
@@ -278,6 +280,32 @@ static const struct command commands[] = {
 };
 // clang-format on
 
+static void
+refuse_header(struct visitor *v)
+{
+	log_event(EV_POP3_REFUSED, LS("client", v->client), LS("limit", ""),
+	    LS("reason", "a PROXY header from a host that neither proxy_from nor access names"));
+	io_puts(&v->io, "-ERR [SYS/PERM] no PROXY header is expected from this address\r\n");
+	v->why = "refused";
+}
+
+/* NULL: go on; else why it is over. */
+static const char *
+next_command(struct visitor *v, int64_t wait_ms)
+{
+	struct span line;
+	const char *over = answer_line(&v->io, LIMIT_POP3_COMMAND, wait_ms, &v->errors, &line);
+	bool first = !v->spoken;
+
+	if (over != NULL || line.s == NULL)
+		return over;
+	v->spoken = true;
+	if (!first || !proxy_begins_with(line, io_unread(&v->io)))
+		return answer_command(&v->io, commands, v, &v->errors, line);
+	refuse_header(v);
+	return NULL;
+}
+
 void
 login_serve(struct login *l, const struct gate_conn *conn)
 {
@@ -298,8 +326,7 @@ login_serve(struct login *l, const struct gate_conn *conn)
 	if (v.why == NULL)
 		answer_f(&v.io, "+OK %s POP3\r\n", l->conf->hostname);
 	while (v.why == NULL) {
-		const char *over = v.sasl ? next_of_sasl(&v, wait_ms) :
-		    answer_next(&v.io, commands, &v, &v.errors, wait_ms);
+		const char *over = v.sasl ? next_of_sasl(&v, wait_ms) : next_command(&v, wait_ms);
 
 		if (v.why == NULL)
 			v.why = over;

@@ -212,15 +212,7 @@ command(struct session *s, struct span line)
 		answer(s, r);
 }
 
-/* A balancer that nobody has named: a PROXY header, whose second version begins with two empty lines. */
-static bool
-is_header(const struct session *s, struct span line)
-{
-	struct span rest = io_unread(&s->d->io);
-
-	return line.len > 0 ? proxy_begins(line) : rest.len >= 10 && memcmp(rest.s, "\r\n\0\r\nQUIT\n", 10) == 0;
-}
-
+/* A balancer that nobody has named. */
 static void
 refuse_header(struct session *s)
 {
@@ -238,7 +230,7 @@ step(struct session *s)
 	s->rcpt = NULL;
 	switch (read_line(s, &line)) {
 	case LINE_OK:
-		if (s->state == START && is_header(s, line))
+		if (s->state == START && proxy_begins_with(line, io_unread(&s->d->io)))
 			refuse_header(s);
 		else
 			command(s, line);

@@ -30,6 +30,7 @@ struct smtpd {
 	struct instance instance;
 	char *full_dir; /* marks of full mailboxes */
 	struct conf conf;
+	bool inetd;           /* the one connection is on fd 0 */
 	bool odmr;            /* for one connection that collect has turned round */
 	struct ip peer;       /* of the one connection of an inetd, which does not tell */
 	struct front front;   /* the gate's */

@@ -208,7 +208,7 @@ enter_worker(void *arg)
 	buf_free(&why);
 	if (asks_dns(d))
 		open_resolver(d);
-	dns = asks_dns(d) || (gate_inetd() && d->lists.n > 0);
+	dns = asks_dns(d) || (d->inetd && d->lists.n > 0);
 	narrow(d, calls(d, dns), dns);
 }
 
@@ -247,6 +247,7 @@ main(int argc, char *argv[])
 	const char *service;
 
 	log_open("smtpd");
+	d.inetd = gate_inetd(); /* the gate takes it away from there */
 	read_options(&d, &service, argc, argv);
 	conf_load(&d.conf, &d.instance);
 	if (d.conf.log_detail)

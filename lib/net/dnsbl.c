@@ -21,6 +21,7 @@
 #define TTL_MIN_S 60
 #define TTL_MAX_S 3600
 #define TTL_NONE_S 600   /* nobody has it */
+#define FRESH_MS 5000    /* so long after a good probe a list is believed that somebody is listed */
 #define SILENT_MAX 5     /* unanswered questions in a row: the list, or the resolver, is dead */
 
 enum health { UNPROBED, GOOD, SUSPENDED };
@@ -31,6 +32,8 @@ struct list {
 	unsigned silent;
 	unsigned probing;       /* answers to the probe that are not there yet */
 	const char *wrong;      /* what the probe found so far */
+	deadline_ms fresh;      /* the last good probe is not old until then */
+	bool doubted;           /* it is to be probed now */
 };
 enum stage { BACKLOG, ASKED, KNOWN };
 struct opinion {
@@ -40,7 +43,7 @@ struct opinion {
 	enum stage state;
 	uint8_t pending;          /* answers that are not there yet */
 	bool doubt;               /* one did not come */
-	uint16_t listed;          /* by which lists, a bit each */
+	uint16_t asked, listed;   /* which lists were asked, by which it is listed: a bit each */
 	unsigned ttl_s;
 	deadline_ms until;
 	LIST_HEAD(, dnsbl_asker) askers;
@@ -162,6 +165,28 @@ probes_are_out(const struct dnsbl *d)
 	return false;
 }
 
+/* A list may have died, or been given away, since it was probed; then it lists everybody. Who is to be refused by it is
+ * so only if it is sane now. True: that is being asked. */
+static bool
+look_again(struct dnsbl *d, const struct opinion *o)
+{
+	bool asking = false;
+
+	if (verdict(d, o) == 0)
+		return false;
+	for (size_t i = 0; i < d->settings.rules->n; i++) {
+		struct list *l = &d->lists[i];
+
+		if ((o->listed >> i & 1) == 0 || l->health != GOOD || !deadline_over(l->fresh))
+			continue;
+		l->doubted = true;
+		asking = true;
+	}
+	if (asking)
+		event_active(d->kick, EV_TIMEOUT, 0);
+	return asking;
+}
+
 /* All has been said that will be said: the askers hear it. Before the first probe nothing counts, so they wait. */
 static void
 opinion_settle(struct dnsbl *d, struct opinion *o)
@@ -169,7 +194,7 @@ opinion_settle(struct dnsbl *d, struct opinion *o)
 	struct dnsbl_asker *a;
 	uint8_t listed;
 
-	if (o->state != ASKED || o->pending > 0 || probes_are_out(d))
+	if (o->state != ASKED || o->pending > 0 || probes_are_out(d) || look_again(d, o))
 		return;
 	if (o->doubt)
 		o->ttl_s = TTL_MIN_S;
@@ -188,6 +213,26 @@ opinion_settle(struct dnsbl *d, struct opinion *o)
 
 /* --- the lists' health ------------------------------------------------------------------ */
 
+static uint16_t
+bit_of(const struct list *l)
+{
+	return (uint16_t)(1u << (l - l->d->lists));
+}
+
+/* What is known of clients is forgotten: where this list was asked, or not; where it listed them, or not. */
+static void
+forget(struct list *l, bool asked, bool listed)
+{
+	uint16_t bit = bit_of(l);
+	struct opinion *o, *next;
+
+	for (o = TAILQ_FIRST(&l->d->known); o != NULL; o = next) {
+		next = TAILQ_NEXT(o, age);
+		if (((o->asked & bit) != 0) == asked && ((o->listed & bit) != 0) == listed)
+			opinion_free(l->d, o);
+	}
+}
+
 static void
 suspend(struct list *l, const char *reason)
 {
@@ -195,6 +240,7 @@ suspend(struct list *l, const char *reason)
 
 	l->health = SUSPENDED;
 	l->silent = 0;
+	forget(l, true, true); /* nobody knows since when it is not itself */
 	if (!was)
 		log_event(EV_DNSBL_SUSPENDED, LS("list", l->rule->name), LS("reason", reason));
 }
@@ -213,18 +259,18 @@ settle_all(struct dnsbl *d)
 static void
 probe_over(struct list *l)
 {
-	bool first = l->health == UNPROBED;
-
 	if (l->wrong != NULL) {
 		suspend(l, l->wrong);
 	} else {
-		if (l->health == SUSPENDED)
+		if (l->health == SUSPENDED) {
 			log_event(EV_DNSBL_RESUMED, LS("list", l->rule->name));
+			forget(l, false, false);
+		}
 		l->health = GOOD;
 		l->silent = 0;
+		l->fresh = deadline_in(FRESH_MS);
 	}
-	if (first)
-		settle_all(l->d);
+	settle_all(l->d);
 }
 
 /* What this answer to a probe is wrong in; NULL: it is as it should be. */
@@ -273,7 +319,7 @@ answer_heard(struct question *q, enum dns_result result, const struct dns_a *a, 
 			suspend(l, dnsbl_trouble(a[i].octets));
 		if (!dnsbl_counts(l->rule, a[i].octets))
 			continue;
-		o->listed |= (uint16_t)(1u << (l - l->d->lists));
+		o->listed |= bit_of(l);
 		if (a[i].ttl_s < o->ttl_s)
 			o->ttl_s = a[i].ttl_s;
 	}
@@ -317,6 +363,7 @@ opinion_ask(struct dnsbl *d, struct opinion *o)
 		if (d->lists[i].health == SUSPENDED)
 			continue;
 		o->pending++;
+		o->asked |= bit_of(&d->lists[i]);
 		ask(&d->lists[i], &o->ip, o, false);
 	}
 	o->pending--;
@@ -343,23 +390,28 @@ next_of_backlog(struct dnsbl *d)
 }
 
 static void
-probe_all(evutil_socket_t fd, short what, void *arg)
+probe(struct list *l)
 {
 	static const struct ip listed = { false, { 127, 0, 0, 2 } }, clean = { false, { 127, 0, 0, 1 } };
+
+	l->doubted = false;
+	if (l->probing > 0)
+		return;
+	l->probing = 2;
+	l->wrong = NULL;
+	ask(l, &listed, NULL, true);
+	ask(l, &clean, NULL, false);
+}
+
+static void
+probe_all(evutil_socket_t fd, short what, void *arg)
+{
 	struct dnsbl *d = arg;
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < d->settings.rules->n; i++) {
-		struct list *l = &d->lists[i];
-
-		if (l->probing > 0)
-			continue;
-		l->probing = 2;
-		l->wrong = NULL;
-		ask(l, &listed, NULL, true);
-		ask(l, &clean, NULL, false);
-	}
+	for (size_t i = 0; i < d->settings.rules->n; i++)
+		probe(&d->lists[i]);
 }
 
 bool
@@ -397,9 +449,14 @@ dnsbl_leave(struct dnsbl_asker *a)
 static void
 kicked(evutil_socket_t fd, short what, void *arg)
 {
+	struct dnsbl *d = arg;
+
 	(void)fd;
 	(void)what;
-	next_of_backlog(arg);
+	for (size_t i = 0; i < d->settings.rules->n; i++)
+		if (d->lists[i].doubted)
+			probe(&d->lists[i]);
+	next_of_backlog(d);
 }
 
 struct dnsbl *

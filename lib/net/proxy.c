@@ -185,3 +185,13 @@ proxy_begins(struct span s)
 	return (s.len >= strlen(v1_start) && agrees(s, v1_start, strlen(v1_start))) ||
 	    (s.len >= sizeof(v2_start) - 1 && agrees(s, v2_start, sizeof(v2_start) - 1));
 }
+
+bool
+proxy_begins_with(struct span line, struct span rest)
+{
+	const size_t taken = sizeof("\r\n") - 1, left = sizeof(v2_start) - 1 - taken;
+
+	if (line.len > 0)
+		return proxy_begins(line);
+	return rest.len >= left && agrees(rest, v2_start + taken, left);
+}

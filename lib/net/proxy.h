@@ -22,5 +22,8 @@ struct proxy {
 ssize_t proxy_parse(struct span s, struct proxy *out) MUST_CHECK;
 /* Does s begin as a header does? For those who do not expect one: "PROXY ", or version 2's signature. */
 bool proxy_begins(struct span s);
+/* Likewise, where lines are read: the first line, without its CRLF, and what is there behind it (the signature of
+ * version 2 begins with two empty lines). */
+bool proxy_begins_with(struct span line, struct span rest);
 
 #endif

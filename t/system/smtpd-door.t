@@ -128,6 +128,17 @@ with come('127.0.0.9', house.pop3_port, Line) as s:
     ok(s.closed(), 'pop3d: no header')
 ok(house.wait_event('pop3d.refused', client='127.0.0.9', reason='this is none'), 'logged')
 
+for header in v1('192.0.2.7'), v2('192.0.2.7'):
+    with come('127.0.0.1', house.pop3_port, Line) as s:
+        s.send(header)
+        s.talk('''
+            S: +OK *
+            S: -ERR [SYS/PERM] no PROXY header is expected from this address
+        ''', 'pop3d: from a host that is not named: %r' % header[:8])
+        ok(s.closed(), 'closed')
+ok(house.wait_event('pop3d.refused', n=2, client='127.0.0.1',
+                    reason='a PROXY header from a host that neither proxy_from nor access names'), 'logged')
+
 # --- XCLIENT --------------------------------------------------------------------
 
 with house.smtp() as s:

@@ -128,6 +128,12 @@ test_begins(void **state)
 	assert_false(proxy_begins(SPAN("PROXY")));
 	assert_false(proxy_begins(SPAN("\r\n\r\n")));
 	assert_false(proxy_begins(SPAN("EHLO PROXY ")));
+	/* as lines: the first, and what is behind it */
+	assert_true(proxy_begins_with(SPAN("PROXY TCP4 192.0.2.1"), SPAN("")));
+	assert_true(proxy_begins_with(SPAN(""), (struct span){ OCTETS("\r\n\0\r\nQUIT\n\x21") }));
+	assert_false(proxy_begins_with(SPAN(""), (struct span){ OCTETS("\r\n\0\r\nQUIT") }));
+	assert_false(proxy_begins_with(SPAN(""), SPAN("\r\nQUIT\r\n")));
+	assert_false(proxy_begins_with(SPAN("QUIT"), (struct span){ OCTETS("\r\n\0\r\nQUIT\n") }));
 }
 
 int
