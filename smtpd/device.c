@@ -19,6 +19,7 @@ is_device(const struct session *s)
 void
 device_begin(struct session *s)
 {
+	s->d->io.hear_out = true; /* some close behind the dot */
 	if (s->state != START)
 		return;
 	strlcpy(s->helo, s->client, sizeof(s->helo));

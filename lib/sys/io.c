@@ -188,12 +188,15 @@ write_all(struct io *io, struct iovec *iov, int n, deadline_ms deadline)
 
 /* --- output ------------------------------------------------------------- */
 
-/* A failed write is for good: what a peer got of it nobody knows. */
+/* A failed write is for good: what a peer got of it nobody knows. Who has closed without a look at our answers may have
+ * said something before, which is still there to be read. */
 static int
 broken(struct io *io, int error)
 {
-	io->error = error;
 	buf_reset(&io->out);
+	if (io->hear_out && (error == EPIPE || error == ECONNRESET))
+		return 0;
+	io->error = error;
 	errno = error;
 	return -1;
 }

@@ -33,6 +33,7 @@ struct io {
 	size_t in_pos, in_end, in_cap;
 	struct buf out;
 	bool eof;
+	bool hear_out;         /* what a peer said counts, even if it is gone and hears no answer */
 	struct io_transport via; /* zero: the socket itself */
 	uint64_t octets_in, octets_out;
 	int error;             /* errno of a write that failed within io_put; the next call tells */

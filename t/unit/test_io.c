@@ -1,5 +1,7 @@
 /* test_io: lib/sys/io.c, each input whole and one octet at a time */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -326,6 +328,54 @@ peer_does_not_read(void **state)
 	free(s);
 }
 
+/* A connection over TCP whose client has unread octets, has sent what it had to say, and closes: with RST. */
+static void
+open_reset(struct io *io, size_t says)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+	char *octets = calloc(1, says);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	io_open(io, accept(listener, NULL, NULL));
+	io_puts(io, "220 hello\r\n");
+	assert_int_equal(io_flush(io, deadline_in(LONG)), 0);
+	assert_int_equal(poll(&(struct pollfd){ client, POLLIN, 0 }, 1, LONG), 1);
+	assert_int_equal(write(client, octets, says), says);
+	close(client);
+	close(listener);
+	free(octets);
+}
+
+static void
+peer_is_gone(void **state)
+{
+	const size_t says = 40000;
+	struct io io;
+	size_t heard = 0;
+
+	(void)state;
+	open_reset(&io, says);
+	io_puts(&io, "250 for nobody\r\n");
+	assert_int_equal(io_fill(&io, deadline_in(LONG)), -1);
+	io_close(&io);
+	open_reset(&io, says);
+	io.hear_out = true;
+	do {
+		io_puts(&io, "250 for nobody\r\n");
+		heard += io_unread(&io).len;
+		io_skip(&io, io_unread(&io).len);
+	} while (io_fill(&io, deadline_in(LONG)) == 1);
+	assert_int_equal(heard, says);
+	io_reuse(&io, io.fd);
+	assert_false(io.hear_out);
+	io_close(&io);
+}
+
 static void
 taken_over(void **state)
 {
@@ -398,6 +448,7 @@ main(void)
 		cmocka_unit_test(huge_lines),
 		cmocka_unit_test(time_passes),
 		cmocka_unit_test(output_waits_for_input),
+		cmocka_unit_test(peer_is_gone),
 		cmocka_unit_test(much_output),
 		cmocka_unit_test(peer_gone),
 		cmocka_unit_test(peer_does_not_read),
