@@ -8,7 +8,9 @@
 
 Standard library only; a thread a connection.
 """
+import atexit
 import os
+import shutil
 import socket
 import struct
 import tempfile
@@ -32,6 +34,7 @@ class Filter:
             self.place = 'inet:%s:%d' % ('[%s]' % host if ':' in host else host, port)
         else:
             directory = tempfile.mkdtemp(prefix='posthouse-filter-')
+            atexit.register(shutil.rmtree, directory, ignore_errors=True)
             os.chmod(directory, 0o755)
             path = os.path.join(directory, 's')
             self.listener = socket.socket(socket.AF_UNIX)
