@@ -31,6 +31,8 @@ options {
 	control_socket = "%(home)s/run/control mode=0600";
 	dns { nameserver = ["127.0.0.1:%(dns)d"]; timeout = 1s; retransmits = 1; }
 	filters = "";
+	disable_hyperscan = true; # nothing is worth compiling here
+	url_tld = "%(home)s/tld";
 	local_addrs = "192.0.2.0/24";
 }
 logging { type = "console"; level = "info"; color = false; }
@@ -46,6 +48,7 @@ worker "rspamd_proxy" {
 actions { reject = 15; add_header = 6; rewrite_subject = 8; greylist = null; subject = "[spam?] %%s"; }
 lua = "%(home)s/rules.lua";
 ''' % {'home': home, 'dns': dns.port, 'normal': normal, 'proxy': proxy, 'unix': unix})
+(home / 'tld').write_text('com\nexample\n')
 # What rspamd knows of the session goes into a field.
 (home / 'rules.lua').write_text('''
 local function word(name, text, score)
@@ -77,7 +80,7 @@ def listens():
         return False
 
 
-if not wait_until(lambda: listens() or p.poll() is not None, 30) or p.poll() is not None:
+if not wait_until(lambda: listens() or p.poll() is not None, 60) or p.poll() is not None:
     diag((home / 'out').read_text())
     raise RuntimeError('rspamd does not start')
 house.conf('milters = inet:127.0.0.1:%d' % proxy)
