@@ -186,7 +186,7 @@ person_mailbox(struct people *p, const char *address, struct arena *arena,
 }
 
 enum person_found
-people_find(struct people *p, const char *login, struct person *person)
+people_mailbox(struct people *p, const char *login, struct person *person)
 {
 	struct buf address = BUF_INIT(LIMIT_ADDRESS);
 	struct arena *arena = arena_new();
@@ -200,11 +200,17 @@ people_find(struct people *p, const char *login, struct person *person)
 		strlcpy(person->address, buf_str(&address), sizeof(person->address));
 		found = person_mailbox(p, buf_str(&address), arena, person);
 	}
-	if (found == PERSON_OK)
-		found = person_entry(p, person);
 	buf_free(&address);
 	arena_free(arena);
 	return found;
+}
+
+enum person_found
+people_find(struct people *p, const char *login, struct person *person)
+{
+	enum person_found found = people_mailbox(p, login, person);
+
+	return found == PERSON_OK ? person_entry(p, person) : found;
 }
 
 /* Who was removed meanwhile, and comes again one day, is somebody else. */

@@ -46,6 +46,8 @@ void people_remember(struct people *, const struct instance *);
 /* By the maps as they are now. login: user@domain (or an alias domain of it), or a bare user in the default
  * domain; user%domain and the like (login_separators), and user@[ADDRESS] for a bare one. */
 enum person_found people_find(struct people *, const char *login, struct person *) MUST_CHECK;
+/* The mailbox alone, whatever passwd says of its password. */
+enum person_found people_mailbox(struct people *, const char *login, struct person *) MUST_CHECK;
 /* This was made of the person's password, which was right: it counts from now on, until the map's entry changes. */
 void people_renew(struct people *, const struct person *, const char *value);
 /* Has everybody who may log in a verifier? */

@@ -35,6 +35,24 @@ ask_check(void *client, const struct wire_packet *p)
 	request_begin(r);
 }
 
+/* Only smtpd, which has seen tlsd verify it, and to whom a login is no more than leave to send. */
+static void
+ask_vouch(void *client, const struct wire_packet *p)
+{
+	struct client *c = client;
+	const struct authd *d = c->d;
+	bool may = d->conf.auth_external && strncmp(p->word[2], "submission", 10) == 0 &&
+	    (door_administrator(c->visitor.uid) || c->visitor.uid == d->uids[0]);
+
+	if (!may) {
+		log_event(EV_WARNING, LS("text", "VOUCH refused"), LN("uid", c->visitor.uid));
+		door_said(&c->visitor, -1);
+	} else if (!words_fit(p))
+		door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "NO", "wrong name or password"));
+	else
+		request_vouched(request_new(c, p->word[0], p->word[2], p->word[3]), p->word[1]);
+}
+
 static void
 ask_offer(void *client, const struct wire_packet *p)
 {
@@ -159,6 +177,7 @@ ask_status(void *client, const struct wire_packet *p)
 // clang-format off
 const struct door_verb authd_verbs[] = {
 	{ "CHECK",   false, 0, ask_check },
+	{ "VOUCH",   false, 0, ask_vouch },
 	{ "BEGIN",   false, 0, talk_begin },
 	{ "STEP",    false, 0, talk_step },
 	{ "CANCEL",  false, 0, talk_cancel },

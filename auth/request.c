@@ -80,6 +80,8 @@ request_tell(const struct request *r, struct client *c)
 		talk_proved(c, r->signature);
 	else if (r->answer == AUTH_NO && r->way == BY_TOKEN)
 		talk_refused(c, r->reason);
+	else if (r->answer == AUTH_YES && r->way == BY_CERTIFICATE)
+		talk_admit_sender(c, r->person.address, r->service, r->address);
 	else if (r->answer == AUTH_YES) {
 		talk_end(c);
 		talk_admit(c, r->person.address, r->service, r->address);
@@ -408,6 +410,24 @@ request_begin(struct request *r)
 	cache_key(&d->cache, span_of(r->person.address), span_of(r->password), request_source(r), r->question);
 	if (!known_right(r))
 		request_enter(r);
+}
+
+void
+request_vouched(struct request *r, const char *acts_for)
+{
+	struct people *people = &r->d->people;
+	struct person other;
+
+	r->way = BY_CERTIFICATE;
+	if (people_mailbox(people, r->login, &r->person) != PERSON_OK)
+		request_refuse(r, AUTH_NO, "wrong name or password", "nobody here has the name in the certificate");
+	else if (*acts_for != '\0' && (people_mailbox(people, acts_for, &other) != PERSON_OK ||
+	    strcmp(other.address, r->person.address) != 0))
+		request_refuse(r, AUTH_NO, "wrong name or password", "the certificate is not that person's");
+	else {
+		request_entitle(r);
+		request_answer(r);
+	}
 }
 
 void

@@ -12,7 +12,7 @@ struct request {
 	struct client *client; /* NULL: gone */
 	enum { WAITING, CHECKING, HOLDING } state;
 	char *login, *password, *service, *address;
-	enum { BY_PASSWORD, BY_SCRAM, BY_TOKEN } way; /* a token stands in password */
+	enum { BY_PASSWORD, BY_SCRAM, BY_TOKEN, BY_CERTIFICATE } way; /* a token stands in password */
 	bool proved;        /* by SCRAM: it is right */
 	char *signature;    /* ... and this is what the client is told */
 	struct person person;
@@ -32,6 +32,8 @@ struct request *request_new(struct client *, const char *login, const char *serv
 /* Each of these answers now or later, and frees the request then. */
 void request_begin(struct request *); /* login (or "", with a token) and password are there: who is it, and is it right? */
 void request_enter(struct request *); /* the person is known, too: in its turn among attempts on this account from this client */
+/* TLS knows who it is; acts_for: "", or the same. */
+void request_vouched(struct request *, const char *acts_for);
 void request_refuse(struct request *, enum auth_answer, const char *reason, const char *cause);
 /* Its client is gone. */
 void request_leave(struct request *);

@@ -34,21 +34,34 @@ talk_end(struct client *c)
 	c->talk = NULL;
 }
 
+static void
+remember(struct client *c, const char *mailbox, const char *service, const char *address)
+{
+	struct logins *logins = c->d->people.logins;
+
+	if (logins != NULL)
+		logins_note(logins, mailbox, service, address);
+}
+
 void
 talk_admit(struct client *c, const char *mailbox, const char *service, const char *address)
 {
 	struct wire *w = &c->visitor.wire;
-	struct logins *logins = c->d->people.logins;
 	char ticket[TICKET_TEXT + 1];
 
-	if (logins != NULL)
-		logins_note(logins, mailbox, service, address);
-
+	remember(c, mailbox, service, address);
 	if (ticket_issue(&c->d->tickets, mailbox, ticket))
 		door_said(&c->visitor, wire_say(w, NEVER, "YES", mailbox, ticket));
 	else
 		door_said(&c->visitor, wire_say(w, NEVER, "LATER", "too many logins at once"));
 	explicit_bzero(ticket, sizeof(ticket));
+}
+
+void
+talk_admit_sender(struct client *c, const char *mailbox, const char *service, const char *address)
+{
+	remember(c, mailbox, service, address);
+	door_said(&c->visitor, wire_say(&c->visitor.wire, NEVER, "YES", mailbox, "none"));
 }
 
 static void

@@ -15,6 +15,8 @@ void talk_refused(struct client *, const char *reason);
 void talk_proved(struct client *, const char *signature);
 /* YES, with the mailbox and a ticket for it; and the login is remembered. */
 void talk_admit(struct client *, const char *mailbox, const char *service, const char *address);
+/* The same for somebody who only sends: no ticket. */
+void talk_admit_sender(struct client *, const char *mailbox, const char *service, const char *address);
 void talk_end(struct client *);
 
 #endif

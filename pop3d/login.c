@@ -169,7 +169,7 @@ cmd_auth(void *arg, const struct words_given *given)
 
 	if (!refuse_plaintext(v))
 		sasl_step(v, exchange_begin(&v->exchange, &v->login->auth, v->tls ? "pop3s" : "pop3", v->client,
-		    v->facts.binding, mechanism, initial));
+		    v->facts.binding, "", mechanism, initial));
 }
 
 /* Behind a "+ ": no command, and longer ones than commands are. */
@@ -193,7 +193,7 @@ cmd_capa(void *arg, const struct words_given *given)
 
 	(void)given;
 	answer_capa(&v->io, &(struct capa){
-		.sasl = v->plaintext ? exchange_offered(&v->login->auth, v->facts.binding) : NULL, .stls = !v->tls && secure_ready(&v->login->secure),
+		.sasl = v->plaintext ? exchange_offered(&v->login->auth, v->facts.binding, "") : NULL, .stls = !v->tls && secure_ready(&v->login->secure),
 		.login_delay_s = v->login->conf->pop3d_login_delay });
 }
 

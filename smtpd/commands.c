@@ -87,7 +87,7 @@ extended_hello(struct session *s, struct span arg, bool lmtp)
 	if (login_offered(s) && is_device(s)) /* the second is how programs of the nineties want it */
 		buf_adds(text, "\nAUTH LOGIN PLAIN\nAUTH=LOGIN PLAIN");
 	else if (login_offered(s))
-		buf_addf(text, "\nAUTH %s", exchange_offered(&s->d->auth, s->facts.binding));
+		buf_addf(text, "\nAUTH %s", exchange_offered(&s->d->auth, s->facts.binding, login_external(s)));
 	if (etrn_offered(s))
 		buf_adds(text, "\nETRN");
 	if (s->xclient)

@@ -25,6 +25,13 @@ login_offered(const struct session *s)
 	    (s->tls || is_device(s) || conf_plaintext_login(&s->d->conf, ip_loopback(&s->conn->peer), s->access.trusted));
 }
 
+/* A mail address is somebody's; another name is a machine's. */
+const char *
+login_external(const struct session *s)
+{
+	return s->d->conf.auth_external && strchr(s->facts.name, '@') != NULL ? s->facts.name : "";
+}
+
 static struct reply
 say(enum said said)
 {
@@ -105,7 +112,7 @@ login_begin(struct session *s, struct span arg)
 		arg = device_login(s, arg, true, &text);
 	keep_mechanism(s, mechanism);
 	step = exchange_begin(&s->exchange, &s->d->auth, s->conn->service, buf_str(&address), s->facts.binding,
-	    mechanism, arg);
+	    login_external(s), mechanism, arg);
 	buf_free(&address);
 	buf_free(&text);
 	return go_on(s, step);

@@ -218,6 +218,8 @@ const char *session_envid(struct session *, struct span envid);
 const char *session_orcpt(struct session *, const char *address, struct span given);
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */
 bool login_offered(const struct session *);
+/* The name in the client's certificate by which it may log in (EXTERNAL); "": none. */
+const char *login_external(const struct session *);
 struct reply login_begin(struct session *, struct span arg);
 struct reply login_go_on(struct session *, struct span line);
 /* Whether who has logged in may send as this. */

@@ -134,6 +134,7 @@ static const struct setting settings[] = {
 	{ "auth_program_user",         TEXT,     AT(auth_program_user),             USER_CHECK, 0, 0, NULL },
 	{ "auth_program_timeout",      DURATION, AT(auth_program_timeout),          "10s", 1, 25, NULL },
 	{ "pam_directory",             TEXT,     AT(pam_directory),                 "", 0, 0, NULL },
+	{ "auth_external",             BOOL,     AT(auth_external),                 "no", 0, 0, no_yes },
 	{ "oauth_validate",            TEXT,     AT(oauth_validate),                "", 0, 0, NULL },
 
 	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },

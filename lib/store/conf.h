@@ -83,6 +83,7 @@ struct conf {
 	char *auth_program_user;   /* phcheck: whose uid programs that know passwords run under */
 	uint64_t auth_program_timeout; /* 10 */
 	char *pam_directory;       /* "": the system's */
+	bool auth_external;        /* verified names of certificates are logins of smtpd; no */
 	char *oauth_validate;      /* a command that knows whose a token is; "": none, no tokens are taken */
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */

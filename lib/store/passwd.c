@@ -53,6 +53,16 @@ parse_program(struct span command, struct passwd_entry *e, struct buf *why)
 	return keep(e, command) ? 0 : wrong(why, "the command is longer than 511 octets");
 }
 
+/* It becomes the name of a file. */
+static bool
+is_service(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_alnum((unsigned char)name.s[i]) && strchr("_-", name.s[i]) == NULL)
+			return false;
+	return name.len <= SERVICE_MAX;
+}
+
 static int
 parse_pam(struct span service, struct passwd_entry *e, struct buf *why)
 {
@@ -61,10 +71,7 @@ parse_pam(struct span service, struct passwd_entry *e, struct buf *why)
 		return wrong(why, "{PAM}: this posthouse was built without PAM: configure it --with-pam");
 	if (service.len == 0)
 		service = SPAN(SERVICE_USUAL);
-	for (size_t i = 0; i < service.len; i++)
-		if (!ascii_alnum((unsigned char)service.s[i]) && strchr("_-", service.s[i]) == NULL)
-			service.len = SERVICE_MAX + 1;
-	if (service.len > SERVICE_MAX)
+	if (!is_service(service))
 		return wrong(why, "{PAM} is followed by the name of a service: letters, digits, \"-\" and \"_\"");
 	return keep(e, service) ? 0 : -1;
 }

@@ -16,6 +16,7 @@ const struct wire_msg auth_messages[] = {
 	{ SERVER, "YES",    0,   AUTH_DECIDING,  AUTH_IDLE,      "mailbox ticket" },
 	{ CLIENT, "BEGIN",  0,   AUTH_IDLE,      AUTH_DECIDING,  "mechanism said binding service client" },
 	{ SERVER, "CHALLENGE", 0, AUTH_DECIDING, AUTH_STEPPING,  "challenge" },
+	{ CLIENT, "VOUCH",  0,   AUTH_IDLE,      AUTH_DECIDING,  "name acts_for service client" },
 	{ CLIENT, "STEP",   0,   AUTH_STEPPING,  AUTH_DECIDING,  "said" },
 	{ CLIENT, "CANCEL", 0,   AUTH_STEPPING,  AUTH_IDLE,      "why" },
 	{ SERVER, "MALFORMED", 0, AUTH_DECIDING, AUTH_IDLE,      "reason" },
@@ -154,6 +155,19 @@ auth_offers_tokens(struct auth *a)
 {
 	learn_offers(a);
 	return a->tokens;
+}
+
+enum auth_answer
+auth_vouch(struct auth *a, const char *name, const char *acts_for, const char *service, const char *client,
+    char mailbox[LIMIT_ADDRESS + 1])
+{
+	const char *const words[] = { name, acts_for, service, client };
+	struct wire_packet p;
+	char ticket[65];
+
+	if (ask(a, "VOUCH", words, COUNT(words), &p) == -1)
+		return later(a);
+	return wire_is(&p, "YES") ? admitted(a, &p, mailbox, ticket) : refusal(a, &p);
 }
 
 static enum auth_answer

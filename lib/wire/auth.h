@@ -12,7 +12,7 @@
  * BEGIN, CHALLENGE, STEP: SCRAM (lib/mail/scram.h), in base64; binding is struct secure_facts' of the client's TLS, or
  * empty. The last CHALLENGE proves to the client that we know its password, too: the answer to it is empty, and leads
  * to YES. OAUTHBEARER and XOAUTH2: YES at once, or a CHALLENGE that tells of the refusal; whatever the
- * client answers, NO follows. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK, STATUS, LAST: penalties, counts, last logins, for root
+ * client answers, NO follows. VOUCH: EXTERNAL, on smtpd's word that TLS has verified the name. MALFORMED: not what the mechanism wants. DELAYED, UNLOCK, STATUS, LAST: penalties, counts, last logins, for root
  * alone. OFFER: can everybody who may log in do so by SCRAM; are tokens taken?
  */
 #ifndef LIB_WIRE_AUTH_H
@@ -37,6 +37,10 @@ struct auth { /* the client's side, blocking; connects when needed */
 void auth_init(struct auth *, const char *socket_path);
 enum auth_answer auth_check(struct auth *, const char *login, const char *password, const char *service,
     const char *client, char mailbox[LIMIT_ADDRESS + 1], char ticket[65]) MUST_CHECK;
+/* TLS has proved who the client is: the verified name in its certificate. acts_for: "", or that same person. There is no
+ * ticket for the mailbox in it: whoever speaks with strangers could vouch for anybody. */
+enum auth_answer auth_vouch(struct auth *, const char *name, const char *acts_for, const char *service,
+    const char *client, char mailbox[LIMIT_ADDRESS + 1]) MUST_CHECK;
 /* Asks anew after ten seconds. */
 bool auth_offers_scram(struct auth *) MUST_CHECK;
 bool auth_offers_tokens(struct auth *) MUST_CHECK;

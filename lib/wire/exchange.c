@@ -8,16 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/ascii.h"
 #include "lib/mail/bearer.h"
 #include "lib/mail/scram.h"
 
 const char *
-exchange_offered(struct auth *a, const char *binding)
+exchange_offered(struct auth *a, const char *binding, const char *name)
 {
 	bool scram = auth_offers_scram(a), tokens = auth_offers_tokens(a);
 
 	/* Tokens last: who has none must not choose them by their place. */
-	(void)snprintf(a->offered, sizeof(a->offered), "%s%s" CREDENTIALS_OFFERED "%s",
+	(void)snprintf(a->offered, sizeof(a->offered), "%s%s%s" CREDENTIALS_OFFERED "%s",
+	    name[0] != '\0' ? "EXTERNAL " : "",
 	    scram && binding[0] != '\0' ? "SCRAM-SHA-256-PLUS " : "", scram ? "SCRAM-SHA-256 " : "",
 	    tokens ? " OAUTHBEARER XOAUTH2" : "");
 	return a->offered;
@@ -107,11 +109,36 @@ scram_begin(struct exchange *x, bool plus, struct span initial)
 	return client_first(x, plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", initial);
 }
 
+/* --- EXTERNAL (RFC 4422, appendix A) --------------------------------------------- */
+
+static enum exchange_step
+vouch(struct exchange *x, struct span line)
+{
+	char acts_for[LIMIT_ADDRESS + 3];
+	ssize_t n = -1;
+
+	if (line.len / 4 * 3 <= LIMIT_ADDRESS)
+		n = base64_decode(acts_for, line.s, line.len);
+	if (n < 0 || memchr(acts_for, '\0', (size_t)n) != NULL)
+		return EXCHANGE_MALFORMED;
+	acts_for[n] = '\0';
+	return answered(auth_vouch(x->auth, x->name, acts_for, x->service, x->client, x->mailbox));
+}
+
+static enum exchange_step
+external_begin(struct exchange *x, struct span initial)
+{
+	x->external = true;
+	if (initial.s == NULL)
+		return EXCHANGE_MORE;
+	return vouch(x, span_is(initial, "=") ? SPAN("") : initial);
+}
+
 /* --- both -------------------------------------------------------------------- */
 
 enum exchange_step
 exchange_begin(struct exchange *x, struct auth *a, const char *service, const char *client, const char *binding,
-    struct span mechanism, struct span initial)
+    const char *name, struct span mechanism, struct span initial)
 {
 	bool plus;
 
@@ -120,6 +147,9 @@ exchange_begin(struct exchange *x, struct auth *a, const char *service, const ch
 	x->service = service;
 	strlcpy(x->client, client, sizeof(x->client));
 	strlcpy(x->binding, binding, sizeof(x->binding));
+	strlcpy(x->name, name, sizeof(x->name));
+	if (name[0] != '\0' && span_case_is(mechanism, "EXTERNAL"))
+		return external_begin(x, initial);
 	if (scram_mechanism(mechanism, &plus))
 		return scram_begin(x, plus, initial);
 	if (bearer_mechanism(mechanism) != BEARER_NONE && auth_offers_tokens(a))
@@ -130,6 +160,8 @@ exchange_begin(struct exchange *x, struct auth *a, const char *service, const ch
 enum exchange_step
 exchange_feed(struct exchange *x, struct span line)
 {
+	if (x->external)
+		return span_is(line, "*") ? EXCHANGE_CANCELLED : vouch(x, line);
 	if (x->mechanism[0] == '\0')
 		return gathered(x, credentials_feed(&x->credentials, line));
 	if (!span_is(line, "*"))

@@ -24,20 +24,21 @@ enum exchange_step {
 struct exchange {
 	struct auth *auth;
 	const char *service;
-	char client[64], binding[65];
+	char client[64], binding[65], name[256];
 	char mechanism[24]; /* authd's: of SCRAM or tokens; "": PLAIN or LOGIN */
+	bool external;      /* the next line says for whom, or nothing */
 	bool begun;         /* ... authd has heard of it */
 	struct credentials credentials;
 	char challenge[EXCHANGE_CHALLENGE];
 	char mailbox[LIMIT_ADDRESS + 1], ticket[65];
 };
-/* Names of mechanisms, the best first. binding: struct secure_facts'; without one there is no -PLUS. SCRAM is offered
+/* Names of mechanisms, the best first. name: verified, in the client's certificate, and good for EXTERNAL; "": it is not. binding: struct secure_facts'; without one there is no -PLUS. SCRAM is offered
  * when everybody has a verifier; OAUTHBEARER and XOAUTH2 when authd knows whom to ask. The text lasts until the next call. */
-const char *exchange_offered(struct auth *, const char *binding);
+const char *exchange_offered(struct auth *, const char *binding, const char *name);
 /* service and binding as authd shall know them; client is an address. service must last. initial: the initial response as it
  * came, "=" being an empty one (RFC 4954, 4); s NULL: none. */
 enum exchange_step exchange_begin(struct exchange *, struct auth *, const char *service, const char *client,
-    const char *binding, struct span mechanism, struct span initial) MUST_CHECK;
+    const char *binding, const char *name, struct span mechanism, struct span initial) MUST_CHECK;
 enum exchange_step exchange_feed(struct exchange *, struct span line) MUST_CHECK;
 void exchange_wipe(struct exchange *);
 

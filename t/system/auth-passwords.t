@@ -132,12 +132,14 @@ db.close()
 stop()
 
 # Not wanted.
-house.conf('password_upgrade = no')
+house.conf('password_upgrade = no\nlogin_separators = +')
 house.path('state', 'auth', 'auth.db').unlink()
 start()
 a = Auth(house)
 is_(a.check('sha512')[0], 'YES', 'password_upgrade = no: a login')
 is_(len(house.events('auth.renewed')), n, '... makes nothing')
+is_(a.check('sha512+example.org')[:2], ['YES', 'sha512@example.org'], 'login_separators: the one that is set')
+is_(a.check('sha512%example.org', client='203.0.113.77')[0], 'NO', '... and no other')
 stop()
 
 # A memory that cannot be used is no reason to keep people out.
