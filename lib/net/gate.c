@@ -32,6 +32,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/num.h"
 #include "lib/net/callers.h"
 #include "lib/net/room.h"
 #include "lib/sys/file.h"
@@ -44,6 +45,7 @@
 #define IDLE_S 60        /* a worker unused for so long leaves, but the first */
 #define ACCEPT_BURST 64  /* accepted in one go before workers are heard */
 #define LOOP_FDS_MAX 16
+#define PASSED 3         /* systemd's first descriptor */
 #define TOLD_A_SECOND 20 /* refusals in the log */
 
 struct waiting {
@@ -649,9 +651,24 @@ connected(int fd)
 	return getpeername(fd, (struct sockaddr *)&sa, &len) == 0;
 }
 
+/* systemd with Accept=yes hands over one descriptor, which is no listening socket but the connection. */
+static void
+take_accepted(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	uint64_t whose;
+
+	if (n == NULL || strcmp(n, "1") != 0 || pid == NULL || num_parse(span_of(pid), INT32_MAX, &whose) == -1 ||
+	    whose != (uint64_t)getpid() || !connected(PASSED) || dup2(PASSED, 0) == -1)
+		return;
+	file_close(PASSED);
+	unsetenv("LISTEN_FDS");
+}
+
 bool
 gate_inetd(void)
 {
+	take_accepted();
 	return getenv("LISTEN_FDS") == NULL && connected(0);
 }
 

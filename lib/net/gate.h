@@ -70,7 +70,7 @@ struct gate {
 	const struct ip *peer; /* inetd: whose the connection is that says it of no address itself; may be NULL */
 	void *arg;
 };
-/* inetd: is fd 0 a connected socket, and no LISTEN_FDS there? */
+/* inetd: is fd 0 a connected socket, and no LISTEN_FDS there? One that systemd has accepted (Accept=yes) is put there. */
 bool gate_inetd(void);
 /* Under inetd: keep standard error, if it is the connection, out of the client's sight.
  * gate_run does so; for programs that log or fork before. */

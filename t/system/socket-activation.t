@@ -88,4 +88,17 @@ with house.pop3('ann@example.org') as c:
     like(c.cmd('STAT'), r'^\+OK 1 ', 'and serves the mailbox')
 end(p)
 is_(p.returncode, 0, 'and ends when it is told')
+
+# Accept=yes: a process a connection, which it gets itself.
+
+port = free_port()
+spawn(['systemd-socket-activate', '--accept', '-l', '127.0.0.1:%d' % port, LIBEXEC / 'smtpd', '-C', house.dir], stderr=log)
+ok(wait_until(lambda: answers(port), 10), 'Accept=yes: smtpd answers')
+house.set_map('access', '127.0.0.9 reject text="Not you"\n')
+with Smtp(0, sock=socket.create_connection(('127.0.0.1', port), 15, ('127.0.0.9', 0))) as s:
+    s.talk('S: 554 5.7.1 Not you', '... knows whose the connection is')
+    ok(s.closed(), '... and ends')
+with Smtp(port) as s:
+    s.hello()
+    like(s.message('bob@client.example', ['ann@example.org'], 'Subject: x\r\n'), '^250', '... takes a message')
 done()
