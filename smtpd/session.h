@@ -36,6 +36,7 @@ struct smtpd {
 	struct front front;   /* the gate's */
 	struct dnsbl_rules lists;
 	struct dns *dns;      /* NULL: no setting asks for it */
+	struct silence *silence; /* of the resolver; shared by all workers */
 	struct router router;
 	struct submit submit;
 	char *limit_of;       /* the generation that message_size_limit is of; NULL: it stays (odmr) */
@@ -200,7 +201,9 @@ ssize_t device_rcpt(struct session *, struct span arg, ssize_t n, struct path *)
 bool device_may_have_another(struct session *); /* message, by its rate */
 /* What it says at AUTH LOGIN, in base64; maybe in text. */
 struct span device_login(struct session *, struct span said, bool name, struct buf *text);
-/* lookup.c: SAY_SENDER_OK, SAY_SENDER_NONE, SAY_SENDER_LATER */
+/* lookup.c: memory that processes forked later share. */
+struct silence *lookup_silence(void) MUST_CHECK;
+/* SAY_SENDER_OK, SAY_SENDER_NONE, SAY_SENDER_LATER */
 enum said lookup_sender(struct session *, const struct path *sender);
 void lookup_client(struct session *); /* rdns and fcrdns, once a session */
 /* xclient.c: XCLIENT */

@@ -256,6 +256,7 @@ main(int argc, char *argv[])
 	open_sockets(&d, &sockets, service);
 	d.milters_inet = !d.odmr && milters_open(&d);
 	d.rate = rate_new();
+	d.silence = lookup_silence();
 	proc_drop(USER_SMTPD);
 	session_prepare(&d);
 	return run_gate(&d, &sockets);

@@ -65,4 +65,24 @@ house.restart()
 is_(sender('broken.test'), LATER, 'on_dns_error = defer')
 is_(sender('silent.test'), LATER, '... in time')
 is_(sender('missing.test'), NONE, '... what is sure is sure')
+
+# A dead resolver: who comes first waits, then nobody for long, and friends not at all.
+house.conf('dns_timeout = 4s\nreverse_lookup = no')
+house.restart()
+dns.everything = DROP
+people = [come() for i in range(5)]
+for i, s in enumerate(people):
+    s.send('MAIL FROM:<bob@d%d.test>\r\n' % i)
+began = time.monotonic()
+is_(sender('mx.test', '127.0.0.7')[:3], '250', 'nobody answers: a friend is served')
+ok(time.monotonic() - began < 1 * PATIENCE, '... at once')
+is_({s.reply()[0] for s in people}, {451}, 'strangers are asked to come again')
+for s in people:
+    s.close()
+began = time.monotonic()
+is_(sender('d6.test'), LATER, 'who comes now')
+ok(0.9 < time.monotonic() - began < 2.5 * PATIENCE, '... hears it sooner: %.1f s' % (time.monotonic() - began))
+dns.everything = None
+is_(sender('mx.test')[:3], '250', 'the resolver is back')
+is_(sender('missing.test'), NONE, '... and counts')
 done()
