@@ -23,7 +23,7 @@ begin_header(struct parts *p)
 	p->encoding = PARTS_PLAIN;
 	p->is_text = true; /* RFC 2045, 5.2 */
 	p->charset[0] = p->boundary[0] = '\0';
-	p->zip_named = false;
+	p->typed = p->encoded = p->zip_named = false;
 	buf_reset(&p->raw);
 }
 
@@ -89,15 +89,21 @@ tell_plain(struct parts *p, struct span name)
 	p->zip_named = p->zip_named || names_archive(plain, n);
 }
 
+/* To some programs a name ends at a NUL. */
 static void
 tell_name(struct parts *p, struct span name)
 {
+	const char *nul = name.len > 0 ? memchr(name.s, '\0', name.len) : NULL;
+
 	if (p->found->name == NULL)
 		return;
-	if (++p->names > PARTS_COUNT)
+	if (++p->names > PARTS_COUNT) {
 		fault(p, "too many names");
-	else
-		tell_plain(p, name);
+		return;
+	}
+	tell_plain(p, name);
+	if (nul != NULL)
+		tell_plain(p, (struct span){ name.s, (size_t)(nul - name.s) });
 }
 
 static void
@@ -148,11 +154,20 @@ copy_parameter(struct span parameters, const char *name, char *out, size_t room)
 	buf_free(&value);
 }
 
+/* Of two only one counts (RFC 5322, 3.6), and which one programs do not agree about: that there are parts counts more. */
 static void
 take_type(struct parts *p, struct span value)
 {
 	struct span parameters, type = parameters_token(value, &parameters);
 
+	take_names(p, parameters, "name");
+	if (p->typed)
+		fault(p, "a header has two Content-Type fields");
+	if (p->typed && p->kind == PARTS_MULTIPART)
+		return;
+	p->typed = true;
+	if (span_case_is(type, "message/partial"))
+		fault(p, "a message comes in pieces"); /* RFC 2046, 5.2.2: what was in it shows when they are together */
 	p->kind = begins(type, "multipart/") ? PARTS_MULTIPART :
 	    span_case_is(type, "message/rfc822") || span_case_is(type, "message/global") ? PARTS_MESSAGE : PARTS_LEAF;
 	p->is_text = begins(type, "text/");
@@ -160,7 +175,6 @@ take_type(struct parts *p, struct span value)
 	copy_parameter(parameters, "charset", p->charset, sizeof(p->charset));
 	if (p->kind == PARTS_MULTIPART)
 		copy_parameter(parameters, "boundary", p->boundary, sizeof(p->boundary));
-	take_names(p, parameters, "name");
 }
 
 static void
@@ -169,6 +183,9 @@ take_encoding(struct parts *p, struct span value)
 	static const char *const plain[] = { "7bit", "8bit", "binary", "", NULL };
 	struct span rest, encoding = parameters_token(value, &rest);
 
+	if (p->encoded)
+		fault(p, "a header has two Content-Transfer-Encoding fields");
+	p->encoded = true;
 	p->encoding = PARTS_PLAIN;
 	if (span_case_is(encoding, "base64"))
 		p->encoding = PARTS_BASE64;

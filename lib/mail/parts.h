@@ -51,6 +51,7 @@ struct parts {
 	struct buf raw, value; /* a field: its lines; unfolded */
 	struct buf name;       /* scratch */
 	bool is_text;          /* text/... */
+	bool typed, encoded;   /* these fields were there */
 	enum { PARTS_LEAF, PARTS_MULTIPART, PARTS_MESSAGE } kind;
 	enum { PARTS_PLAIN, PARTS_BASE64, PARTS_QUOTED } encoding;
 	char charset[64];

@@ -8,8 +8,13 @@
 #include <unistd.h>
 
 #include "lib/sys/packet.h"
-#include "lib/wire/submit.h"
+#include "lib/wire/agents.h"
 #include "lib/wire/auth.h"
+#include "lib/wire/callout.h"
+#include "lib/wire/control.h"
+#include "lib/wire/secure.h"
+#include "lib/wire/submit.h"
+#include "lib/wire/token.h"
 #include "lib/wire/wire.h"
 #include "t/fuzz/fuzz.h"
 
@@ -38,14 +43,26 @@ check(const uint8_t *octets, size_t n, const struct wire_msg *table, unsigned st
 	close(pair[1]);
 }
 
+/* Those who listen to somebody with fewer rights than they have, and one of the other kind. */
+static const struct {
+	const struct wire_msg *table;
+	unsigned state;
+	enum wire_who me;
+} ends[] = {
+	{ submit_messages, SUBMIT_IDLE, SERVER }, { submit_messages, SUBMIT_FILLING, SERVER },
+	{ submit_messages, SUBMIT_DECIDING, CLIENT }, { auth_messages, AUTH_IDLE, SERVER },
+	{ auth_messages, AUTH_STEPPING, SERVER }, { secure_messages, SECURE_IDLE, SERVER },
+	{ agents_messages, AGENTS_NEW, SERVER }, { agents_messages, AGENTS_BUSY, SERVER },
+	{ control_messages, CONTROL_IDLE, SERVER }, { token_messages, TOKEN_IDLE, SERVER },
+	{ token_messages, TOKEN_LOGIN, SERVER }, { callout_messages, CALLOUT_IDLE, SERVER },
+};
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
 	if (n == 0 || n > LIMIT_PACKET)
 		return 0;
-	check(octets, n, submit_messages, SUBMIT_IDLE, SERVER);
-	check(octets, n, submit_messages, SUBMIT_FILLING, SERVER);
-	check(octets, n, submit_messages, SUBMIT_DECIDING, CLIENT);
-	check(octets, n, auth_messages, AUTH_IDLE, SERVER);
+	for (size_t i = 0; i < COUNT(ends); i++)
+		check(octets, n, ends[i].table, ends[i].state, ends[i].me);
 	return 0;
 }

@@ -59,6 +59,16 @@ static const struct {
 	{ "Content-Type: x/y; name*=iso-8859-1''%e9.e%78e\n\n", "N(\xc3\xa9.exe)F(Content-Type=x/y; name*=iso-8859-1''%e9.e%78e)P", NULL },
 	{ "Content-Type: x/y;\n name*1*=.e%78;\n name*0*=utf-8'en'%c3%a9;\n name*2=e\n\n",
 	  "N(\xc3\xa9.exe)F(Content-Type=x/y; name*1*=.e%78; name*0*=utf-8'en'%c3%a9; name*2=e)P", NULL },
+	{ "Content-Type: x/y; name*=utf-8''a.exe%00.txt\n\n", "N(a.exe.txt)N(a.exe)F(Content-Type=x/y; name*=utf-8''a.exe%00.txt)P", NULL },
+	/* one of two fields is for some programs, the other for others */
+	{ "Content-Type: multipart/mixed; boundary=b\nContent-Type: text/plain\n\n--b\nA: 1\n\none\n--b--\n",
+	  "F(Content-Type=multipart/mixed; boundary=b)F(Content-Type=text/plain)f(A=1)PT(one\n)", "a header has two Content-Type fields" },
+	{ "Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=b\n\n--b\nA: 1\n\none\n--b--\n",
+	  "F(Content-Type=text/plain)F(Content-Type=multipart/mixed; boundary=b)f(A=1)PT(one\n)", "a header has two Content-Type fields" },
+	{ QP B64 "\neA==\n", "F(Content-Transfer-Encoding=quoted-printable)F(Content-Transfer-Encoding=base64)PT(x)",
+	  "a header has two Content-Transfer-Encoding fields" },
+	{ "Content-Type: message/partial; number=1; total=2; id=x\n\nx\n",
+	  "F(Content-Type=message/partial; number=1; total=2; id=x)PT(x\n)", "a message comes in pieces" },
 	{ "\nhello\nbegin 644 a.exe\nM...\nend\nbegin the day\n", "PN(a.exe)T(hello\nbegin 644 a.exe\nM...\nend\nbegin the day\n)", NULL },
 	/* charsets of text */
 	{ "Content-Type: text/plain; charset=iso-8859-1\n" QP "\nb=E4r\n",
