@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/ascii.h"
+
 #define STRIDE 1024                    /* places tried between looks at the clock */
 #define CONTEXT (4 * REGEX_BEHIND)     /* octets */
 
@@ -24,6 +26,7 @@ struct patterns {
 	struct pattern *all;
 	size_t count;
 	struct buf window;
+	size_t clean; /* octets of it that are UTF-8 for sure */
 	size_t from; /* where in it nothing has begun yet */
 	unsigned scope;
 	int64_t left_us;
@@ -136,6 +139,19 @@ whole_characters(struct span s)
 	return n;
 }
 
+/* What is no UTF-8 is an octet that nobody looks for. */
+static void
+make_clean(struct patterns *p, size_t upto)
+{
+	while (p->clean < upto) {
+		size_t n = utf8_char(p->window.s + p->clean, upto - p->clean, NULL);
+
+		if (n == 0)
+			p->window.s[p->clean] = '\x1a';
+		p->clean += n > 0 ? n : 1;
+	}
+}
+
 static void
 forget(struct patterns *p, size_t upto)
 {
@@ -145,6 +161,7 @@ forget(struct patterns *p, size_t upto)
 		n--;
 	buf_drop(&p->window, n);
 	p->from = upto - n;
+	p->clean -= n;
 }
 
 static void
@@ -155,6 +172,7 @@ look(struct patterns *p, bool more)
 
 	if (more)
 		text.len = whole_characters(text);
+	make_clean(p, text.len);
 	keep = text.len;
 	for (size_t i = 0; i < p->count; i++) {
 		struct pattern *one = &p->all[i];
@@ -198,7 +216,7 @@ patterns_end(struct patterns *p)
 	if (p->window.len > 0)
 		look(p, false);
 	buf_reset(&p->window);
-	p->from = 0;
+	p->clean = p->from = 0;
 }
 
 int
@@ -219,7 +237,7 @@ patterns_reset(struct patterns *p)
 	for (size_t i = 0; i < p->count; i++)
 		p->all[i].tired = false;
 	buf_wipe(&p->window);
-	p->from = 0;
+	p->clean = p->from = 0;
 	p->left_us = (int64_t)PATTERNS_CPU_MS * 1000;
 	p->found = p->gave_up = -1;
 }

@@ -6,7 +6,9 @@
 
 #include "lib/store/regex.h"
 
+#ifndef PATTERNS_WINDOW /* a fuzzer wants a smaller one */
 #define PATTERNS_WINDOW 32768 /* octets of a text looked at in one; what is found is at most half as long */
+#endif
 #define PATTERNS_CPU_MS 1000  /* for all of them, from one reset to the next; then they give up */
 
 struct patterns; /* the expressions, and where in a text we are */

@@ -16,8 +16,7 @@ struct regex {
 	pcre2_match_context *limits;
 };
 
-#define OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | \
-    PCRE2_USE_OFFSET_LIMIT)
+#define OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT)
 
 static void
 explain(int error, size_t at, struct buf *why)
@@ -95,7 +94,7 @@ regex_free(struct regex *r)
 enum regex_result
 regex_find(const struct regex *r, struct span text, bool more, size_t *from, size_t to)
 {
-	uint32_t options = more ? PCRE2_PARTIAL_HARD : 0;
+	uint32_t options = PCRE2_NO_UTF_CHECK | (more ? PCRE2_PARTIAL_HARD : 0);
 	int rv;
 
 	pcre2_set_offset_limit(r->limits, to);

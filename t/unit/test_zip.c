@@ -16,7 +16,7 @@ static void
 add_number(struct buf *out, uint64_t n, int octets)
 {
 	for (int i = 0; i < octets; i++)
-		buf_addc(out, (char)(n >> 8 * i & 0xff));
+		buf_addc(out, (char)(i < 8 ? n >> 8 * i & 0xff : 0));
 }
 
 enum { STORED = 0, DEFLATED = 8 };
