@@ -35,7 +35,7 @@
 struct house {
 	struct instance inst;
 	enum status_form form;
-	bool auth; /* status of logins */
+	bool auth, tls; /* status of logins */
 };
 
 /* --- the log since we began --------------------------------------------- */
@@ -325,6 +325,8 @@ do_reload(struct house *h)
 static int
 do_status(struct house *h)
 {
+	if (h->tls)
+		return status_tls(&h->inst, h->form);
 	return h->auth ? status_auth(&h->inst, h->form) : status_show(&h->inst, h->form);
 }
 
@@ -345,9 +347,9 @@ static const struct verb {
 	{ "reload",  do_reload,  "usage: posthouse [-C DIR] reload\n"
 	  "  Has the running programs read posthouse.conf again; listeners stay open.\n" },
 	{ "status",  do_status,  "usage: posthouse [-C DIR] status [--json | --metrics | --watch]\n"
-	  "       posthouse [-C DIR] status --auth [--json]\n"
+	  "       posthouse [-C DIR] status --auth | --tls [--json]\n"
 	  "  What runs, since when, with what memory, who is connected, and what is queued.\n"
-	  "  --watch: again each second; --metrics: for Prometheus; --auth: how logins go.\n"
+	  "  --watch: again each second; --metrics: for Prometheus; --auth: how logins go; --tls: what is served.\n"
 	  "  Exit code 0: all is well; 1: something that should run does not; 3: nothing runs.\n" },
 };
 // clang-format on
@@ -372,6 +374,7 @@ read_options(struct house *h, int argc, char *argv[])
 		{ "auth", no_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "metrics", no_argument, NULL, 'm' },
+		{ "tls", no_argument, NULL, 't' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -385,6 +388,8 @@ read_options(struct house *h, int argc, char *argv[])
 			dir = optarg;
 		else if (c == 'a')
 			h->auth = true;
+		else if (c == 't')
+			h->tls = true;
 		else if (c == 'j')
 			h->form = STATUS_JSON;
 		else if (c == 'm')
@@ -399,8 +404,8 @@ read_options(struct house *h, int argc, char *argv[])
 	if (optind < argc)
 		v = find(argv[optind++]);
 	if (v == NULL || wrong || optind < argc ||
-	    ((h->auth || h->form != STATUS_TEXT) && v->run != do_status) ||
-	    (h->auth && (h->form == STATUS_WATCH || h->form == STATUS_METRICS))) {
+	    ((h->auth || h->tls || h->form != STATUS_TEXT) && v->run != do_status) ||
+	    (h->auth && h->tls) || ((h->auth || h->tls) && (h->form == STATUS_WATCH || h->form == STATUS_METRICS))) {
 		if (help && v == NULL) {
 			puts("usage: house [-C DIR] start|stop|restart|reload|status");
 			exit(0);

@@ -32,6 +32,7 @@ places_list(const struct instance *inst, struct place out[PLACES_MAX])
 		{ instance_path(inst->state, "collect"), USER_COLLECT, USER_COLLECT, 0700 },
 		/* who is full: smtpd asks for one by its name */
 		{ instance_path(inst->state, "full"), USER_MAIL, USER_MAIL, 0711 },
+		{ instance_path(inst->state, "tls"), USER_TLS, USER_TLS, 0700 },
 		{ instance_path(inst->state, "token"), USER_TOKEN, USER_TOKEN, 0700 },
 		{ inst->run,   "root",     "root",     0755 },
 		{ inst->log,   "root",     "root",     0750 },

@@ -11,5 +11,6 @@ enum status_form { STATUS_TEXT, STATUS_WATCH, STATUS_JSON, STATUS_METRICS };
 int status_show(const struct instance *, enum status_form);
 /* How logins go, and whose are delayed; as authd tells. 0, or EX_UNAVAILABLE. */
 int status_auth(const struct instance *, enum status_form);
+int status_tls(const struct instance *, enum status_form);
 
 #endif

@@ -19,11 +19,11 @@
 #include <unistd.h>
 
 #include "lib/base/ascii.h"
+#include "lib/mail/digest.h"
 #include "lib/sys/file.h"
 
 #define FILE_OCTETS (256 * 1024) /* a certificate with its chain, a key, a response */
 #define CHAIN_MAX 10
-#define SOON_DAYS 14
 
 /* --- files --------------------------------------------------------------- */
 
@@ -106,14 +106,11 @@ static void
 check_dates(struct pairs *p, const struct pair *pair)
 {
 	const ASN1_TIME *from = X509_get0_notBefore(pair->certificate), *to = X509_get0_notAfter(pair->certificate);
-	time_t soon = time(NULL) + SOON_DAYS * 86400;
 
 	if (X509_cmp_current_time(from) > 0)
 		alarm_about(p, pair->name, "the certificate is not valid yet");
 	else if (X509_cmp_current_time(to) < 0)
 		alarm_about(p, pair->name, "the certificate has expired");
-	else if (X509_cmp_time(to, &soon) < 0)
-		alarm_about(p, pair->name, "the certificate expires within two weeks");
 }
 
 static void
@@ -128,25 +125,40 @@ forget_pair(struct pair *pair)
 	*pair = (struct pair){ 0 };
 }
 
+/* Seconds since 1970; 0 for no time at all. */
+static int64_t
+seconds(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return t != NULL && ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static bool
+response_counts(const struct pair *pair)
+{
+	return pair->ocsp.len > 0 && (pair->ocsp_until_s == 0 || pair->ocsp_until_s > (int64_t)time(NULL));
+}
+
 /* RFC 6960, 4.2.2.1: a response that has run out helps nobody. */
 static bool
-response_good(const struct buf *der)
+response_good(struct pair *pair)
 {
-	const unsigned char *at = (const unsigned char *)der->s;
-	OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &at, (long)der->len);
+	const unsigned char *at = (const unsigned char *)pair->ocsp.s;
+	OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &at, (long)pair->ocsp.len);
 	OCSP_BASICRESP *basic = r != NULL ? OCSP_response_get1_basic(r) : NULL;
 	OCSP_SINGLERESP *one = basic != NULL ? OCSP_resp_get0(basic, 0) : NULL;
-	ASN1_GENERALIZEDTIME *next = NULL;
-	bool good = one != NULL;
+	ASN1_GENERALIZEDTIME *from = NULL, *until = NULL;
 
-	if (good) {
-		(void)OCSP_single_get0_status(one, NULL, NULL, NULL, &next);
-		good = next == NULL || X509_cmp_current_time(next) > 0;
+	if (one != NULL) {
+		(void)OCSP_single_get0_status(one, NULL, NULL, &from, &until);
+		pair->ocsp_from_s = seconds(from);
+		pair->ocsp_until_s = seconds(until);
 	}
 	OCSP_BASICRESP_free(basic);
 	OCSP_RESPONSE_free(r);
 	ERR_clear_error();
-	return good;
+	return one != NULL && response_counts(pair);
 }
 
 static void
@@ -157,7 +169,7 @@ read_response(struct pairs *p, struct pair *pair, int dir, const char *name)
 		buf_reset(&pair->ocsp);
 		if (errno != ENOENT)
 			alarm_about(p, name, strerror(errno));
-	} else if (!response_good(&pair->ocsp)) {
+	} else if (!response_good(pair)) {
 		alarm_about(p, name, "no OCSP response, or one that has run out: not stapled");
 		buf_reset(&pair->ocsp);
 	}
@@ -308,7 +320,7 @@ staple(SSL *ssl, void *arg)
 		const struct buf *der = &shop->pairs[i]->ocsp;
 		unsigned char *copy;
 
-		if (shop->pairs[i]->certificate != shown || der->len == 0)
+		if (shop->pairs[i]->certificate != shown || !response_counts(shop->pairs[i]))
 			continue;
 		copy = OPENSSL_memdup(der->s, der->len);
 		if (copy == NULL || SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)der->len) != 1)
@@ -462,6 +474,51 @@ pairs_free(struct pairs *p)
 	buf_free(&p->faults);
 	buf_free(&p->alarms);
 	free(p);
+}
+
+/* --- for people ------------------------------------------------------------- */
+
+static void
+list_hosts(const X509 *x, struct buf *out)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+		size_t n = g->type == GEN_DNS ? (size_t)ASN1_STRING_length(g->d.dNSName) : 0;
+
+		if (n == 0 || n + 2 > out->max - out->len)
+			continue;
+		if (out->len > 0)
+			buf_addc(out, ',');
+		buf_add(out, ASN1_STRING_get0_data(g->d.dNSName), n);
+	}
+	GENERAL_NAMES_free(all);
+}
+
+void
+pairs_describe(const struct pairs *p, const struct pair *pair, struct secure_pair *out)
+{
+	struct buf hosts = BUF_INIT(sizeof(out->hosts) - 1);
+	const struct shop *usual = &p->shops[p->usual];
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	*out = (struct secure_pair){ .from_s = (uint64_t)seconds(X509_get0_notBefore(pair->certificate)),
+		.until_s = (uint64_t)seconds(X509_get0_notAfter(pair->certificate)) };
+	strlcpy(out->name, pair->name, sizeof(out->name));
+	strlcpy(out->kind, EVP_PKEY_get0_type_name(pair->key), sizeof(out->kind));
+	if (X509_digest(pair->certificate, EVP_sha256(), digest, &n) == 1)
+		digest_hex(digest, n, out->digest);
+	if (response_counts(pair)) {
+		out->ocsp_from_s = (uint64_t)pair->ocsp_from_s;
+		out->ocsp_until_s = (uint64_t)pair->ocsp_until_s;
+	}
+	for (size_t i = 0; i < usual->pair_count; i++)
+		out->usual = out->usual || usual->pairs[i] == pair;
+	list_hosts(pair->certificate, &hosts);
+	strlcpy(out->hosts, buf_str(&hosts), sizeof(out->hosts));
+	buf_free(&hosts);
 }
 
 /* --- instead of those before ----------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "lib/base/buf.h"
+#include "lib/wire/secure.h"
 
 #define PAIRS_MAX 256
 
@@ -22,6 +23,7 @@ struct pair {
 	STACK_OF(X509) *chain;
 	EVP_PKEY *key;
 	struct buf ocsp;   /* DER; empty: nothing to staple */
+	int64_t ocsp_from_s, ocsp_until_s; /* until 0: it says no end */
 };
 struct shop {              /* for the same set of names */
 	SSL_CTX *ctx;
@@ -50,6 +52,8 @@ void pairs_free(struct pairs *);
 /* Has something been lost on the way from before to p? What, is then in p->faults: a pair that cannot be used any more,
  * or whose dates are wrong while its predecessor's are right; our hostname. */
 bool pairs_worse(struct pairs *p, const struct pairs *before, const char *hostname);
+/* What somebody wants to know of a pair. */
+void pairs_describe(const struct pairs *, const struct pair *, struct secure_pair *out);
 /* Changes whenever a file in dir does; 0: cannot be read. */
 uint64_t pairs_signature(const char *dir);
 

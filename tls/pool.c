@@ -116,6 +116,18 @@ seat_open(const struct seat *s, size_t count)
 	return !s->leaving && count < atomic_load(&s->shared->level);
 }
 
+void
+seat_totals(const struct seat *s, size_t *connections, size_t *processes)
+{
+	*connections = *processes = 0;
+	for (size_t i = 0; i < s->pool->slot_count; i++) {
+		const struct slot *slot = &s->shared->slots[i];
+
+		*connections += atomic_load(&slot->state) == SLOT_EMPTY ? 0 : atomic_load(&slot->count);
+		*processes += atomic_load(&slot->state) != SLOT_EMPTY;
+	}
+}
+
 bool
 seat_kept(struct seat *s, size_t count)
 {
@@ -132,7 +144,7 @@ seat_kept(struct seat *s, size_t count)
 static NORETURN void
 work(struct pool *p, struct slot *slot, pid_t parent)
 {
-	struct seat seat = { .shared = p->shared, .slot = slot, .busy = p->busy[1] };
+	struct seat seat = { .pool = p, .shared = p->shared, .slot = slot, .busy = p->busy[1] };
 	struct sigaction on_retire = { .sa_handler = hear_retire }, on_level = { .sa_handler = hear_level };
 	sigset_t quiet;
 

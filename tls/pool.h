@@ -19,9 +19,11 @@
 #define POOL_SPARE_MAX 32
 #define POOL_REUSE 200   /* connections after which an idle process is replaced */
 
+struct pool;
 struct pool_shared;      /* what the processes tell the parent, and it them */
 struct slot;
 struct seat {            /* of a process in the pool */
+	const struct pool *pool;
 	struct pool_shared *shared;
 	struct slot *slot;
 	int busy;        /* pipe to the parent */
@@ -55,6 +57,7 @@ void pool_close(struct pool *, int grace_ms);
 /* --- for a process of the pool, which has count connections --- */
 void seat_count(struct seat *, size_t count); /* one more or one less */
 bool seat_open(const struct seat *, size_t count) MUST_CHECK; /* may it take one more? */
+void seat_totals(const struct seat *, size_t *connections, size_t *processes); /* of the whole pool */
 bool seat_kept(struct seat *, size_t count) MUST_CHECK; /* false, from then on: it takes no more, and ends after its last */
 
 #endif

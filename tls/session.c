@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -253,6 +254,44 @@ may_ask(const struct session_env *env, int fd)
 	return false;
 }
 
+static int
+tell_standing(struct session *s)
+{
+	const struct pairs *p = s->env->pairs;
+	struct buf pairs = BUF_INIT(LIMIT_PACKET - 200), one = BUF_INIT(4096);
+	char numbers[3][24];
+	size_t connections, processes;
+	struct secure_pair facts;
+	int rv;
+
+	seat_totals(s->env->seat, &connections, &processes);
+	(void)snprintf(numbers[0], sizeof(numbers[0]), "%zu", connections);
+	(void)snprintf(numbers[1], sizeof(numbers[1]), "%zu", processes);
+	(void)snprintf(numbers[2], sizeof(numbers[2]), "%lld", atomic_load(&s->env->tickets->made_s));
+	for (size_t i = 0; i < p->count; i++) {
+		buf_reset(&one);
+		pairs_describe(p, &p->all[i], &facts);
+		secure_pair_add(&facts, &one);
+		if (one.len <= pairs.max - pairs.len)
+			buf_addspan(&pairs, buf_span(&one));
+	}
+	rv = wire_send(&s->wire, deadline_in(ANSWER_WAIT_MS), NULL, buf_span(&pairs), "STANDING",
+	    (const char *const[]){ numbers[0], numbers[1], numbers[2] }, 3);
+	buf_free(&pairs);
+	buf_free(&one);
+	return rv;
+}
+
+/* ASK or STATUS: then it may ask again. */
+static int
+answer(struct session *s, const struct wire_packet *p)
+{
+	if (wire_is(p, "STATUS"))
+		return tell_standing(s);
+	return wire_send(&s->wire, deadline_in(ANSWER_WAIT_MS), NULL, SPAN(""),
+	    s->env->pairs->shop_count > 0 ? "READY" : "NONE", NULL, 0);
+}
+
 static void
 take_request(struct session *s)
 {
@@ -265,8 +304,7 @@ take_request(struct session *s)
 		enter(s, SESSION_OVER, 0);
 	else if (wire_is(&p, "TERMINATE"))
 		terminate(s, &p);
-	else if (wire_send(&s->wire, deadline_in(ANSWER_WAIT_MS), NULL, SPAN(""),
-	             s->env->pairs->shop_count > 0 ? "READY" : "NONE", NULL, 0) == -1)
+	else if (answer(s, &p) == -1)
 		enter(s, SESSION_OVER, 0);
 	else
 		enter(s, SESSION_ASKED, REQUEST_WAIT_MS);

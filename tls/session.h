@@ -11,13 +11,17 @@
 #include "lib/store/conf.h"
 #include "lib/wire/wire.h"
 #include "tls/pairs.h"
+#include "tls/pool.h"
 #include "tls/relay.h"
+#include "tls/tickets.h"
 
 struct session_env {
 	const struct conf *conf;
 	const struct pairs *pairs;
 	const uid_t *uids; /* who may ask */
 	size_t uid_count;
+	const struct tickets *tickets;
+	const struct seat *seat; /* of this process */
 };
 enum session_state { SESSION_ASKED, SESSION_SHAKING, SESSION_CARRYING, SESSION_PARTING, SESSION_OVER };
 struct session;

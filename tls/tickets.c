@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* One writer, and it writes where nobody reads: behind the newest lies the oldest. */
 void
@@ -20,6 +21,7 @@ tickets_rotate(struct tickets *t)
 	if (t->count < TICKETS_KEPT - 1)
 		t->count++;
 	atomic_store(&t->newest, next);
+	atomic_store(&t->made_s, time(NULL));
 }
 
 static int

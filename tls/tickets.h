@@ -16,6 +16,7 @@ struct ticket_key {
 struct tickets {                   /* in memory that all processes share; written by the parent alone */
 	struct ticket_key keys[TICKETS_KEPT];
 	atomic_uint newest;
+	atomic_llong made_s; /* the newest */
 	unsigned count;
 };
 void tickets_rotate(struct tickets *);

@@ -29,6 +29,7 @@
 #include "tls/clients.h"
 #include "tls/pool.h"
 #include "tls/tickets.h"
+#include "tls/warner.h"
 #include "tls/worker.h"
 
 #define LOOK_MS 60000   /* at the certificates' files, should inotify have missed something */
@@ -44,7 +45,7 @@ struct tlsd {
 	struct clients clients;
 	struct pairs *pairs;
 	uint64_t loaded, seen;   /* signatures of the directory */
-	int inotify;
+	int inotify, warner;
 	deadline_ms look, rotate, renew;
 	struct pool pool;
 	struct session_env env;
@@ -113,6 +114,7 @@ load(struct tlsd *d)
 	pairs_free(d->pairs);
 	d->pairs = p;
 	d->env.pairs = p;
+	warner_tell(d->warner, p);
 }
 
 /* What was loaded serves from the next handshake on, or as soon as that is possible. */
@@ -129,6 +131,7 @@ look(struct tlsd *d)
 	uint64_t now = pairs_signature(d->dir);
 	bool settled = now == d->seen;
 
+	warner_tell(d->warner, d->pairs);
 	d->seen = now;
 	d->look = deadline_in(now == d->loaded ? LOOK_MS : SETTLE_MS);
 	if (now == d->loaded || !settled)
@@ -211,6 +214,7 @@ work(void *arg, struct seat *seat)
 	struct sandbox box = { .mode = d->conf.sandbox };
 
 	file_close(d->inotify);
+	file_close(d->warner);
 	sandbox_enter(&box); /* no path at all */
 	worker_run(&d->env, seat, d->pool.listen_fd);
 }
@@ -220,7 +224,7 @@ set_up_pool(struct tlsd *d)
 {
 	d->uids[0] = proc_uid(USER_SMTPD);
 	d->uids[1] = proc_uid(USER_POP3);
-	d->env = (struct session_env){ &d->conf, d->pairs, d->uids, COUNT(d->uids) };
+	d->env = (struct session_env){ &d->conf, d->pairs, d->uids, COUNT(d->uids), d->tickets, NULL };
 	d->pool.connections = (size_t)d->conf.tls_connections;
 	d->pool.max = (size_t)(d->conf.tls_processes < d->conf.tls_connections ? d->conf.tls_processes : d->conf.tls_connections);
 	d->pool.work = work;
@@ -305,6 +309,7 @@ main(int argc, char *argv[])
 	open_socket(&d);
 	setrlimit(RLIMIT_CORE, &none); /* a core would hold keys */
 	proc_drop(USER_TLS);
+	d.warner = warner_start(&d.inst, &d.conf);
 	set_up_tickets(&d);
 	load(&d);
 	set_up_pool(&d);

@@ -155,8 +155,10 @@ leave(struct worker *w)
 void
 worker_run(const struct session_env *env, struct seat *seat, int listen_fd)
 {
-	struct worker w = { .env = env, .seat = seat, .listen_fd = listen_fd, .next = NEVER };
+	struct session_env here = *env;
+	struct worker w = { .env = &here, .seat = seat, .listen_fd = listen_fd, .next = NEVER };
 
+	here.seat = seat;
 	TAILQ_INIT(&w.all);
 	TAILQ_INIT(&w.ready);
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);

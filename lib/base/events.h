@@ -59,6 +59,7 @@
 #define EV_TLS_FAILED "tls.failed"           /* client, service, reason: no handshake */
 #define EV_TLS_CERTIFICATES "tls.certificates" /* pairs, usual: in use from now on */
 #define EV_TLS_ALARM "tls.alarm"             /* text, reason: somebody has to look after a certificate */
+#define EV_TLS_EXPIRES "tls.expires"         /* pair, hosts, hours, within_days: 14, 7, 1 days before a certificate's end, and then */
 #define EV_TLS_RELOAD_REJECTED "tls.reload_rejected" /* reason: new files that are not good; the pairs from before are served */
 #define EV_POP3_REFUSED "pop3d.refused"      /* client, limit, mailbox once it is known: over a limit of connections; reason: another one */
 #define EV_POP3_DISCONNECT "pop3d.disconnect" /* client, why: it went without a login; detail */

@@ -4,7 +4,7 @@
  * TERMINATE hands over the client's TCP socket, from which nothing was read ahead. SECURED, behind the handshake:
  * one end of a stream of what stands inside TLS, and the facts; tlsd then keeps the TCP socket until one of the two
  * sides ends. FAILED: no handshake; the TCP socket is gone. One connection to tlsd serves one client. ASK: can TLS
- * be spoken at all (is there a certificate)?
+ * be spoken at all (is there a certificate)? STATUS: what new clients get now, for administrators.
  */
 #ifndef LIB_WIRE_SECURE_H
 #define LIB_WIRE_SECURE_H
@@ -35,5 +35,26 @@ bool secure_wanted(struct secure *);
 /* Takes fd, also in failure. The new descriptor; -1 with why, in a few words. */
 int secure_terminate(const struct secure *, int fd, const char *service, const char *client, deadline_ms,
     struct secure_facts *, struct buf *why) MUST_CHECK;
+
+/* What is served, not what lies on the disk. */
+struct secure_standing {
+	uint64_t connections, processes;
+	int64_t tickets_s;      /* when their newest key was made */
+	struct buf pairs;       /* for secure_pair_next() */
+};
+struct secure_pair {
+	char name[256];         /* its file */
+	char kind[16];          /* "EC", "RSA" */
+	char digest[65];        /* SHA-256, hex */
+	uint64_t from_s, until_s;
+	uint64_t ocsp_from_s, ocsp_until_s; /* of the stapled response; 0: none is; until 0: no end is said */
+	bool usual;             /* for clients that name no host, or one we have not */
+	char hosts[1024];       /* with commas between; as many as fit */
+};
+/* The caller frees pairs. 0; -1 errno: no tlsd, or not for us. */
+int secure_status(const char *socket_path, struct secure_standing *) MUST_CHECK;
+void secure_pair_add(const struct secure_pair *, struct buf *out);
+/* The next of standing's pairs; *rest begins as their span. */
+bool secure_pair_next(struct span *rest, struct secure_pair *);
 
 #endif
