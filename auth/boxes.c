@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/store/full.h"
 #include "lib/store/maildir.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
@@ -77,6 +79,8 @@ count(struct box *b)
 		return;
 	b->new_count = count_in(b, fd, "new");
 	b->cur_count = count_in(b, fd, "cur");
+	if (quota_given(&b->quota) && quota_look(fd, &b->quota, &b->use) == -1)
+		b->readable = false;
 	file_close(fd);
 }
 
@@ -84,6 +88,7 @@ struct reading {
 	struct boxes *boxes;
 	struct router router;
 	struct arena *arena;
+	char *full_dir;
 };
 
 static void
@@ -100,11 +105,13 @@ reading_open(struct reading *r, struct boxes *boxes, const struct instance *inst
 	buf_free(&why);
 	r->boxes = boxes;
 	r->arena = arena_new();
+	r->full_dir = instance_path(inst->state, "full");
 }
 
 static void
 reading_close(struct reading *r)
 {
+	free(r->full_dir);
 	arena_free(r->arena);
 	router_close(&r->router);
 }
@@ -130,6 +137,9 @@ add(struct reading *r, const char *address)
 	b->root = mem_dup(m.root);
 	b->maildir = mem_fmt("%s/%s", m.root, m.maildir);
 	b->disabled = m.disabled;
+	b->quota = m.quota;
+	if (quota_given(&m.quota))
+		b->full_since_s = full_since(r->full_dir, m.address, clock_real_us() / 1000000);
 	count(b);
 	return true;
 }

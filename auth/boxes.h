@@ -15,6 +15,8 @@ struct box {
 	char *address, *name, *root, *maildir; /* maildir: the whole path, below root */
 	bool disabled, readable;
 	uint64_t new_count, cur_count, octets;
+	struct quota quota, use; /* use: with a quota only */
+	int64_t full_since_s;    /* senders are told that it is full; 0: they are not */
 	int64_t oldest_s; /* when the oldest message came; 0: there is none */
 };
 struct boxes {

@@ -22,6 +22,7 @@
 #include "lib/net/ip.h"
 #include "lib/net/sasl.h"
 #include "lib/store/hash.h"
+#include "lib/store/quota.h"
 #include "lib/store/textmap.h"
 #include "lib/store/words.h"
 #include "lib/sys/file.h"
@@ -30,8 +31,8 @@
 #include "lib/wire/auth.h"
 
 static const char usage_text[] =
-    "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--stdin]\n"
-    "       posthouse [-C DIR] user set ADDRESS [--name NAME] [--maildir PATH] [--rights LIST]\n"
+    "usage: posthouse [-C DIR] user add ADDRESS [--name NAME] [--quota LIMITS] [--stdin]\n"
+    "       posthouse [-C DIR] user set ADDRESS [--name NAME] [--maildir PATH] [--rights LIST] [--quota LIMITS]\n"
     "       posthouse [-C DIR] user passwd ADDRESS [--stdin]\n"
     "       posthouse [-C DIR] user disable | enable ADDRESS\n"
     "       posthouse [-C DIR] user unlock [ADDRESS | CLIENT]\n"
@@ -43,11 +44,12 @@ static const char usage_text[] =
     "  --maildir P where the mail is, below the mail root; \"\" is DOMAIN/NAME (moves no\n"
     "              mail: posthouse mailbox move does)\n"
     "  --rights L  where to log in: smtp, pop3, or smtp,pop3; \"\" is everywhere\n"
+    "  --quota Q   how much may lie in the mailbox: 2G, 50000msgs, or 2G,50000msgs; none is no limit\n"
     "  --stdin     the password is the first line of standard input, not asked for\n"
     "  --purge     delete the mail too; else it is kept\n";
 
 struct user {
-	const char *dir, *name, *maildir, *rights, *given;
+	const char *dir, *name, *maildir, *rights, *quota, *given;
 	bool from_stdin, purge, json;
 	struct instance inst;
 	struct conf conf;
@@ -309,12 +311,37 @@ add_quoted(struct buf *out, const char *s)
 	buf_addc(out, '"');
 }
 
+/* Before a password is asked for. "none" is the empty word. */
+static void
+know_quota(struct user *u)
+{
+	struct quota q;
+
+	if (u->quota == NULL)
+		return;
+	if (strcmp(u->quota, "none") == 0)
+		u->quota = "";
+	if (*u->quota != '\0' && quota_parse(span_of(u->quota), &q) == -1)
+		options_refuse("user", EX_DATAERR, "--quota is octets, messages, or both with a comma between, as in 2G,50000msgs, or none: not %s",
+		    u->quota);
+}
+
+static void
+add_word(struct buf *line, const char *word, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return;
+	buf_addf(line, " %s", word);
+	add_quoted(line, value);
+}
+
 static void
 verb_add(struct user *u)
 {
 	struct buf line = BUF_INIT(4096);
 	char *hash;
 
+	know_quota(u);
 	open_maps(u);
 	must_be_new(u);
 	must_be_ours(u);
@@ -322,10 +349,8 @@ verb_add(struct user *u)
 	lock_maps(u);
 	must_be_new(u);
 	buf_adds(&line, u->address);
-	if (u->name != NULL) {
-		buf_adds(&line, " name=");
-		add_quoted(&line, u->name);
-	}
+	add_word(&line, "name=", u->name);
+	add_word(&line, "quota=", u->quota);
 	textmap_append(&u->users, buf_str(&line));
 	set_hash(u, hash);
 	publish(u);
@@ -369,13 +394,15 @@ set_word(struct user *u, const char *word, const char *value)
 static void
 verb_set(struct user *u)
 {
-	if (u->name == NULL && u->maildir == NULL && u->rights == NULL)
-		options_refuse("user", EX_USAGE, "nothing to set: give --name, --maildir or --rights");
+	if (u->name == NULL && u->maildir == NULL && u->rights == NULL && u->quota == NULL)
+		options_refuse("user", EX_USAGE, "nothing to set: give --name, --maildir, --rights or --quota");
+	know_quota(u);
 	open_maps(u);
 	lock_maps(u);
 	must_exist(u);
 	set_word(u, "maildir=", u->maildir);
 	set_word(u, "rights=", u->rights);
+	set_word(u, "quota=", u->quota);
 	set_word(u, "name=", u->name);
 	publish(u);
 	printf("%s changed\n", u->address);
@@ -591,6 +618,7 @@ read_options(struct user *u, int argc, char *argv[])
 		{ "name", required_argument, NULL, 'n' },
 		{ "maildir", required_argument, NULL, 'm' },
 		{ "rights", required_argument, NULL, 'r' },
+		{ "quota", required_argument, NULL, 'q' },
 		{ "stdin", no_argument, NULL, 's' },
 		{ "purge", no_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
@@ -605,6 +633,7 @@ read_options(struct user *u, int argc, char *argv[])
 		case 'n': u->name = optarg; break;
 		case 'm': u->maildir = optarg; break;
 		case 'r': u->rights = optarg; break;
+		case 'q': u->quota = optarg; break;
 		case 's': u->from_stdin = true; break;
 		case 'p': u->purge = true; break;
 		case 'j': u->json = true; break;

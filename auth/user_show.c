@@ -31,6 +31,20 @@ last_text(struct last *last, const char *address, char when[LAST_TIME])
 	return found == 1 ? when : found == 0 ? "never" : "?";
 }
 
+/* How much of the quota is used: "97%". */
+static const char *
+used_text(const struct box *b, char out[16])
+{
+	if (!quota_given(&b->quota))
+		return "-";
+	if (b->full_since_s != 0)
+		return "full";
+	if (!b->readable)
+		return "?";
+	(void)snprintf(out, 16, "%u%%", quota_percent(&b->quota, &b->use));
+	return out;
+}
+
 static void
 list_text(const struct boxes *boxes, struct last *last)
 {
@@ -42,10 +56,10 @@ list_text(const struct boxes *boxes, struct last *last)
 		if ((int)strlen(boxes->box[i].address) > address)
 			address = (int)strlen(boxes->box[i].address);
 	}
-	printf("%-*s  %-*s  %8s  %s\n", name, "NAME", address, "ADDRESS", "MESSAGES", "LAST LOGIN");
+	printf("%-*s  %-*s  %8s  %5s  %s\n", name, "NAME", address, "ADDRESS", "MESSAGES", "QUOTA", "LAST LOGIN");
 	for (size_t i = 0; i < boxes->n; i++) {
 		const struct box *b = &boxes->box[i];
-		char when[LAST_TIME];
+		char when[LAST_TIME], used[16];
 
 		printf("%-*s  %-*s  ", name, b->name[0] == '\0' ? "-" : b->name, address,
 		    b->address);
@@ -53,8 +67,33 @@ list_text(const struct boxes *boxes, struct last *last)
 			printf("%8llu", messages_in(b));
 		else
 			printf("%8s", "?");
-		printf("  %s%s\n", last_text(last, b->address, when), b->disabled ? "  disabled" : "");
+		printf("  %5s  %s%s\n", used_text(b, used), last_text(last, b->address, when), b->disabled ? "  disabled" : "");
 	}
+}
+
+static void
+limit_json(const char *what, uint64_t limit, bool known, uint64_t use)
+{
+	if (limit == 0)
+		return;
+	printf("\"%s\": %llu, ", what, (unsigned long long)limit);
+	if (known)
+		printf("\"%s_used\": %llu, ", what, (unsigned long long)use);
+}
+
+static void
+quota_json(const struct box *b)
+{
+	if (!quota_given(&b->quota))
+		return;
+	printf(", \"quota\": {");
+	limit_json("octets", b->quota.octets, b->readable, b->use.octets);
+	limit_json("messages", b->quota.messages, b->readable, b->use.messages);
+	if (b->readable)
+		printf("\"percent\": %u, ", quota_percent(&b->quota, &b->use));
+	if (b->full_since_s != 0)
+		printf("\"full_since\": %lld, ", (long long)b->full_since_s);
+	printf("\"full\": %s}", b->full_since_s != 0 ? "true" : "false");
 }
 
 /* Without the end, for more may follow. */
@@ -72,6 +111,7 @@ box_json(const struct box *b, struct last *last)
 	    messages_in(b),
 	    (unsigned long long)b->new_count, (unsigned long long)b->octets);
 	boxes_json(stdout, b->maildir);
+	quota_json(b);
 	if (last_of(last, b->address, &login) != 1)
 		return;
 	printf(", \"last_login\": {\"at\": %lld, \"service\": ", (long long)login.at_s);
@@ -125,9 +165,26 @@ box_last(struct last *last, const char *address)
 }
 
 static void
+box_quota(const struct box *b)
+{
+	struct buf used = BUF_INIT(256);
+	char when[LAST_TIME];
+
+	if (!quota_given(&b->quota))
+		return;
+	quota_describe(&used, &b->quota, &b->use);
+	if (b->readable)
+		printf("quota     %s: %u%%\n", buf_str(&used), quota_percent(&b->quota, &b->use));
+	buf_free(&used);
+	if (b->full_since_s == 0)
+		return;
+	last_time(b->full_since_s, when);
+	printf("full      since %s: senders are told to wait\n", when);
+}
+
+static void
 box_text(const struct box *b, struct last *last)
 {
-
 	printf("address   %s\nname      %s\nmaildir   %s\nlogin     %s\n", b->address,
 	    b->name[0] == '\0' ? "-" : b->name, b->maildir,
 	    b->disabled ? "disabled" : "enabled");
@@ -137,6 +194,7 @@ box_text(const struct box *b, struct last *last)
 		    (unsigned long long)b->new_count, (unsigned long long)b->octets);
 	else
 		printf("messages  (the mailbox cannot be read)\n");
+	box_quota(b);
 	box_last(last, b->address);
 }
 

@@ -41,7 +41,7 @@ refuse(const struct allowance *a, const struct conf *conf, struct job *j, struct
 	buf_adds(&text, never ? "the message is larger than the whole mailbox may be" : "the mailbox is full: ");
 	if (!never)
 		quota_describe(&text, &m->quota, &a->use);
-	if (never || now - since >= (int64_t)conf->quota_grace)
+	if (never || full_outcome(since, now, conf->quota_grace) == FAILED)
 		job_outcome(j, r, FAILED, 552, "5.2.2", buf_span(&text));
 	else
 		job_outcome(j, r, RETRY, 452, "4.2.2", buf_span(&text));

@@ -12,10 +12,12 @@
 #include <sysexits.h>
 
 #include "lib/base/ascii.h"
+#include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/num.h"
 #include "lib/base/options.h"
+#include "lib/store/full.h"
 #include "router/router.h"
 
 static const char usage_text[] =
@@ -29,6 +31,7 @@ static const char usage_text[] =
 struct asking {
 	const char *dir, *from, *client, *address;
 	bool json;
+	char *full_dir; /* marks of mailboxes that are over their quota */
 };
 
 struct answer {
@@ -191,6 +194,29 @@ ask_hops(const struct router *r, const struct asking *q, struct arena *mem,
 	buf_free(&why);
 }
 
+/* As smtpd does: who is alone is refused, of a group the others get it. */
+static void
+ask_full(const struct router *r, const struct asking *q, struct answer *a)
+{
+	int64_t now = clock_real_us() / 1000000;
+
+	for (const struct route_rcpt *rcpt = a->route.rcpts; rcpt != NULL; rcpt = rcpt->next) {
+		int64_t since = rcpt->limited ? full_since(q->full_dir, rcpt->address, now) : 0;
+		enum outcome outcome = full_outcome(since, now, r->conf->quota_grace);
+
+		if (outcome == SENT)
+			continue;
+		buf_addf(&a->steps, "quota %s is full, for %lld minutes now\n", rcpt->address, (long long)(now - since) / 60);
+		if (a->route.outcome != SENT || a->route.count != 1)
+			continue;
+		if (outcome == RETRY)
+			rejected(a, 452, "4.2.2", "The mailbox is full: try again later");
+		else
+			rejected(a, 552, "5.2.2", "The mailbox is full");
+		a->route.outcome = outcome;
+	}
+}
+
 static void
 ask(const struct router *r, const struct asking *q, struct arena *mem,
     struct answer *a)
@@ -209,6 +235,7 @@ ask(const struct router *r, const struct asking *q, struct arena *mem,
 	who.trusted |= who.device.to != NULL;
 	router_rcpt(r, &p, &who, who.trusted, who.trusted || who.device.name != NULL, mem, &a->route, &a->steps);
 	ask_hops(r, q, mem, a);
+	ask_full(r, q, a);
 }
 
 /* --- telling ------------------------------------------------------------- */
@@ -317,12 +344,14 @@ main(int argc, char *argv[])
 	read_options(&q, argc, argv);
 	instance_open(&inst, q.dir);
 	conf_load(&conf, &inst);
+	q.full_dir = instance_path(inst.state, "full");
 	if (router_open(&r, &inst, &conf, &why) == -1)
 		fatal(EX_CONFIG, "cannot use the maps: %s", buf_str(&why));
 	ask(&r, &q, mem, &a);
 	(q.json ? tell_json : tell)(&q, &a);
 	code = codes[a.route.outcome];
 	buf_free(&a.steps);
+	free(q.full_dir);
 	arena_free(mem);
 	router_close(&r);
 	conf_free(&conf);

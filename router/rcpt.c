@@ -230,8 +230,8 @@ expand_user(struct expansion *x, struct span key, struct span home,
 		expand_person(x, user.forward, home, depth);
 		return true;
 	}
-	explain_step(x->explain, "users", line, "%.*s is a mailbox",
-	    (int)key.len, key.s);
+	explain_step(x->explain, "users", line, "%.*s is a mailbox%s%.*s", (int)key.len, key.s,
+	    user.quota_text.len > 0 ? " with quota=" : "", (int)user.quota_text.len, user.quota_text.s);
 	add_rcpt(x, RCPT_LOCAL, arena_dupn(x->mem, key.s, key.len), quota_given(&user.quota));
 	if (user.copy_to.len > 0) {
 		explain_step(x->explain, "users", line, "%.*s copies to %.*s",

@@ -25,9 +25,10 @@ refuse_when_full(const struct session *s, struct route *route)
 {
 	int64_t now = clock_real_us() / 1000000;
 	int64_t since = full_since(s->d->full_dir, route->rcpts->address, now);
+	enum outcome outcome = full_outcome(since, now, s->d->conf.quota_grace);
 
-	if (since != 0)
-		refuse(route, now - since < (int64_t)s->d->conf.quota_grace ? SAY_MAILBOX_FULL_LATER : SAY_MAILBOX_FULL, NULL);
+	if (outcome != SENT)
+		refuse(route, outcome == RETRY ? SAY_MAILBOX_FULL_LATER : SAY_MAILBOX_FULL, NULL);
 }
 
 /* What it said is told to the client: who mistyped an address should see it. */

@@ -68,3 +68,11 @@ full_since(const char *dir, const char *address, int64_t now_s)
 	free(path);
 	return there && now_s - st.st_mtime < FULL_BELIEVED_S ? st.st_atime : 0;
 }
+
+enum outcome
+full_outcome(int64_t since_s, int64_t now_s, uint64_t grace_s)
+{
+	if (since_s == 0)
+		return SENT;
+	return now_s - since_s < (int64_t)grace_s ? RETRY : FAILED;
+}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/base/mem.h"
+#include "lib/mail/reply.h"
 
 #define FULL_BELIEVED_S 300 /* then a message is let through, and the mailbox is looked at again */
 
@@ -20,5 +21,7 @@ int64_t full_mark(const char *dir, const char *address, int64_t now_s) MUST_CHEC
 void full_clear(const char *dir, const char *address);
 /* Was it, a moment ago? Since when; 0: no, or nobody knows. */
 int64_t full_since(const char *dir, const char *address, int64_t now_s) MUST_CHECK;
+/* What senders hear of one that is full since then: RETRY, after grace_s FAILED. SENT: it is not (since_s is 0). */
+enum outcome full_outcome(int64_t since_s, int64_t now_s, uint64_t grace_s);
 
 #endif

@@ -246,6 +246,14 @@ quota_fits(int maildir, const struct quota *q, uint64_t octets, struct quota *us
 }
 
 int
+quota_look(int maildir, const struct quota *q, struct quota *use)
+{
+	unsigned lines;
+
+	return read_file(maildir, q, use, &lines) && has_room(q, use, 1) ? 0 : count_all(maildir, use);
+}
+
+int
 quota_note(int maildir, int64_t octets, int64_t messages)
 {
 	int fd = openat(maildir, NAME, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);

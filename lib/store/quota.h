@@ -23,6 +23,8 @@ int quota_parse(struct span, struct quota *) MUST_CHECK;
 bool quota_given(const struct quota *);
 /* Would a message of so many octets fit now? 1, 0; -1 errno: it cannot be told. *use: what lies there without it. */
 int quota_fits(int maildir_fd, const struct quota *, uint64_t octets, struct quota *use) MUST_CHECK;
+/* What lies there now, for who only looks: nothing is written, and what seems full is counted. 0; -1 errno. */
+int quota_look(int maildir_fd, const struct quota *, struct quota *use) MUST_CHECK;
 /* The nearer of the two limits, in percent of it. */
 unsigned quota_percent(const struct quota *, const struct quota *use);
 /* So much came (went, if negative). Only where somebody counts: without the file nothing is written. 0; -1 errno. */

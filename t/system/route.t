@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 
@@ -76,6 +77,31 @@ for args, code, last in [
 ]:
     p = route(*args)
     is_((p.returncode, p.stdout.split('\n')[-2]), (code, last), ' '.join(args))
+# Over the quota: what smtpd says at RCPT, as long as it is believed.
+house.set_map('users', 'ann quota=2G\nbob copy-to=ann\n', compile=False)
+house.set_map('aliases', '', compile=False)
+house.program('compile')
+p = route('ann')
+like(p.stdout, r'^    users:1 ann@example\.org is a mailbox with quota=2G$', 'the quota is named')
+is_(p.returncode, 0, '... and there is room')
+full = house.path('state', 'full')
+full.mkdir(parents=True)
+mark, now = full / 'ann@example.org', time.time()
+
+
+def marked(first_s, last_s):
+    mark.touch()
+    os.utime(mark, (now - first_s, now - last_s))
+    p = route('ann')
+    return p.returncode, p.stdout.split('\n')[-2]
+
+
+is_(marked(600, 10), (75, 'deferred: 452 4.2.2 The mailbox is full: try again later'), 'full')
+like(route('ann').stdout, r'^    quota ann@example\.org is full, for 1\d minutes now$', '... for how long')
+is_(marked(4 * 86400, 10), (69, 'rejected: 552 5.2.2 The mailbox is full'), 'full for longer than quota_grace')
+is_(route('bob').returncode, 0, 'bob gets his, though ann does not get hers')
+like(route('bob').stdout, 'ann@example.org is full', '... which is said')
+is_(marked(600, 600)[0], 0, 'what was seen ten minutes ago is not believed')
 is_(route().returncode, 64, 'an address is needed')
 is_(route('--client', 'here', 'ann').returncode, 64, 'a client is an IP address')
 

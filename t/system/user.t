@@ -60,10 +60,10 @@ is_(user('disable', 'bob'), 0, 'disable again')
 is_(user('enable', 'bob@example.org'), 0, 'enable')
 is_(users.read_bytes(), want, 'as it was before')
 listed = house.ph('user', 'list').stdout
-is_(listed, 'NAME             ADDRESS           MESSAGES  LAST LOGIN\n'
-            'Ann Archer       ann@example.org          0  ?\n'
-            'Bob "B" Baker    bob@example.org          0  ?\n'
-            'Carl "C" O\\Neil  carl@example.org         0  ?\n', 'list')
+is_(listed, 'NAME             ADDRESS           MESSAGES  QUOTA  LAST LOGIN\n'
+            'Ann Archer       ann@example.org          0      -  ?\n'
+            'Bob "B" Baker    bob@example.org          0      -  ?\n'
+            'Carl "C" O\\Neil  carl@example.org         0      -  ?\n', 'list')
 
 # A compile that fails: an alias to somebody who would be gone.
 house.map('aliases', 'sales@example.org carl\n')
@@ -161,4 +161,29 @@ for name, salt in (('sha512-crypt', b'$6$saltsalt$'), ('bcrypt', b'$2b$05$abcdef
     house.compile()
     with house.pop3() as p:
         is_(p.login('carl', 'other'), '+OK carl@example.org has 0 messages', 'a hash by ' + name)
+
+# A quota, and how much of it is used.
+before = users.read_bytes()
+is_(user('set', 'carl', '--quota', '1M,4msgs'), 0, 'set --quota')
+is_(users.read_bytes(), before.replace(b'name="Carl O."', b'quota="1M,4msgs" name="Carl O."'), 'one word more')
+is_(user('set', 'carl', '--quota', 'lots'), 65, 'a quota that is none: exit code 65')
+is_(user('add', 'eve', '--quota', '0', '--stdin', input='x\n'), 65, '... for somebody new, too')
+ok(b'eve' not in users.read_bytes(), '... who is not there then')
+put(house, 'carl', b'x' * 524288, '1700000001.a.house')
+put(house, 'carl', b'x', '1700000002.a.house', sub='cur', sizes=False)
+like(house.ph('user', 'show', 'carl').stdout, r'^quota     0\.5 of 1\.0 MiB, 2 of 4 messages: 50%\nlast ', 'show tells how full it is')
+carl = json.loads(house.ph('user', 'show', 'carl', '--json').stdout)
+is_(carl['quota'], {'octets': 1048576, 'octets_used': 524289, 'messages': 4, 'messages_used': 2, 'percent': 50, 'full': False}, '... as JSON')
+like(house.ph('user', 'list').stdout, r'^Carl O\. +carl@example\.org +2    50%  2', '... and the list')
+ok('quota' not in json.loads(house.ph('user', 'show', 'ann', '--json').stdout), 'who has none has none')
+house.path('state', 'full', 'carl@example.org').touch()  # as local does when a message does not fit
+like(house.ph('user', 'show', 'carl').stdout, r'^full      since 20\d\d-\d\d-\d\d \d\d:\d\d: ', 'since when it is full')
+like(house.ph('user', 'list').stdout, r'^Carl O\. +carl@example\.org +2   full  2', '... and the list')
+carl = json.loads(house.ph('user', 'list', '--json').stdout)[-1]['quota']
+ok(carl['full'] and carl['full_since'] > 1700000000, '... and JSON')
+is_(user('set', 'carl', '--quota', 'none'), 0, 'set --quota none')
+is_(users.read_bytes(), before, '... takes it away')
+is_(user('add', 'eve', '--quota', '2G', '--name', 'Eve', '--stdin', input='x\n'), 0, 'add --quota')
+like(users.read_text(), r'^eve@example\.org name="Eve" quota="2G"$', '... is in the new line')
+is_(user('delete', 'eve'), 0, 'she goes')
 done()

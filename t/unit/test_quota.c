@@ -118,7 +118,9 @@ counted(void **state)
 	(void)state;
 	fill(dir);
 	assert_int_equal(quota_note(dir, 1, 1), 0);
-	assert_int_equal(faccessat(dir, "maildirsize", F_OK, 0), -1); /* nobody counts here yet */
+	assert_int_equal(quota_look(dir, &q, &use), 0);
+	assert_int_equal(use.octets, 1035);
+	assert_int_equal(faccessat(dir, "maildirsize", F_OK, 0), -1); /* nobody counts here yet, looking is no counting */
 	assert_int_equal(quota_fits(dir, &q, 965, &use), 1);
 	assert_int_equal(use.octets, 1035);
 	assert_int_equal(use.messages, 3);
@@ -129,6 +131,11 @@ counted(void **state)
 	assert_int_equal(quota_fits(dir, &q, 1065, &use), 1);
 	assert_int_equal(use.octets, 935);
 	assert_int_equal(use.messages, 3);
+	assert_int_equal(quota_look(dir, &q, &use), 0); /* what the file says, not what lies there */
+	assert_int_equal(use.octets, 935);
+	assert_int_equal(quota_note(dir, 5000, 1), 0);
+	assert_int_equal(quota_look(dir, &q, &use), 0); /* full? it is counted */
+	assert_int_equal(use.octets, 1035);
 	close(dir);
 	assert_int_equal(tree_remove(t), 0);
 }
@@ -254,6 +261,9 @@ marked(void **state)
 	full_clear(t, "../a@b.example");
 	full_clear(t, "../a@b.example");
 	assert_int_equal(full_since(t, "../a@b.example", 5001), 0);
+	assert_int_equal(full_outcome(0, 5001, 60), SENT);
+	assert_int_equal(full_outcome(1000, 1059, 60), RETRY);
+	assert_int_equal(full_outcome(1000, 1060, 60), FAILED);
 	assert_int_equal(full_mark("/nonexistent", "a@b.example", 1), -1);
 	assert_int_equal(tree_remove(t), 0);
 }
