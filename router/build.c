@@ -291,7 +291,7 @@ no_prefix(void *arg, const struct ip_prefix *p)
 static bool
 place_parse(struct span text, struct ip *ip, bool *any, uint64_t *port)
 {
-	struct span number = text, host;
+	struct span number, host;
 	size_t i;
 
 	*port = 0;

@@ -558,7 +558,7 @@ static int
 check_device(struct access_entry *a, struct buf *why)
 {
 	size_t before = why->len;
-	struct span to = a->to, one, number = a->rate, unit = a->rate;
+	struct span to = a->to, one, number, unit = a->rate;
 
 	if (!check_device_name(a->device))
 		fault(why, "device= is a short name for the log: letters, digits, \".\", \"-\" and \"_\"");

@@ -429,7 +429,8 @@ relay(const struct router *r, const struct path *p, struct span key,
 		reject(out, "5.7.1", "Relaying denied");
 	} else {
 		add_relay(&x, p, key);
-		x.first->relayed = relay_domain;
+		if (x.first != NULL)
+			x.first->relayed = relay_domain;
 		conclude(&x, out);
 	}
 }

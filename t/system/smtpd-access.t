@@ -168,6 +168,22 @@ with come('198.51.100.1') as s:
 with come('198.51.100.1', house.submission_port) as s:
     s.hello()
     like(s.cmd(LOGIN), '^235', '... and AUTH is accepted if it comes')
+PYTHON = '/usr/bin/python3'
+if not os.path.exists(PYTHON) or subprocess.run([PYTHON, '-c', 'import Milter'], capture_output=True).returncode != 0:
+    skip('... and milters', 'python3-milter is not installed')
+else:
+    SOCKET, LOG = (str(house.path(n)) for n in ('peer.sock', 'peer.log'))
+    open(LOG, 'w').close()
+    peer = spawn([PYTHON, str(SRCDIR / 't' / 'lib' / 'milter_peer.py'), SOCKET, LOG], stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists(SOCKET), what='the filter')
+    os.chmod(SOCKET, 0o777)
+    house.conf('milters = unix:' + SOCKET)
+    house.restart()
+    with come('198.51.100.1') as s:
+        s.hello()
+        like(s.message('x@client.example', [HERE], b'Subject: x\r\n\r\nx\r\n'), '^250', '... its mail passes milters')
+    ok(wait_until(lambda: re.search(r'(?m)^body ', open(LOG).read())), '... which see it to its end')
+    house.conf('milters =')
 access('198.51.100.0/24 trust disabled\n')
 house.restart()
 like(ask('198.51.100.1', HERE), '^550 5.7.1 .* is listed', 'disabled trust is none')
