@@ -29,6 +29,7 @@
 #define ANSWER_WAIT_MS 100     /* one packet into an empty socket: there is nothing to wait for */
 #define PARTING_WAIT_MS 2000
 #define DIGEST_OCTETS 32
+#define UNIQUE_OCTETS 12 /* verify_data (RFC 5246, 7.4.9) */
 #define BINDING_LABEL "EXPORTER-Channel-Binding" /* RFC 9266, 4.2 */
 
 struct request {
@@ -69,24 +70,37 @@ unwatch(const struct session *s, int fd)
 
 /* --- facts ---------------------------------------------------------------- */
 
-/* In TLS 1.2 only with extended master secret (RFC 9266, 4.2 and RFC 7627). */
+/* The first Finished message of the handshake (RFC 5929, 3.1): the client's, or ours when a session is resumed. */
+static size_t
+first_finished(const SSL *ssl, unsigned char *out, size_t room)
+{
+	return SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, out, room) : SSL_get_peer_finished(ssl, out, room);
+}
+
+/* In TLS 1.2 only with extended master secret (RFC 9266, 4.2 and RFC 7627); most of its clients know tls-unique alone. */
 static void
-export_binding(SSL *ssl, char hex[2 * DIGEST_OCTETS + 1])
+export_binding(SSL *ssl, char binding[SECURE_BINDING])
 {
 	unsigned char out[DIGEST_OCTETS];
+	bool old = SSL_version(ssl) < TLS1_3_VERSION;
 
-	hex[0] = '\0';
-	if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+	binding[0] = '\0';
+	if (old && SSL_get_extms_support(ssl) != 1)
 		return;
-	if (SSL_export_keying_material(ssl, out, sizeof(out), BINDING_LABEL, strlen(BINDING_LABEL), NULL, 0, 0) == 1)
-		digest_hex(out, sizeof(out), hex);
+	if (SSL_export_keying_material(ssl, out, sizeof(out), BINDING_LABEL, strlen(BINDING_LABEL), NULL, 0, 0) != 1)
+		return;
+	digest_hex(out, sizeof(out), binding);
+	if (old && first_finished(ssl, out, sizeof(out)) == UNIQUE_OCTETS) {
+		binding[2 * DIGEST_OCTETS] = ':';
+		digest_hex(out, UNIQUE_OCTETS, binding + 2 * DIGEST_OCTETS + 1);
+	}
 }
 
 static int
 say_secured(struct session *s, int plain)
 {
 	const char *sni = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
-	char certificate[CLIENT_DIGEST_HEX], name[CLIENT_NAME], binding[2 * DIGEST_OCTETS + 1];
+	char certificate[CLIENT_DIGEST_HEX], name[CLIENT_NAME], binding[SECURE_BINDING];
 
 	clients_facts(s->ssl, certificate, name);
 	export_binding(s->ssl, binding);

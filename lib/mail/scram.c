@@ -118,17 +118,29 @@ scram_mechanism(struct span name, bool *plus)
 	return *plus || span_case_is(name, "SCRAM-SHA-256");
 }
 
+/* n octets from so many pairs of digits. */
+static bool
+take_hex(struct span hex, uint8_t *out, size_t n)
+{
+	if (hex.len != 2 * n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int hi = hex_value(hex.s[2 * i]), lo = hex_value(hex.s[2 * i + 1]);
+
+		if (hi == -1 || lo == -1)
+			return false;
+		out[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return true;
+}
+
 static void
 take_binding(struct scram *s, const char *hex)
 {
-	s->bound = strlen(hex) == 2 * sizeof(s->binding);
-	for (size_t i = 0; s->bound && i < sizeof(s->binding); i++) {
-		int hi = hex_value(hex[2 * i]), lo = hex_value(hex[2 * i + 1]);
+	struct span rest = span_of(hex), exporter = span_cut(&rest, ':');
 
-		s->bound = hi != -1 && lo != -1;
-		if (s->bound)
-			s->binding[i] = (uint8_t)(hi << 4 | lo);
-	}
+	s->bound = take_hex(exporter, s->binding, sizeof(s->binding));
+	s->bound_unique = s->bound && rest.s != NULL && take_hex(rest, s->unique, sizeof(s->unique));
 }
 
 void
@@ -153,6 +165,7 @@ scram_wipe(struct scram *s)
 	}
 	explicit_bzero(&s->verifier, sizeof(s->verifier));
 	explicit_bzero(s->binding, sizeof(s->binding));
+	explicit_bzero(s->unique, sizeof(s->unique));
 }
 
 /* The message behind the base64, without a NUL (RFC 5802, 7). */
@@ -209,10 +222,12 @@ take_name(struct span from, char *out, size_t room)
 
 /* RFC 5802, 6: a client that believes we could not bind, though that was offered to it, was lied to. */
 static enum scram_step
-take_binding_flag(const struct scram *s, struct span flag)
+take_binding_flag(struct scram *s, struct span flag)
 {
-	if (s->plus)
-		return s->bound && span_is(flag, "p=tls-exporter") ? SCRAM_MORE : SCRAM_MALFORMED;
+	if (s->plus) {
+		s->by_unique = s->bound_unique && span_is(flag, "p=tls-unique");
+		return s->by_unique || (s->bound && span_is(flag, "p=tls-exporter")) ? SCRAM_MORE : SCRAM_MALFORMED;
+	}
 	if (span_is(flag, "y"))
 		return s->bound ? SCRAM_WRONG : SCRAM_MORE;
 	return span_is(flag, "n") ? SCRAM_MORE : SCRAM_MALFORMED;
@@ -305,7 +320,9 @@ same_channel(const struct scram *s, struct span given)
 	bool same;
 
 	buf_addspan(&want, buf_span(&s->header));
-	if (s->plus)
+	if (s->plus && s->by_unique)
+		buf_add(&want, s->unique, sizeof(s->unique));
+	else if (s->plus)
 		buf_add(&want, s->binding, sizeof(s->binding));
 	base64_add(&text, want.s, want.len);
 	same = span_eq(given, buf_span(&text));

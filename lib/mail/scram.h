@@ -43,15 +43,16 @@ enum scram_step {
 };
 struct scram {
 	bool plus;                     /* -PLUS was chosen */
-	uint8_t binding[DIGEST_OCTETS]; /* tls-exporter */
-	bool bound;                    /* there is one */
+	uint8_t binding[DIGEST_OCTETS], unique[12]; /* tls-exporter, tls-unique */
+	bool bound, bound_unique;      /* there is one */
+	bool by_unique;                /* the client binds by it */
 	char login[LIMIT_ADDRESS + 1]; /* behind scram_first() */
 	struct scram_verifier verifier; /* the caller's to fill in before scram_challenge() */
 	struct buf header, nonce, message; /* gs2-header; both nonces; AuthMessage as far as it is known */
 };
 /* Is it one of ours? */
 bool scram_mechanism(struct span name, bool *plus) MUST_CHECK;
-/* binding: 64 hexadecimal digits; "": none. */
+/* binding: 64 hexadecimal digits (tls-exporter), in TLS 1.2 ":" and 24 more (tls-unique); "": none. */
 void scram_init(struct scram *, bool plus, const char *binding);
 /* client-first-message, in base64: who it is. MORE: look for the verifier, then scram_challenge(). */
 enum scram_step scram_first(struct scram *, struct span text) MUST_CHECK;

@@ -9,6 +9,7 @@
 
 #include "lib/mail/credentials.h"
 #include "lib/wire/auth.h"
+#include "lib/wire/secure.h"
 
 #define EXCHANGE_CHALLENGE 1024 /* octets, NUL included */
 
@@ -24,7 +25,7 @@ enum exchange_step {
 struct exchange {
 	struct auth *auth;
 	const char *service;
-	char client[64], binding[65], name[256];
+	char client[64], binding[SECURE_BINDING], name[256];
 	char mechanism[24]; /* authd's: of SCRAM or tokens; "": PLAIN or LOGIN */
 	bool external;      /* the next line says for whom, or nothing */
 	bool begun;         /* ... authd has heard of it */

@@ -14,12 +14,15 @@
 enum { SECURE_IDLE = 1, SECURE_ASKING = 2, SECURE_SHAKING = 4, SECURE_DONE = 8 };
 extern const struct wire_msg secure_messages[];
 
+#define SECURE_BINDING (64 + 1 + 24 + 1)
 struct secure_facts {       /* "" when there is none */
 	char version[16];   /* "TLSv1.3" */
 	char cipher[64];    /* "TLS_AES_256_GCM_SHA384" */
 	char sni[256];      /* the name that the client asked for */
 	char certificate[65]; /* SHA-256 of the client's certificate, in hex; it has the key, more is not known of it */
-	char binding[65];   /* tls-exporter (RFC 9266), 32 octets in hex; "" when this version has none that is safe */
+	/* tls-exporter (RFC 9266), 32 octets in hex, and in TLS 1.2, whose clients know no other, ":" and tls-unique
+	 * (RFC 5929), 12 octets; "" when there is none that is safe. */
+	char binding[SECURE_BINDING];
 	char name[256];     /* in the client's certificate, when tls_client_ca vouches for it; printable ASCII */
 };
 /* Is there a tlsd, and has it a certificate? Asks anew after a minute, after a second when there was none. */

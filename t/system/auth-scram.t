@@ -181,6 +181,17 @@ with tls(submissions) as s:
     c = Scram('bob', 'secret', 'p=tls-exporter', bytes(32))
     like(log_in(s, c, 'SCRAM-SHA-256-PLUS')[0], r'^535 5\.7\.8', 'the right password in another TLS session: somebody is between')
 
+old, session = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), None
+old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
+for what in 'TLS 1.2 is bound by tls-unique (RFC 5929)', '... a session that is resumed, too':
+    with Smtp(submissions) as s:
+        s.sock = old.wrap_socket(s.sock, session=session)
+        s.hello()
+        c = Scram('bob', 'secret', 'p=tls-unique', s.sock.get_channel_binding('tls-unique'))
+        like(log_in(s, c, 'SCRAM-SHA-256-PLUS')[0], r'^334 ', what)
+        session, reused = s.sock.session, s.sock.session_reused
+ok(reused, '... it was resumed')
+
 # --- verifiers
 
 line = re.search(r'(?m)^bob@example.org (\S+) (\S+)$', house.path('etc', 'passwd').read_text())
@@ -219,5 +230,6 @@ program('msmtp', ['msmtp', '--host=127.0.0.1', '--port=%d' % submissions, '--tls
 GSASL = ['gsasl', '--smtp', '--connect=127.0.0.1:%d' % house.submission_port, '-a', 'bob', '-p', 'fresh']
 program('gsasl', GSASL + ['--no-starttls', '--no-cb', '-m', 'SCRAM-SHA-256'])
 program('gsasl, bound to TLS', GSASL + ['--starttls', '--x509-ca-file=', '-m', 'SCRAM-SHA-256-PLUS'])
+program('gsasl, bound to TLS 1.2', GSASL + ['--starttls', '--x509-ca-file=', '--priority=NORMAL:-VERS-TLS1.3', '-m', 'SCRAM-SHA-256-PLUS'])
 ok('secret' not in house.log() and 'fresh' not in house.log() and 'cret pass' not in house.log(), 'no password in the log')
 done()
