@@ -402,7 +402,7 @@ fits(const struct shop *shop, const struct pair *pair)
 	GENERAL_NAMES *b = X509_get_ext_d2i(pair->certificate, NID_subject_alt_name, NULL, NULL);
 	unsigned char *x = NULL, *y = NULL;
 	int n = a != NULL ? i2d_GENERAL_NAMES(a, &x) : -1, m = b != NULL ? i2d_GENERAL_NAMES(b, &y) : -2;
-	bool same = n == m && memcmp(x, y, (size_t)n) == 0 && shop->pair_count < COUNT(shop->pairs);
+	bool same = n == m && x != NULL && y != NULL && memcmp(x, y, (size_t)n) == 0 && shop->pair_count < COUNT(shop->pairs);
 
 	for (size_t i = 0; same && i < shop->pair_count; i++)
 		same = EVP_PKEY_get_base_id(shop->pairs[i]->key) != EVP_PKEY_get_base_id(pair->key);

@@ -66,6 +66,7 @@ pool_open(struct pool *p)
 	p->slot_count = 2 * p->max + POOL_SPARE_MIN;
 	p->most = smaller((p->connections + p->max - 1) / p->max, descriptors() / SEAT_DESCRIPTORS);
 	octets = sizeof(struct pool_shared) + p->slot_count * sizeof(struct slot);
+	// cppcheck-suppress invalidFunctionArg
 	p->shared = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p->shared == MAP_FAILED || pipe2(p->busy, O_CLOEXEC | O_NONBLOCK) == -1)
 		fatal(EX_OSERR, "cannot set up the pool of processes: %s", strerror(errno));
@@ -208,9 +209,10 @@ bury(struct pool *p)
 			continue;
 		s->pid = 0;
 		atomic_store(&s->state, SLOT_EMPTY);
-		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
+		if (status != 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
 			log_event(EV_WARNING, LS("text", "a process died; its connections are lost, no others"),
-			    LN("pid", pid), LN("signal", WTERMSIG(status)), LN("connections", atomic_load(&s->count)));
+			    LN("pid", pid), LN("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+			    LN("connections", atomic_load(&s->count)));
 	}
 }
 

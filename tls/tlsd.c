@@ -236,6 +236,7 @@ set_up_pool(struct tlsd *d)
 static void
 set_up_tickets(struct tlsd *d)
 {
+	// cppcheck-suppress invalidFunctionArg
 	d->tickets = mmap(NULL, sizeof(*d->tickets), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (d->tickets == MAP_FAILED)
 		fatal(EX_OSERR, "cannot allocate memory: %s", strerror(errno));
