@@ -280,6 +280,14 @@ idling(int port, int tls, const char *user, int count, int login)
 }
 
 static void
+bury(int signo)
+{
+	(void)signo;
+	while (waitpid(-1, NULL, WNOHANG) > 0) /* and their time is added to ours */
+		continue;
+}
+
+static void
 inetd(int port, char *program)
 {
 	struct sockaddr_in on = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -288,7 +296,7 @@ inetd(int port, char *program)
 	setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	if (bind(listening, (struct sockaddr *)&on, sizeof(on)) == -1 || listen(listening, 128) == -1)
 		die("cannot listen");
-	signal(SIGCHLD, SIG_IGN);
+	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = bury, .sa_flags = SA_RESTART }, NULL);
 	while ((fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC)) != -1) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 		if (vfork() == 0) {
