@@ -321,7 +321,9 @@ place_free(struct child *c)
 	file_close(c->fd);
 	free(c->mailbox);
 	free(c->maildir);
-	*c = (struct child){ .fd = -1 };
+	c->mailbox = c->maildir = NULL;
+	c->fd = -1;
+	c->pid = 0;
 }
 
 /* Only standard error, the connection and what it gets more of: nothing of the spawner's or of other sessions. */
@@ -350,19 +352,20 @@ child_run(struct house *n, const struct child *c, struct handover *h, int fd, pi
 	_exit(0); /* what libraries do at the end of a process would only copy their memory */
 }
 
+/* 0: a place that is free, and has_room() sees to it that there is one. */
 static struct child *
-free_place(struct house *n)
+find_child(struct house *n, pid_t pid)
 {
 	for (size_t i = 0; i < n->count; i++)
-		if (n->children[i].pid == 0)
+		if (n->children[i].pid == pid)
 			return &n->children[i];
-	return NULL; /* has_room() sees to it that there is one */
+	return NULL;
 }
 
 static void
 session_fork(struct house *n, struct handover *h, const char *mailbox, const char *maildir)
 {
-	struct child *c = free_place(n);
+	struct child *c = find_child(n, 0);
 	pid_t self = getpid();
 	int pair[2];
 
@@ -442,15 +445,15 @@ admit(struct house *n, struct handover *h)
 static size_t
 reap(struct house *n)
 {
+	struct child *c;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < n->count; i++)
-			if (n->children[i].pid == pid) {
-				place_free(&n->children[i]);
-				n->alive--;
-			}
+		if ((c = find_child(n, pid)) != NULL) {
+			place_free(c);
+			n->alive--;
+		}
 	return n->alive;
 }
 

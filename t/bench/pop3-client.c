@@ -212,7 +212,7 @@ sessions(int port, int tls, const char *user, int clients, double seconds)
 				ask(&c, "LIST"), many(&c);
 				leave(&c);
 			}
-			_exit(write(counts[1], &n, sizeof(n)) != sizeof(n));
+			_exit(write(counts[1], &n, sizeof(n)) == sizeof(n) ? 0 : 1);
 		}
 	for (int i = 0; i < clients; i++)
 		if (read(counts[0], &n, sizeof(n)) == sizeof(n))
@@ -264,7 +264,7 @@ retrieving(int port, int tls, const char *user, int count, int rounds)
 static void
 idling(int port, int tls, const char *user, int count, int login)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	static struct conn one, *c = &one;
 	char octet;
 
 	for (int i = 0; i < count; i++) {
@@ -299,13 +299,19 @@ inetd(int port, char *program)
 	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = bury, .sa_flags = SA_RESTART }, NULL);
 	while ((fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC)) != -1) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-		if (vfork() == 0) {
+		if (fork() == 0) {
 			dup2(fd, 0), dup2(fd, 1);
 			execl(program, program, (char *)NULL);
 			_exit(127);
 		}
 		close(fd);
 	}
+}
+
+static int
+number(const char *s)
+{
+	return (int)strtol(s, NULL, 10);
 }
 
 int
@@ -315,18 +321,18 @@ main(int argc, char *argv[])
 
 	if (argc != 7)
 		die("see the top of pop3-client.c");
-	port = atoi(argv[2]);
-	tls = atoi(argv[3]);
-	count = atoi(argv[5]);
+	port = number(argv[2]);
+	tls = number(argv[3]);
+	count = number(argv[5]);
 	ctx = SSL_CTX_new(TLS_client_method());
 	if (strcmp(argv[1], "inetd") == 0)
 		inetd(port, argv[4]);
 	else if (strcmp(argv[1], "sessions") == 0)
-		sessions(port, tls, argv[4], count, atof(argv[6]));
+		sessions(port, tls, argv[4], count, strtod(argv[6], NULL));
 	else if (strcmp(argv[1], "open") == 0)
 		opening(port, tls, argv[4]);
 	else if (strcmp(argv[1], "retr") == 0)
-		retrieving(port, tls, argv[4], count, atoi(argv[6]));
+		retrieving(port, tls, argv[4], count, number(argv[6]));
 	else
 		idling(port, tls, argv[4], count, strcmp(argv[1], "idle") == 0);
 	return 0;
