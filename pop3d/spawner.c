@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -531,7 +530,7 @@ house_open(struct house *n, struct spawner *sp)
 	auth_init(&n->auth, instance_path(sp->inst->run, "auth"));
 	tzset(); /* or each session would look for the time zone */
 	watch_signals(n);
-	(void)malloc_trim(0); /* what is free becomes one piece here, and not in each child, where all it touches is copied */
+	mem_settle();
 }
 
 int
@@ -544,6 +543,7 @@ spawner_run(struct spawner *sp)
 	struct pollfd p = { sp->fd, POLLIN, 0 };
 	struct house *n = &house;
 
+	proc_many_files(); /* one a session */
 	sandbox_enter(&box);
 	sandbox_prepare(0); /* of the sessions: they keep no call but reading and writing */
 	house_open(n, sp);

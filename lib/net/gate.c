@@ -11,7 +11,6 @@
 
 #include <sys/mman.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -801,18 +800,6 @@ inetd_serve(struct gate *g, const char *service)
 	return 0;
 }
 
-/* A descriptor for each connection that waits and each worker: as many as we may have. */
-static void
-raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void
 listener_init(struct house *h, int fd, const char *name)
 {
@@ -900,7 +887,7 @@ gate_run(struct gate *g, const int *fds, const char *const *names, int n)
 	if (n == 0 || n > LISTENERS_MAX)
 		fatal(EX_CONFIG, "cannot serve %d listening sockets", n);
 	signal(SIGPIPE, SIG_IGN);
-	raise_descriptors();
+	proc_many_files(); /* each connection that waits, and each worker */
 	house_init(h, g);
 	for (int i = 0; i < n; i++)
 		listener_init(h, fds[i], names[i]);

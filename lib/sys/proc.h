@@ -24,6 +24,8 @@ uid_t proc_uid(const char *user);
 /* Set by SIGTERM and SIGINT once proc_signals() was called; SIGPIPE is ignored. */
 extern volatile sig_atomic_t proc_stopping;
 void proc_signals(void);
+/* As many descriptors as we may have. */
+void proc_many_files(void);
 /* Die with the parent (PR_SET_PDEATHSIG SIGTERM), checked against a race. */
 void proc_follow_parent(pid_t parent);
 /*
