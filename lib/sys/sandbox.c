@@ -109,14 +109,17 @@ rights_to_fs(unsigned rights)
 	return fs;
 }
 
-/* A path that is not there has nothing to allow. */
+/* A path that is not there has nothing to allow. Nor has one where all that is granted is granted everywhere: fs is 0. */
 static int
 allow_path(int ruleset, const char *path, unsigned fs)
 {
 	struct path_rule rule;
 	struct stat st;
-	int rv, fd = open(path, O_PATH | O_CLOEXEC);
+	int rv, fd;
 
+	if (fs == 0)
+		return 0;
+	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd == -1)
 		return errno == ENOENT || errno == EACCES ? 0 : -1;
 	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
@@ -151,8 +154,8 @@ fill_ruleset(const struct sandbox *s, int ruleset, unsigned fs)
 		if (allow_path(ruleset, s->paths[i].path,
 		        rights_to_fs(s->paths[i].rights) & fs) == -1)
 			return -1;
-	if (SANITIZED && (allow_path(ruleset, "/proc", FS_READ_FILE | FS_READ_DIR) == -1 ||
-	    allow_path(ruleset, "/usr", FS_READ_FILE | FS_READ_DIR) == -1))
+	if (SANITIZED && (allow_path(ruleset, "/proc", fs & (FS_READ_FILE | FS_READ_DIR)) == -1 ||
+	    allow_path(ruleset, "/usr", fs & (FS_READ_FILE | FS_READ_DIR)) == -1))
 		return -1;
 	return 0;
 }

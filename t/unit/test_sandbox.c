@@ -227,6 +227,56 @@ seccomp(void **state)
 	assert_int_equal(in_child(prepared_for_others, &all), 0);
 }
 
+/* The whole tree, to read; what was not granted there is denied. */
+static int
+reads_everywhere(const struct sandbox *s)
+{
+	sandbox_enter(s);
+	CHECK(70, opens("no/f", O_RDONLY), 0);
+	CHECK(71, opens("/etc/passwd", O_RDONLY), 0);
+	CHECK(72, opens("no/f", O_RDWR), EACCES);
+	CHECK(73, opens("no/g", O_WRONLY | O_CREAT), EACCES);
+	CHECK(74, gives(rename("no/f", "rw/f")), EACCES);
+	return 0;
+}
+
+/* All of it, and then, in the same process, one directory and fewer calls. */
+static int
+narrows_again(const struct sandbox *s)
+{
+	const struct sandbox less = { .mode = SANDBOX_REQUIRED, .paths = { { "rw/a", MAY_READ | MAY_WRITE } } };
+
+	sandbox_enter(s);
+	sandbox_prepare(0);
+	CHECK(80, opens("no/f", O_RDWR), 0);
+	CHECK(81, gives(rename("no/f", "rw/a/moved")), 0);
+	CHECK(82, gives(rename("rw/a/moved", "no/f")), 0);
+	CHECK(83, gives(mknod("no/fifo", S_IFIFO | 0600, 0)), EPERM);
+	sandbox_enter(&less);
+	CHECK(84, opens("rw/a/f", O_RDWR), 0);
+	CHECK(85, opens("no/f", O_RDONLY), EACCES);
+	CHECK(86, gives(link("rw/a/f", "rw/b/f2")), EACCES);
+	if (!SANITIZED)
+		CHECK(87, gives((int)fork()), EPERM);
+	CHECK(88, gives(socket(AF_UNIX, SOCK_STREAM, 0)), EPERM);
+	CHECK(89, gives(unshare(CLONE_NEWNS)), EPERM); /* the first filter's */
+	return 0;
+}
+
+static void
+everywhere(void **state)
+{
+	const struct sandbox reading = { .mode = SANDBOX_REQUIRED, .paths = { { "/", MAY_READ } } };
+	const struct sandbox all = { .mode = SANDBOX_REQUIRED, .paths = { { "/", MAY_READ | MAY_WRITE } },
+		.calls = CALL_FORK | CALL_UNIX };
+
+	(void)state;
+	if (!have_landlock)
+		skip();
+	assert_int_equal(in_child(reads_everywhere, &reading), 0);
+	assert_int_equal(in_child(narrows_again, &all), 0);
+}
+
 static int
 works_as_before(const struct sandbox *s)
 {
@@ -251,6 +301,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(landlock),
 		cmocka_unit_test(seccomp),
+		cmocka_unit_test(everywhere),
 		cmocka_unit_test(off),
 	};
 
