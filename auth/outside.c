@@ -55,7 +55,6 @@ outside_fork(struct outside *o, const struct conf *conf)
 	o->fd = -1;
 	o->limit_ms = (int64_t)conf->auth_program_timeout * 1000 + LAST_WORD_MS;
 	TAILQ_INIT(&o->waiting);
-	TAILQ_INIT(&o->asked);
 	if (!may_become(conf)) /* whoever needs it is told so when he comes */
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
@@ -88,34 +87,51 @@ wipe_packet(struct outside_job *job)
 	job->packet = NULL;
 }
 
-static void jobs_feed(struct outside *);
-
 static void
-job_end(struct outside *o, struct outside_job *job, enum verified v, const char *text)
+job_free(struct outside_job *job)
 {
-	if (job->packet == NULL) {
-		TAILQ_REMOVE(&o->asked, job, next);
-		o->asked_count--;
-	} else {
-		TAILQ_REMOVE(&o->waiting, job, next);
-		o->waiting_count--;
-	}
 	wipe_packet(job);
-	job->done(job->arg, v, text);
 	free(job);
+}
+
+/* The one who is asked in this place has his answer. */
+static void
+job_end(struct outside *o, size_t place, enum verified v, const char *text)
+{
+	struct outside_job *job = o->asked[place];
+
+	o->asked[place] = NULL;
+	job->done(job->arg, v, text);
+	job_free(job);
+}
+
+/* What cannot be sent ends by its time, which is over. */
+static void
+job_send(struct outside *o, size_t place, struct outside_job *job)
+{
+	bool sent = send(o->fd, job->packet, job->octets, MSG_NOSIGNAL | MSG_DONTWAIT) != -1;
+
+	job->until = deadline_in(sent ? o->limit_ms : 0);
+	wipe_packet(job);
+	o->asked[place] = job;
 }
 
 static void
 watch_time(struct outside *o)
 {
-	const struct outside_job *first = TAILQ_FIRST(&o->asked);
-	int64_t ms = first == NULL ? 0 : deadline_left(first->until);
-	const struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	deadline_ms until = NEVER;
+	struct timeval tv;
+	int64_t ms;
 
-	if (first == NULL)
-		event_del(o->timer);
-	else
-		event_add(o->timer, &tv);
+	for (size_t i = 0; i < OUTSIDE_AT_ONCE; i++)
+		if (o->asked[i] != NULL)
+			until = deadline_earlier(until, o->asked[i]->until);
+	event_del(o->timer);
+	if (until == NEVER)
+		return;
+	ms = deadline_left(until);
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	event_add(o->timer, &tv);
 }
 
 static void
@@ -123,19 +139,38 @@ jobs_feed(struct outside *o)
 {
 	struct outside_job *job;
 
-	while (o->asked_count < OUTSIDE_AT_ONCE && (job = TAILQ_FIRST(&o->waiting)) != NULL) {
-		if (send(o->fd, job->packet, job->octets, MSG_NOSIGNAL | MSG_DONTWAIT) == -1) {
-			job_end(o, job, VERIFIED_NOT, "");
+	for (size_t i = 0; i < OUTSIDE_AT_ONCE; i++) {
+		job = o->asked[i] == NULL ? TAILQ_FIRST(&o->waiting) : NULL;
+		if (job == NULL)
 			continue;
-		}
 		TAILQ_REMOVE(&o->waiting, job, next);
 		o->waiting_count--;
-		wipe_packet(job);
-		job->until = deadline_in(o->limit_ms);
-		TAILQ_INSERT_TAIL(&o->asked, job, next);
-		o->asked_count++;
+		job_send(o, i, job);
 	}
 	watch_time(o);
+}
+
+static void
+answered(struct outside *o, struct outside_answer *answer)
+{
+	enum verified v = answer->verdict == VERIFIED_RIGHT ? VERIFIED_RIGHT :
+	    answer->verdict == VERIFIED_WRONG ? VERIFIED_WRONG : VERIFIED_NOT;
+
+	answer->text[sizeof(answer->text) - 1] = '\0';
+	for (size_t i = 0; i < OUTSIDE_AT_ONCE; i++)
+		if (o->asked[i] != NULL && o->asked[i]->head.number == answer->number) {
+			job_end(o, i, v, answer->text);
+			return;
+		}
+}
+
+/* Those whose time is over; or all, for the keeper is gone. */
+static void
+end_late(struct outside *o, bool all)
+{
+	for (size_t i = 0; i < OUTSIDE_AT_ONCE; i++)
+		if (o->asked[i] != NULL && (all || deadline_over(o->asked[i]->until)))
+			job_end(o, i, VERIFIED_NOT, "");
 }
 
 static void
@@ -143,23 +178,15 @@ keeper_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct outside *o = arg;
 	struct outside_answer answer;
-	struct outside_job *job;
 	ssize_t n;
 
 	(void)what;
-	while ((n = recv((int)fd, &answer, sizeof(answer), MSG_DONTWAIT)) == (ssize_t)sizeof(answer)) {
-		answer.text[sizeof(answer.text) - 1] = '\0';
-		TAILQ_FOREACH(job, &o->asked, next)
-			if (job->head.number == answer.number)
-				break;
-		if (job != NULL)
-			job_end(o, job, answer.verdict == VERIFIED_RIGHT || answer.verdict == VERIFIED_WRONG ?
-			    (enum verified)answer.verdict : VERIFIED_NOT, answer.text);
-	}
-	while (n == 0 && (job = TAILQ_FIRST(&o->asked)) != NULL) /* it is gone, and so are those whom it asked */
-		job_end(o, job, VERIFIED_NOT, "");
-	if (n == 0)
+	while ((n = recv((int)fd, &answer, sizeof(answer), MSG_DONTWAIT)) == (ssize_t)sizeof(answer))
+		answered(o, &answer);
+	if (n == 0) {
+		end_late(o, true);
 		event_del(o->readable);
+	}
 	jobs_feed(o);
 }
 
@@ -167,12 +194,10 @@ static void
 keeper_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct outside *o = arg;
-	struct outside_job *job;
 
 	(void)fd;
 	(void)what;
-	while ((job = TAILQ_FIRST(&o->asked)) != NULL && deadline_over(job->until))
-		job_end(o, job, VERIFIED_NOT, "");
+	end_late(o, false);
 	jobs_feed(o);
 }
 
@@ -213,6 +238,7 @@ job_new(struct outside *o, const struct outside_ask *ask, verify_done *done, voi
 int
 outside_start(struct outside *o, const struct outside_ask *ask, verify_done *done, void *arg)
 {
+	static const struct timeval soon = { 0, 0 };
 	struct outside_job *job;
 
 	if (o->keeper == 0) {
@@ -229,11 +255,7 @@ outside_start(struct outside *o, const struct outside_ask *ask, verify_done *don
 	}
 	TAILQ_INSERT_TAIL(&o->waiting, job, next);
 	o->waiting_count++;
-	if (o->asked_count < OUTSIDE_AT_ONCE) {
-		static const struct timeval soon = { 0, 0 };
-
-		event_add(o->timer, &soon);
-	}
+	event_add(o->timer, &soon);
 	return 0;
 }
 
@@ -249,15 +271,15 @@ outside_lost(struct outside *o)
 void
 outside_close(struct outside *o)
 {
-	struct outside_jobs *lists[] = { &o->waiting, &o->asked };
 	struct outside_job *job;
 
-	for (size_t i = 0; i < COUNT(lists); i++)
-		while ((job = TAILQ_FIRST(lists[i])) != NULL) {
-			TAILQ_REMOVE(lists[i], job, next);
-			wipe_packet(job);
-			free(job);
-		}
+	while ((job = TAILQ_FIRST(&o->waiting)) != NULL) {
+		TAILQ_REMOVE(&o->waiting, job, next);
+		job_free(job);
+	}
+	for (size_t i = 0; i < OUTSIDE_AT_ONCE; i++)
+		if (o->asked[i] != NULL)
+			job_free(o->asked[i]);
 	event_free(o->timer);
 	if (o->readable != NULL)
 		event_free(o->readable);

@@ -34,8 +34,9 @@ struct outside {
 	int fd;
 	struct event *readable, *timer;
 	uint32_t number;
-	TAILQ_HEAD(outside_jobs, outside_job) waiting, asked;
-	size_t waiting_count, asked_count;
+	TAILQ_HEAD(outside_jobs, outside_job) waiting;
+	size_t waiting_count;
+	struct outside_job *asked[OUTSIDE_AT_ONCE]; /* NULL: free */
 	int64_t limit_ms;
 };
 

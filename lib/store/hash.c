@@ -59,35 +59,35 @@ crypt_fine(const char *hash)
 enum form { FORM_CRYPT, FORM_SCRAM, FORM_PLAIN, FORM_BASE64, FORM_HEX };
 struct scheme {
 	const char *name;
-	enum form form;
 	const char *digest; /* of FORM_BASE64 and FORM_HEX */
+	enum form form;
 	bool salted;        /* octets behind the digest are its salt */
 };
 // clang-format off
 static const struct scheme schemes[] = {
-	{ "CRYPT",         FORM_CRYPT,  NULL,     false },
-	{ "SHA512-CRYPT",  FORM_CRYPT,  NULL,     false },
-	{ "SHA256-CRYPT",  FORM_CRYPT,  NULL,     false },
-	{ "BLF-CRYPT",     FORM_CRYPT,  NULL,     false },
-	{ "YESCRYPT",      FORM_CRYPT,  NULL,     false },
-	{ "MD5-CRYPT",     FORM_CRYPT,  NULL,     false },
-	{ "DES-CRYPT",     FORM_CRYPT,  NULL,     false },
-	{ "ARGON2ID",      FORM_CRYPT,  NULL,     false },
-	{ "ARGON2I",       FORM_CRYPT,  NULL,     false },
-	{ "SCRAM-SHA-256", FORM_SCRAM,  NULL,     false },
-	{ "PLAIN",         FORM_PLAIN,  NULL,     false },
-	{ "CLEARTEXT",     FORM_PLAIN,  NULL,     false },
-	{ "CLEAR",         FORM_PLAIN,  NULL,     false },
-	{ "SSHA512",       FORM_BASE64, "SHA512", true },
-	{ "SSHA256",       FORM_BASE64, "SHA256", true },
-	{ "SSHA",          FORM_BASE64, "SHA1",   true },
-	{ "SMD5",          FORM_BASE64, "MD5",    true },
-	{ "SHA512",        FORM_BASE64, "SHA512", false },
-	{ "SHA256",        FORM_BASE64, "SHA256", false },
-	{ "SHA1",          FORM_BASE64, "SHA1",   false },
-	{ "SHA",           FORM_BASE64, "SHA1",   false },
-	{ "LDAP-MD5",      FORM_BASE64, "MD5",    false },
-	{ "PLAIN-MD5",     FORM_HEX,    "MD5",    false },
+	{ "CRYPT",         NULL,     FORM_CRYPT,  false },
+	{ "SHA512-CRYPT",  NULL,     FORM_CRYPT,  false },
+	{ "SHA256-CRYPT",  NULL,     FORM_CRYPT,  false },
+	{ "BLF-CRYPT",     NULL,     FORM_CRYPT,  false },
+	{ "YESCRYPT",      NULL,     FORM_CRYPT,  false },
+	{ "MD5-CRYPT",     NULL,     FORM_CRYPT,  false },
+	{ "DES-CRYPT",     NULL,     FORM_CRYPT,  false },
+	{ "ARGON2ID",      NULL,     FORM_CRYPT,  false },
+	{ "ARGON2I",       NULL,     FORM_CRYPT,  false },
+	{ "SCRAM-SHA-256", NULL,     FORM_SCRAM,  false },
+	{ "PLAIN",         NULL,     FORM_PLAIN,  false },
+	{ "CLEARTEXT",     NULL,     FORM_PLAIN,  false },
+	{ "CLEAR",         NULL,     FORM_PLAIN,  false },
+	{ "SSHA512",       "SHA512", FORM_BASE64, true },
+	{ "SSHA256",       "SHA256", FORM_BASE64, true },
+	{ "SSHA",          "SHA1",   FORM_BASE64, true },
+	{ "SMD5",          "MD5",    FORM_BASE64, true },
+	{ "SHA512",        "SHA512", FORM_BASE64, false },
+	{ "SHA256",        "SHA256", FORM_BASE64, false },
+	{ "SHA1",          "SHA1",   FORM_BASE64, false },
+	{ "SHA",           "SHA1",   FORM_BASE64, false },
+	{ "LDAP-MD5",      "MD5",    FORM_BASE64, false },
+	{ "PLAIN-MD5",     "MD5",    FORM_HEX,    false },
 };
 // clang-format on
 

@@ -114,7 +114,7 @@ scram_begin(struct exchange *x, bool plus, struct span initial)
 static enum exchange_step
 vouch(struct exchange *x, struct span line)
 {
-	char acts_for[LIMIT_ADDRESS + 3];
+	char acts_for[LIMIT_ADDRESS + 3] = "";
 	ssize_t n = -1;
 
 	if (line.len / 4 * 3 <= LIMIT_ADDRESS)
