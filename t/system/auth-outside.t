@@ -40,6 +40,18 @@ os.execv(sys.argv[-1], sys.argv[-1:])
 ''' % str(DIR / 'asked'))
 
 
+def sleepers():
+    """Programs that hang, of those that authd has started."""
+    n = 0
+    for pid in children(house.started['authd'].pid):
+        try:
+            with open('/proc/%d/cmdline' % pid, 'rb') as f:
+                n += f.read().startswith(b'sleep\0')
+        except OSError:  # it has just gone
+            pass
+    return n
+
+
 def asked():
     try:
         return (DIR / 'asked').read_text().split('\n')[:-1]
@@ -100,12 +112,11 @@ ok(time.monotonic() - began < 1.5 * PATIENCE, '... at once')
 most = 0
 end_at = time.monotonic() + 1
 while time.monotonic() < end_at:
-    most = max(most, sum(1 for p in children(house.started['authd'].pid) if os.path.exists('/proc/%d/cmdline' % p) and
-                         open('/proc/%d/cmdline' % p, 'rb').read().startswith(b'sleep\0')))
+    most = max(most, sleepers())
     time.sleep(0.05)
 ok(0 < most <= 16, 'of 20 that hang, 16 at most are there: %d' % most)
 is_([h.hear() for h in hanging], [LATER] * 20, '... all are answered')
-ok(wait_until(lambda: not [p for p in children(house.started['authd'].pid) if b'sleep' in open('/proc/%d/cmdline' % p, 'rb').read()], 5),
+ok(wait_until(lambda: sleepers() == 0, 5),
    '... and none is left')
 
 # --- the words of passwd
@@ -156,7 +167,7 @@ else:
     ok(a.check('sys', 'x', client='192.0.2.12')[0] != 'YES', 'a module that is not there: no yes')
     service('hang')
     is_(a.check('sys', 'x', client='192.0.2.14'), LATER, 'a module that hangs')
-    ok(wait_until(lambda: not [p for p in children(house.started['authd'].pid) if b'sleep' in open('/proc/%d/cmdline' % p, 'rb').read()], 5),
+    ok(wait_until(lambda: sleepers() == 0, 5),
        '... takes nothing with it, and leaves nothing behind')
     service('')
     is_(a.check('sys', 'x', client='192.0.2.15')[0], 'YES', 'without a name it is the service posthouse')
