@@ -221,7 +221,9 @@ serve(void *arg, struct gate_conn *conn)
 static int
 run_gate(struct smtpd *d, const struct sockets *l)
 {
-	struct gate gate = {
+	static struct gate gate; /* what it points to lives as long as the process */
+
+	gate = (struct gate){
 		.program = "smtpd",
 		.workers_max = (unsigned)d->conf.smtpd_workers,
 		.reuse = (unsigned)d->conf.smtpd_reuse,

@@ -207,7 +207,7 @@ opinion_settle(struct dnsbl *d, struct opinion *o)
 		dnsbl_leave(a);
 		a->heard(a->arg, listed);
 	}
-	while (d->known_count > KNOWN_MAX)
+	if (d->known_count > KNOWN_MAX) /* one came: one goes */
 		opinion_free(d, TAILQ_FIRST(&d->known));
 }
 

@@ -726,7 +726,7 @@ static bool
 inetd_room(struct gate *g, struct gate_conn *conn, void (*enter)(struct room *, const struct gate_conn *, void *))
 {
 	struct one one = { event_base_new(), conn, ROOM_LEFT, NULL };
-	struct room room;
+	static struct room room; /* its lists stay until the process ends */
 
 	if (one.base == NULL)
 		fatal(EX_OSERR, "cannot make an event loop");

@@ -374,7 +374,7 @@ export_program(unsigned calls, int fd)
 
 	if (pid == 0) {
 		filter = make_filter(calls, &error);
-		_exit(error != 0 || seccomp_export_bpf(filter, fd) != 0);
+		_exit(error != 0 || seccomp_export_bpf(filter, fd) != 0 ? 1 : 0);
 	}
 	if (pid == -1)
 		return -1;

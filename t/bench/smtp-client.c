@@ -42,6 +42,12 @@ die(const char *what)
 	exit(1);
 }
 
+static int
+number(const char *s)
+{
+	return (int)strtol(s, NULL, 10);
+}
+
 static double
 now(void)
 {
@@ -215,13 +221,14 @@ together(int clients, double seconds, size_t octets, unsigned long each)
 	for (int i = 0; i < clients; i++)
 		total += done[i];
 	printf("%.0f\n", (double)total / (now() - until + seconds));
+	free(text);
 }
 
 /* Each from an address of its own for every fifty. */
 static void
 idling(int count, const char *until)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	static struct conn one, *c = &one;
 	char octet;
 
 	for (int i = 0; i < count; i++) {
@@ -244,8 +251,8 @@ main(int argc, char *argv[])
 
 	if (argc < 6)
 		die("see the top of smtp-client.c");
-	port = atoi(argv[2]);
-	tls = atoi(argv[3]);
+	port = number(argv[2]);
+	tls = number(argv[3]);
 	ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, keep_session);
@@ -255,11 +262,11 @@ main(int argc, char *argv[])
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	if (strcmp(argv[1], "knock") == 0)
-		together(atoi(argv[4]), atof(argv[5]), 0, 0);
+		together(number(argv[4]), strtod(argv[5], NULL), 0, 0);
 	else if (strcmp(argv[1], "send") == 0 && argc == 8)
-		together(atoi(argv[4]), atof(argv[5]), strtoul(argv[6], NULL, 10), strtoul(argv[7], NULL, 10));
+		together(number(argv[4]), strtod(argv[5], NULL), strtoul(argv[6], NULL, 10), strtoul(argv[7], NULL, 10));
 	else if (strcmp(argv[1], "idle") == 0)
-		idling(atoi(argv[4]), argv[5]);
+		idling(number(argv[4]), argv[5]);
 	else
 		die("see the top of smtp-client.c");
 	return 0;
