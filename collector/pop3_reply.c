@@ -10,37 +10,22 @@
 #include "lib/base/ascii.h"
 #include "lib/base/num.h"
 
-static bool
-begins(struct span s, const char *with)
-{
-	size_t n = strlen(with);
-
-	return s.len >= n && ascii_caseeq(s.s, with, n);
-}
-
-static struct span
-behind(struct span s, size_t n)
-{
-	return span_trim((struct span){ s.s + n, s.len - n });
-}
-
 enum pop3_status
 pop3_status(struct span line, struct span *text)
 {
+	enum pop3_status status = POP3_STRANGE;
+	struct span rest;
+
 	*text = line;
-	if (begins(line, "+OK")) {
-		*text = behind(line, 3);
-		return POP3_OK;
-	}
-	if (begins(line, "-ERR")) {
-		*text = behind(line, 4);
-		return POP3_ERR;
-	}
-	if (line.len > 0 && line.s[0] == '+' && (line.len == 1 || line.s[1] == ' ')) {
-		*text = behind(line, 1);
-		return POP3_CHALLENGE;
-	}
-	return POP3_STRANGE;
+	if (span_begins(line, "+OK", &rest))
+		status = POP3_OK;
+	else if (span_begins(line, "-ERR", &rest))
+		status = POP3_ERR;
+	else if (span_begins(line, "+", &rest) && (rest.len == 0 || rest.s[0] == ' '))
+		status = POP3_CHALLENGE;
+	if (status != POP3_STRANGE)
+		*text = span_trim(rest);
+	return status;
 }
 
 static bool
@@ -62,9 +47,9 @@ pop3_busy(struct span text)
 		"temporar" };
 
 	for (size_t i = 0; i < COUNT(codes); i++)
-		if (begins(text, codes[i]))
+		if (span_begins(text, codes[i], NULL))
 			return true;
-	if (begins(text, "[AUTH"))
+	if (span_begins(text, "[AUTH", NULL))
 		return false;
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (contains(text, words[i]))

@@ -291,28 +291,18 @@ entry_next_address(struct span *rest, struct span *address)
 	return true;
 }
 
-static bool
-begins(struct span text, const char *with, struct span *behind)
-{
-	size_t n = strlen(with);
-
-	if (text.len < n || !ascii_caseeq(text.s, with, n))
-		return false;
-	*behind = span_trim((struct span){ text.s + n, text.len - n });
-	return true;
-}
-
 /* "post=POLICY" in front of the addresses. */
 static int
 take_post(struct span *text, enum alias_post *post, struct buf *why)
 {
 	static const char *const policies[] = { "anybody", "auth", "auth-if-remote-members" };
-	struct span rest = *text, word;
+	struct span rest, word;
 	size_t i = 0;
 
 	*post = POST_ANYBODY;
-	if (!begins(*text, "post=", &rest))
+	if (!span_begins(*text, "post=", &rest))
 		return 0;
+	rest = span_trim(rest);
 	word = span_cut(&rest, ' ');
 	while (i < COUNT(policies) && !span_is(word, policies[i]))
 		i++;
@@ -333,14 +323,13 @@ entry_alias(struct span text, struct alias_entry *out, struct buf *why)
 	text = span_trim(text);
 	if (take_post(&text, &out->post, why) == -1)
 		return -1;
-	if (begins(text, ":reject:", &out->text))
+	out->kind = ALIAS_TO;
+	out->text = text;
+	if (span_begins(text, ":reject:", &out->text))
 		out->kind = ALIAS_REJECT;
-	else if (begins(text, ":discard:", &out->text))
+	else if (span_begins(text, ":discard:", &out->text))
 		out->kind = ALIAS_DISCARD;
-	else {
-		out->kind = ALIAS_TO;
-		out->text = text;
-	}
+	out->text = span_trim(out->text);
 	if (text.len == 0)
 		fault(why, "an alias needs addresses, :reject: or :discard:");
 	else if (out->kind != ALIAS_TO && out->post != POST_ANYBODY)

@@ -39,6 +39,18 @@ span_case_is(struct span a, const char *s)
 	return a.len == strlen(s) && ascii_caseeq(a.s, s, a.len);
 }
 
+bool
+span_begins(struct span a, const char *s, struct span *behind)
+{
+	size_t n = strlen(s);
+
+	if (a.len < n || !ascii_caseeq(a.s, s, n))
+		return false;
+	if (behind != NULL)
+		*behind = (struct span){ a.s + n, a.len - n };
+	return true;
+}
+
 static bool
 blank(char c)
 {

@@ -20,6 +20,8 @@ struct span span_of(const char *); /* of a C string */
 bool span_eq(struct span, struct span);
 bool span_is(struct span, const char *);      /* exactly these octets */
 bool span_case_is(struct span, const char *); /* ASCII case folded */
+/* Does it begin so, ASCII case folded? Then *behind, if not NULL, is what follows. */
+bool span_begins(struct span, const char *, struct span *behind);
 struct span span_trim(struct span);           /* without SP HT CR LF around */
 /* Cut *rest at the first sep: returns what stood before it, *rest becomes what
  * is behind it. Without sep: all of it, and rest->s becomes NULL. */

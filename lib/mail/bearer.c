@@ -25,25 +25,12 @@ keep(struct span from, char *to, size_t room)
 	return 0;
 }
 
-static bool
-begins(struct span s, const char *with)
-{
-	size_t n = strlen(with);
-
-	return s.len >= n && ascii_caseeq(s.s, with, n);
-}
-
-static struct span
-behind(struct span s, size_t n)
-{
-	return (struct span){ s.s + n, s.len - n };
-}
-
 /* saslname of RFC 5801, 4: "=2C" is a comma, "=3D" an equals sign. */
 static int
 keep_name(struct span name, char *to, size_t room)
 {
 	char text[3 * LIMIT_ADDRESS];
+	struct span escaped;
 	size_t n = 0;
 
 	for (size_t i = 0; i < name.len; i++) {
@@ -53,9 +40,10 @@ keep_name(struct span name, char *to, size_t room)
 			text[n++] = name.s[i];
 			continue;
 		}
-		if (name.len - i < 3 || (!begins(behind(name, i), "=2C") && !begins(behind(name, i), "=3D")))
+		escaped = (struct span){ name.s + i, name.len - i };
+		if (!span_begins(escaped, "=2C", NULL) && !span_begins(escaped, "=3D", NULL))
 			return -1;
-		text[n++] = begins(behind(name, i), "=2C") ? ',' : '=';
+		text[n++] = span_begins(escaped, "=2C", NULL) ? ',' : '=';
 		i += 2;
 	}
 	return keep((struct span){ text, n }, to, room);
@@ -74,19 +62,18 @@ take_header(struct span *said, struct bearer *b)
 		return -1;
 	if (name.len == 0)
 		return 0;
-	return begins(name, "a=") ? keep_name(behind(name, 2), b->login, sizeof(b->login)) : -1;
+	return span_begins(name, "a=", &name) ? keep_name(name, b->login, sizeof(b->login)) : -1;
 }
 
 /* auth=Bearer TOKEN (RFC 6750, 2.1). */
 static int
 take_auth(struct span value, struct bearer *b)
 {
-	static const char scheme[] = "Bearer ";
 	struct span token;
 
-	if (!begins(value, scheme))
+	if (!span_begins(value, "Bearer ", &token))
 		return -1;
-	token = span_trim(behind(value, sizeof(scheme) - 1));
+	token = span_trim(token);
 	for (size_t i = 0; i < token.len; i++)
 		if (!ascii_print((unsigned char)token.s[i]) || token.s[i] == ' ')
 			return -1;
@@ -97,15 +84,15 @@ take_auth(struct span value, struct bearer *b)
 static int
 take_pairs(struct span said, enum bearer_kind kind, struct bearer *b)
 {
-	struct span pair;
+	struct span pair, value;
 
 	while (said.s != NULL && said.len > 0 && said.s[0] != '\1') {
 		pair = span_cut(&said, '\1');
 		if (said.s == NULL)
 			return -1;
-		if (begins(pair, "auth=") && (b->token[0] != '\0' || take_auth(behind(pair, 5), b) == -1))
+		if (span_begins(pair, "auth=", &value) && (b->token[0] != '\0' || take_auth(value, b) == -1))
 			return -1;
-		if (kind == BEARER_XOAUTH2 && begins(pair, "user=") && keep(behind(pair, 5), b->login, sizeof(b->login)) == -1)
+		if (kind == BEARER_XOAUTH2 && span_begins(pair, "user=", &value) && keep(value, b->login, sizeof(b->login)) == -1)
 			return -1;
 	}
 	return said.len == 1 && b->token[0] != '\0' ? 0 : -1;

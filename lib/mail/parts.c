@@ -135,14 +135,6 @@ take_names(struct parts *p, struct span parameters, const char *word)
 
 /* --- a header ------------------------------------------------------------- */
 
-static bool
-begins(struct span s, const char *with)
-{
-	size_t n = strlen(with);
-
-	return s.len >= n && ascii_caseeq(s.s, with, n);
-}
-
 static void
 copy_parameter(struct span parameters, const char *name, char *out, size_t room)
 {
@@ -168,9 +160,9 @@ take_type(struct parts *p, struct span value)
 	p->typed = true;
 	if (span_case_is(type, "message/partial"))
 		fault(p, "a message comes in pieces"); /* RFC 2046, 5.2.2: what was in it shows when they are together */
-	p->kind = begins(type, "multipart/") ? PARTS_MULTIPART :
+	p->kind = span_begins(type, "multipart/", NULL) ? PARTS_MULTIPART :
 	    span_case_is(type, "message/rfc822") || span_case_is(type, "message/global") ? PARTS_MESSAGE : PARTS_LEAF;
-	p->is_text = begins(type, "text/");
+	p->is_text = span_begins(type, "text/", NULL);
 	p->charset[0] = p->boundary[0] = '\0';
 	copy_parameter(parameters, "charset", p->charset, sizeof(p->charset));
 	if (p->kind == PARTS_MULTIPART)
@@ -396,7 +388,7 @@ look_for_uuencode(struct parts *p, struct span line)
 {
 	size_t i = strlen("begin ");
 
-	if (!begins(line, "begin "))
+	if (!span_begins(line, "begin ", NULL))
 		return;
 	while (i < line.len && line.s[i] >= '0' && line.s[i] <= '7')
 		i++;

@@ -22,18 +22,6 @@ wrong(struct buf *why, const char *text)
 	return -1;
 }
 
-/* Does the value begin with this, in any case? *rest is what stands behind it. */
-static bool
-begins(struct span value, const char *scheme, struct span *rest)
-{
-	size_t n = strlen(scheme);
-
-	if (value.len < n || !span_case_is((struct span){ value.s, n }, scheme))
-		return false;
-	*rest = span_trim((struct span){ value.s + n, value.len - n });
-	return true;
-}
-
 static bool
 keep(struct passwd_entry *e, struct span text)
 {
@@ -80,9 +68,7 @@ parse_pam(struct span service, struct passwd_entry *e, struct buf *why)
 static bool
 is_plain(struct span value)
 {
-	struct span rest;
-
-	return begins(value, "{PLAIN}", &rest) || begins(value, "{CLEARTEXT}", &rest) || begins(value, "{CLEAR}", &rest);
+	return span_begins(value, "{PLAIN}", NULL) || span_begins(value, "{CLEARTEXT}", NULL) || span_begins(value, "{CLEAR}", NULL);
 }
 
 static int
@@ -119,10 +105,10 @@ passwd_parse(struct span value, struct passwd_entry *e, struct buf *why)
 
 	memset(e, 0, sizeof(*e));
 	value = span_trim(value);
-	if (begins(value, "{CHECKPASSWORD}", &rest))
-		return parse_program(rest, e, why);
-	if (begins(value, "{PAM}", &rest))
-		return parse_pam(rest, e, why);
+	if (span_begins(value, "{CHECKPASSWORD}", &rest))
+		return parse_program(span_trim(rest), e, why);
+	if (span_begins(value, "{PAM}", &rest))
+		return parse_pam(span_trim(rest), e, why);
 	return parse_hash(value, e, why);
 }
 

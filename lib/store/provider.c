@@ -81,18 +81,6 @@ provider_tenant_ok(const char *s)
 	return *s != '\0' && *s != '.';
 }
 
-static bool
-cut_prefix(struct span *s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if (s->len < n || !ascii_caseeq(s->s, prefix, n))
-		return false;
-	s->s += n;
-	s->len -= n;
-	return true;
-}
-
 /* "host", "host:port", "[::1]:port" in front of the path: is it this host? */
 static bool
 is_loopback(struct span host)
@@ -100,9 +88,9 @@ is_loopback(struct span host)
 	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
 
 	for (size_t i = 0; i < COUNT(names); i++) {
-		struct span rest = host;
+		struct span rest;
 
-		if (cut_prefix(&rest, names[i]) && (rest.len == 0 || rest.s[0] == ':'))
+		if (span_begins(host, names[i], &rest) && (rest.len == 0 || rest.s[0] == ':'))
 			return true;
 	}
 	return false;
@@ -132,10 +120,10 @@ path_ok(struct span s)
 static bool
 url_ok(struct span url)
 {
-	struct span host = url, path;
-	bool secure = cut_prefix(&host, "https://");
+	struct span host, path;
+	bool secure = span_begins(url, "https://", &host);
 
-	if (url.len > URL_MAX || (!secure && !cut_prefix(&host, "http://")))
+	if (url.len > URL_MAX || (!secure && !span_begins(url, "http://", &host)))
 		return false;
 	path = host;
 	host.len = 0;

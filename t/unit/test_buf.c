@@ -147,6 +147,12 @@ spans(void **state)
 	assert_true(span_case_is(SPAN("EhLo"), "ehlo"));
 	assert_false(span_case_is(SPAN("ehl"), "ehlo"));
 	assert_false(span_case_is(SPAN("[hlo"), "{hlo")); /* not letters */
+	assert_true(span_begins(SPAN("Post=a "), "post=", &rest));
+	assert_true(span_is(rest, "a "));
+	assert_true(span_begins(SPAN("post="), "post=", &rest));
+	assert_int_equal(rest.len, 0);
+	assert_false(span_begins(SPAN("post"), "post=", &rest));
+	assert_false(span_begins((struct span){ NULL, 0 }, "p", NULL));
 	assert_true(span_eq((struct span){ NULL, 0 }, SPAN("")));
 	assert_false(span_is(SPAN("a\0b"), "a"));
 }
