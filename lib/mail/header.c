@@ -82,3 +82,19 @@ header_unfold(struct span value, struct buf *out)
 		if (value.s[i] != '\r' && value.s[i] != '\n')
 			buf_addc(out, value.s[i]);
 }
+
+size_t
+header_comment(struct span s)
+{
+	size_t i, depth = 0;
+
+	for (i = 0; i < s.len; i++) {
+		if (s.s[i] == '\\')
+			i++;
+		else if (s.s[i] == '(')
+			depth++;
+		else if (s.s[i] == ')' && --depth == 0)
+			return i + 1;
+	}
+	return s.len;
+}

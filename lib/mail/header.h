@@ -18,5 +18,7 @@ struct field {
 bool header_next(struct span *rest, struct field *);
 /* The value on one line: folding removed, outer space trimmed. */
 void header_unfold(struct span value, struct buf *out);
+/* Octets of the comment (3.2.2) that starts s, however it nests; all of s when it does not end. */
+size_t header_comment(struct span s);
 
 #endif

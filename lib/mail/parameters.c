@@ -10,6 +10,7 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/num.h"
+#include "lib/mail/header.h"
 #include "lib/mail/uni.h"
 
 static bool
@@ -24,28 +25,11 @@ skip(struct span s, size_t n)
 	return (struct span){ s.s + n, s.len - n };
 }
 
-/* Octets of the comment that starts s, however it nests; all of s when it does not end. */
-static size_t
-comment(struct span s)
-{
-	size_t i, depth = 0;
-
-	for (i = 0; i < s.len; i++) {
-		if (s.s[i] == '\\')
-			i++;
-		else if (s.s[i] == '(')
-			depth++;
-		else if (s.s[i] == ')' && --depth == 0)
-			return i + 1;
-	}
-	return s.len;
-}
-
 static struct span
 skip_blanks(struct span s)
 {
 	while (s.len > 0 && (blank(s.s[0]) || s.s[0] == '('))
-		s = skip(s, s.s[0] == '(' ? comment(s) : 1);
+		s = skip(s, s.s[0] == '(' ? header_comment(s) : 1);
 	return s;
 }
 
@@ -67,7 +51,7 @@ static struct span
 to_semicolon(struct span s)
 {
 	while (s.len > 0 && s.s[0] != ';')
-		s = skip(s, s.s[0] == '(' ? comment(s) : 1);
+		s = skip(s, s.s[0] == '(' ? header_comment(s) : 1);
 	return s;
 }
 

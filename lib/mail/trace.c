@@ -10,6 +10,7 @@
 
 #include "lib/base/ascii.h"
 #include "lib/base/mem.h"
+#include "lib/mail/header.h"
 
 static bool
 blank(char c)
@@ -21,17 +22,7 @@ blank(char c)
 static size_t
 past_comment(struct span s, size_t i)
 {
-	unsigned depth = 0;
-
-	for (; i < s.len; i++) {
-		if (s.s[i] == '\\')
-			i++;
-		else if (s.s[i] == '(')
-			depth++;
-		else if (s.s[i] == ')' && --depth == 0)
-			return i + 1;
-	}
-	return s.len;
+	return i + header_comment((struct span){ s.s + i, s.len - i });
 }
 
 /* The next word outside parentheses from *at on; empty at the end. */

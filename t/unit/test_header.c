@@ -89,12 +89,24 @@ keeps_raw_octets(void **state)
 	assert_false(header_next(&rest, &f));
 }
 
+static void
+comments(void **state)
+{
+	(void)state;
+	assert_int_equal(header_comment(SPAN("(a) b")), 3);
+	assert_int_equal(header_comment(SPAN("(a (b) c)(d)")), 9);
+	assert_int_equal(header_comment(SPAN("(a\\) b)c")), 7);
+	assert_int_equal(header_comment(SPAN("(a (b)")), 6); /* it does not end */
+	assert_int_equal(header_comment(SPAN("(a\\")), 3);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),
 		cmocka_unit_test(keeps_raw_octets),
+		cmocka_unit_test(comments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
