@@ -264,19 +264,13 @@ void
 account_sandbox(const struct account *a, const struct house *h)
 {
 	struct sandbox box = { .mode = h->conf.sandbox, .calls = CALL_INET | CALL_UNIX };
-	const struct {
-		const char *path;
-		unsigned rights;
-	} paths[] = { { h->state_dir, MAY_READ | MAY_WRITE }, { h->instance.run, MAY_READ | MAY_WRITE },
-		{ h->instance.maps, MAY_READ }, { "/etc", MAY_READ }, { "/usr/lib", MAY_READ },
-		{ "/usr/share", MAY_READ }, { "/proc", MAY_READ }, { "/dev", MAY_READ }, { "/run", MAY_READ },
-		{ a->up.ca, MAY_READ } };
-	size_t n = 0;
+	static const char *const system[] = { "/etc", "/usr/lib", "/usr/share", "/proc", "/dev", "/run" };
 
-	for (size_t i = 0; i < COUNT(paths); i++)
-		if (paths[i].path != NULL) {
-			box.paths[n].path = paths[i].path;
-			box.paths[n++].rights = paths[i].rights;
-		}
+	sandbox_may(&box, h->state_dir, MAY_READ | MAY_WRITE);
+	sandbox_may(&box, h->instance.run, MAY_READ | MAY_WRITE);
+	sandbox_may(&box, h->instance.maps, MAY_READ);
+	for (size_t i = 0; i < COUNT(system); i++)
+		sandbox_may(&box, system[i], MAY_READ);
+	sandbox_may(&box, a->up.ca, MAY_READ);
 	sandbox_enter(&box);
 }

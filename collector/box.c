@@ -244,9 +244,8 @@ shut_in(const struct keeper *k, const struct conf *conf)
 			free(path);
 			continue;
 		}
-		paths[n] = path;
-		box.paths[n].path = path;
-		box.paths[n++].rights = MAY_READ | MAY_WRITE;
+		paths[n++] = path;
+		sandbox_may(&box, path, MAY_READ | MAY_WRITE);
 	}
 	sandbox_enter(&box);
 }

@@ -122,24 +122,15 @@ enter_sandbox(struct local *l)
 {
 	const unsigned all = MAY_READ | MAY_WRITE;
 	struct sandbox box = { .mode = l->conf.sandbox, .calls = CALL_UNIX };
-	size_t i, n = 0;
 
-	box.paths[n].path = l->inst.maps;
-	box.paths[n++].rights = MAY_READ;
-	box.paths[n].path = "/sys/fs/ext4"; /* has it a journal? */
-	box.paths[n++].rights = MAY_READ;
-	box.paths[n].path = l->inst.spool;
-	box.paths[n++].rights = all;
-	box.paths[n].path = l->full_dir;
-	box.paths[n++].rights = all;
-	for (i = 0; i < l->root_count && !l->any_root; i++) {
-		box.paths[n].path = l->roots[i];
-		box.paths[n++].rights = all;
-	}
-	if (l->any_root) {
-		box.paths[n].path = "/";
-		box.paths[n++].rights = all;
-	}
+	sandbox_may(&box, l->inst.maps, MAY_READ);
+	sandbox_may(&box, "/sys/fs/ext4", MAY_READ); /* has it a journal? */
+	sandbox_may(&box, l->inst.spool, all);
+	sandbox_may(&box, l->full_dir, all);
+	for (size_t i = 0; i < l->root_count && !l->any_root; i++)
+		sandbox_may(&box, l->roots[i], all);
+	if (l->any_root)
+		sandbox_may(&box, "/", all);
 	sandbox_enter(&box);
 }
 

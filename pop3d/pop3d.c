@@ -186,10 +186,8 @@ enter_worker(void *arg)
 	if (d->inetd) /* there is no gate process that did */
 		proc_drop(USER_POP3);
 	open_router(d);
-	if (d->login.router != NULL) { /* the access map, as it is at each session */
-		box.paths[0].path = d->inst.maps;
-		box.paths[0].rights = MAY_READ;
-	}
+	if (d->login.router != NULL) /* the access map, as it is at each session */
+		sandbox_may(&box, d->inst.maps, MAY_READ);
 	auth_init(&d->login.auth, d->auth_path);
 	secure_init(&d->login.secure, d->tls_path);
 	d->login.conf = &d->conf;

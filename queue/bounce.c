@@ -375,10 +375,8 @@ enter_sandbox(const struct bounce *b)
 {
 	struct sandbox s = { .mode = b->conf.sandbox, .calls = CALL_UNIX };
 
-	s.paths[0].path = b->instance.maps;
-	s.paths[0].rights = MAY_READ;
-	s.paths[1].path = b->instance.run;
-	s.paths[1].rights = MAY_READ | MAY_WRITE;
+	sandbox_may(&s, b->instance.maps, MAY_READ);
+	sandbox_may(&s, b->instance.run, MAY_READ | MAY_WRITE);
 	sandbox_enter(&s);
 }
 

@@ -183,10 +183,8 @@ enter_sandbox(const struct queued *q)
 {
 	struct sandbox s = { .mode = q->conf.sandbox, .calls = CALL_FORK };
 
-	s.paths[0].path = q->instance.spool;
-	s.paths[0].rights = MAY_READ | MAY_WRITE;
-	s.paths[1].path = q->instance.maps;
-	s.paths[1].rights = MAY_READ;
+	sandbox_may(&s, q->instance.spool, MAY_READ | MAY_WRITE);
+	sandbox_may(&s, q->instance.maps, MAY_READ);
 	sandbox_enter(&s);
 }
 

@@ -139,30 +139,17 @@ asks_dns(const struct smtpd *d)
 }
 
 static void
-may_read(struct sandbox *box, const char *path)
-{
-	size_t n = 0;
-
-	while (box->paths[n].path != NULL)
-		n++;
-	box->paths[n].path = path;
-	box->paths[n].rights = MAY_READ;
-}
-
-static void
 narrow(const struct smtpd *d, unsigned calls, bool dns)
 {
 	struct sandbox box = { .mode = d->conf.sandbox, .calls = calls };
 
-	may_read(&box, d->instance.run);
-	may_read(&box, "/usr/lib"); /* tables of charsets, for filters and attachments */
+	sandbox_may(&box, d->instance.run, MAY_READ);
+	sandbox_may(&box, "/usr/lib", MAY_READ); /* tables of charsets, for filters and attachments */
 	/* The one session of odmr has the maps open already, and runs as a user who could read secrets. */
 	if (!d->odmr)
-		may_read(&box, d->instance.maps);
-	if (dns) { /* the resolver's files */
-		may_read(&box, "/etc");
-		may_read(&box, "/run/systemd/resolve");
-	}
+		sandbox_may(&box, d->instance.maps, MAY_READ);
+	if (dns)
+		sandbox_may_resolve(&box);
 	sandbox_enter(&box);
 }
 

@@ -198,12 +198,8 @@ enter_first(const struct tlsd *d)
 {
 	struct sandbox box = { .mode = d->conf.sandbox, .calls = CALL_FORK };
 
-	box.paths[0].path = d->dir;
-	box.paths[0].rights = MAY_READ;
-	if (d->conf.tls_client_ca[0] != '\0') {
-		box.paths[1].path = d->conf.tls_client_ca;
-		box.paths[1].rights = MAY_READ;
-	}
+	sandbox_may(&box, d->dir, MAY_READ);
+	sandbox_may(&box, d->conf.tls_client_ca, MAY_READ);
 	sandbox_enter(&box);
 }
 

@@ -414,6 +414,28 @@ find_prepared(unsigned calls)
 }
 
 void
+sandbox_may(struct sandbox *s, const char *path, unsigned rights)
+{
+	size_t n = 0;
+
+	if (path == NULL || path[0] == '\0')
+		return;
+	while (n < COUNT(s->paths) && s->paths[n].path != NULL)
+		n++;
+	if (n == COUNT(s->paths))
+		fatal(EX_SOFTWARE, "cannot enter a sandbox of more than %zu paths", COUNT(s->paths));
+	s->paths[n].path = path;
+	s->paths[n].rights = rights;
+}
+
+void
+sandbox_may_resolve(struct sandbox *s)
+{
+	sandbox_may(s, "/etc", MAY_READ);
+	sandbox_may(s, "/run/systemd/resolve", MAY_READ);
+}
+
+void
 sandbox_prepare(unsigned calls)
 {
 	int fd;

@@ -27,6 +27,9 @@ struct sandbox {
 	struct { const char *path; unsigned rights; } paths[32]; /* ends with NULL */
 	unsigned calls;
 };
+/* One more path, which stays the caller's; NULL, "": none. */
+void sandbox_may(struct sandbox *, const char *path, unsigned rights);
+void sandbox_may_resolve(struct sandbox *); /* the resolver's files, which are replaced while we run */
 void sandbox_enter(const struct sandbox *);
 /* Make the filter of system calls for these calls now, in a process of its own: whoever enters a sandbox with just
  * these, here or in a process forked later, only loads it, which takes a tenth of the time and no memory. Made
