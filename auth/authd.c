@@ -146,23 +146,14 @@ static void
 open_events(struct authd *d)
 {
 	static const struct timeval every = { SAVE_S, 0 };
-	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
 
-	signal(SIGPIPE, SIG_IGN);
-	d->base = event_base_new();
-	if (d->base == NULL)
-		fatal(EX_OSERR, "cannot set up an event loop");
-	for (size_t i = 0; i < COUNT(signals); i++) {
-		d->stop[i] = evsignal_new(d->base, signals[i], stop, d);
-		event_add(d->stop[i], NULL);
-	}
+	d->base = door_open(&d->door, stop);
 	if (d->people.logins != NULL) {
 		d->save = event_new(d->base, -1, EV_PERSIST, save, d);
 		event_add(d->save, &every);
 	}
 	verify_open(&d->verify, d->base);
 	outside_open(&d->outside, d->base);
-	door_open(&d->door, d->base);
 }
 
 int

@@ -26,7 +26,7 @@ struct authd {
 	struct instance inst;
 	struct conf conf;
 	struct event_base *base;
-	struct event *stop[3], *save;
+	struct event *save;
 	struct people people;
 	struct cache cache;
 	struct penalty penalty;

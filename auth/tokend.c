@@ -35,7 +35,6 @@ struct tokend {
 	struct router router;
 	char *state_dir, *submit_path;
 	struct event_base *base;
-	struct event *stop[3];
 	struct keeper keeper;
 	struct herald herald;
 	struct door door;
@@ -348,22 +347,6 @@ told(void *arg, const char *account, const char *cause)
 }
 
 static void
-open_events(struct tokend *d)
-{
-	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
-
-	signal(SIGPIPE, SIG_IGN);
-	d->base = event_base_new();
-	if (d->base == NULL)
-		fatal(EX_OSERR, "cannot set up an event loop");
-	for (size_t i = 0; i < COUNT(signals); i++) {
-		d->stop[i] = evsignal_new(d->base, signals[i], signal_came, d);
-		event_add(d->stop[i], NULL);
-	}
-	door_open(&d->door, d->base);
-}
-
-static void
 open_keeper(struct tokend *d)
 {
 	struct buf why = BUF_INIT(1024);
@@ -408,7 +391,7 @@ main(int argc, char *argv[])
 	open_maps(&d);
 	open_store(&d);
 	enter_sandbox(&d);
-	open_events(&d);
+	d.base = door_open(&d.door, signal_came);
 	open_keeper(&d);
 
 	event_base_dispatch(d.base);

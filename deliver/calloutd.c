@@ -33,10 +33,8 @@ struct calloutd {
 	struct instance inst;
 	struct conf conf;
 	struct router router;
-	struct smtp_limits limits;
-	struct hops_self self;
+	struct reach reach;
 	struct event_base *base;
-	struct event *stop[2];
 	struct door door;
 	uid_t smtpd_uid;
 	struct verdicts verdicts;
@@ -144,7 +142,7 @@ probing_readable(evutil_socket_t fd, short what, void *arg)
 static void NORETURN
 put_question(const struct calloutd *d, const char *nexthop, const char *address, int to)
 {
-	struct probe probe = { .self = &d->self, .limits = &d->limits };
+	struct probe probe = { .reach = &d->reach };
 	struct buf why = BUF_INIT(512);
 	struct probe_result r;
 
@@ -297,15 +295,11 @@ read_settings(struct calloutd *d, int argc, char *argv[])
 	    "usage: calloutd [-C DIR]\n"
 	    "  -C DIR  the instance below DIR; without it the system's own\n"
 	    "Usually started by master or systemd; see calloutd(8).\n");
-	int64_t ms;
 
 	instance_open(&d->inst, dir);
 	conf_load(&d->conf, &d->inst);
 	log_level_set(d->conf.log_detail ? LOG_DETAIL : LOG_NOTICE);
-	ms = (int64_t)d->conf.callout_timeout * 1000;
-	d->limits = (struct smtp_limits){ .connect_ms = ms, .command_ms = ms, .helo = d->conf.helo_name,
-		.no_tls = !d->conf.remote_tls, .ca = d->conf.remote_tls_ca };
-	d->self = (struct hops_self){ d->conf.hostname, d->conf.helo_name, (uint16_t)d->conf.remote_port };
+	reach_init(&d->reach, &d->conf, d->conf.callout_timeout, d->conf.callout_timeout);
 }
 
 static void
@@ -321,16 +315,10 @@ open_maps(struct calloutd *d)
 static void
 enter_sandbox(const struct calloutd *d)
 {
-	const char *ca = d->conf.remote_tls_ca;
-	const struct sandbox box = {
-		.mode = d->conf.sandbox,
-		/* the maps; the resolver's files; whom to trust */
-		.paths = { { d->inst.maps, MAY_READ }, { "/etc", MAY_READ }, { "/run/systemd/resolve", MAY_READ },
-		    { "/dev/urandom", MAY_READ }, { "/usr/lib", MAY_READ }, { "/usr/share", MAY_READ },
-		    { ca[0] != '\0' ? ca : NULL, MAY_READ } },
-		.calls = CALL_INET | CALL_UNIX | CALL_FORK,
-	};
+	struct sandbox box = { .mode = d->conf.sandbox, .calls = CALL_INET | CALL_UNIX | CALL_FORK };
 
+	sandbox_may(&box, d->inst.maps, MAY_READ);
+	reach_sandbox(&box, &d->conf);
 	sandbox_enter(&box);
 }
 
@@ -339,25 +327,9 @@ stop(evutil_socket_t fd, short what, void *arg)
 {
 	struct calloutd *d = arg;
 
-	(void)fd;
 	(void)what;
-	event_base_loopbreak(d->base);
-}
-
-static void
-open_events(struct calloutd *d)
-{
-	static const int signals[] = { SIGTERM, SIGINT };
-
-	(void)signal(SIGPIPE, SIG_IGN);
-	d->base = event_base_new();
-	if (d->base == NULL)
-		fatal(EX_OSERR, "cannot set up an event loop");
-	for (size_t i = 0; i < COUNT(signals); i++) {
-		d->stop[i] = evsignal_new(d->base, signals[i], stop, d);
-		event_add(d->stop[i], NULL);
-	}
-	door_open(&d->door, d->base);
+	if (fd != SIGCHLD) /* probes are waited for in probing_end() */
+		event_base_loopbreak(d->base);
 }
 
 static void
@@ -385,7 +357,7 @@ main(int argc, char *argv[])
 	open_maps(&d);
 	verdicts_init(&d.verdicts);
 	enter_sandbox(&d);
-	open_events(&d);
+	d.base = door_open(&d.door, stop);
 
 	event_base_dispatch(d.base);
 

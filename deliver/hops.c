@@ -211,3 +211,13 @@ hops_find(struct hops *h, const char *text, struct dns *dns,
 		return find_smarthosts(h, rest);
 	return none(h, RETRY, 451, "4.3.5", " is no next hop", text, "");
 }
+
+enum dns_result
+hop_addresses(const struct hop *hop, struct dns *dns, struct ip *ips, int max, int *n, deadline_ms until)
+{
+	if (!hop->is_address)
+		return dns_addresses(dns, hop->host, ips, max, n, until);
+	ips[0] = hop->ip;
+	*n = 1;
+	return DNS_OK;
+}

@@ -32,6 +32,8 @@ struct hops_self {   /* who we are: mail may not be sent to ourselves by MX */
  * Of MX hosts, those that are ourselves and all behind them are left out (RFC 5321, 5.1).
  */
 enum outcome hops_find(struct hops *, const char *text, struct dns *, const struct hops_self *, deadline_ms);
+/* Where it is: an address needs no DNS. *n of them, at most max. */
+enum dns_result hop_addresses(const struct hop *, struct dns *, struct ip *, int max, int *n, deadline_ms);
 /* Is this one of our own addresses? */
 bool hops_own_address(const struct ip *);
 

@@ -40,7 +40,7 @@ ask_address(struct question *q, const struct hop *hop, const struct ip *ip)
 	bool asked;
 
 	q->connections++;
-	smtp_init(&s, q->p->limits);
+	smtp_init(&s, &q->p->reach->limits);
 	asked = smtp_open(&s, ip, hop->port, hop->host, false) == SMTP_OK && smtp_probe(&s, q->address, &said) == SMTP_OK;
 	if (asked && said == SENT) {
 		r->answer = CALLOUT_YES;
@@ -61,14 +61,9 @@ static bool
 ask_host(struct question *q, const struct hop *hop)
 {
 	struct ip ips[ADDRESSES_MAX];
-	enum dns_result found = DNS_OK;
-	int n = 1;
+	int n;
 
-	if (hop->is_address)
-		ips[0] = hop->ip;
-	else
-		found = dns_addresses(q->p->dns, hop->host, ips, ADDRESSES_MAX, &n, q->until);
-	if (found != DNS_OK) {
+	if (hop_addresses(hop, q->p->dns, ips, ADDRESSES_MAX, &n, q->until) != DNS_OK) {
 		unknown(q, hop->host, dns_reason(q->p->dns));
 		return false;
 	}
@@ -85,7 +80,7 @@ probe_ask(const struct probe *p, const char *nexthop, const char *address, deadl
 	struct hops hops;
 
 	*out = (struct probe_result){ .answer = CALLOUT_UNKNOWN };
-	if (hops_find(&hops, nexthop, p->dns, p->self, until) != SENT) {
+	if (hops_find(&hops, nexthop, p->dns, &p->reach->self, until) != SENT) {
 		unknown(&q, nexthop, hops.reason);
 		return;
 	}

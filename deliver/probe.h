@@ -4,14 +4,12 @@
 #ifndef DELIVER_PROBE_H
 #define DELIVER_PROBE_H
 
-#include "deliver/hops.h"
-#include "deliver/smtp.h"
+#include "deliver/reach.h"
 #include "lib/wire/callout.h"
 
 struct probe {
 	struct dns *dns;
-	const struct hops_self *self;
-	const struct smtp_limits *limits;
+	const struct reach *reach;
 };
 struct probe_result {
 	enum callout_answer answer;

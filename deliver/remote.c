@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #include "deliver/agent.h"
-#include "deliver/hops.h"
-#include "deliver/smtp.h"
+#include "deliver/reach.h"
 #include "lib/base/log.h"
 #include "lib/base/options.h"
 #include "lib/store/conf.h"
@@ -35,8 +34,7 @@ struct remote {
 	struct instance inst;
 	struct conf conf;
 	char *socket;
-	struct smtp_limits limits;
-	struct hops_self self;
+	struct reach reach;
 	/* of a worker */
 	struct agent agent;
 	struct dns *dns;
@@ -70,15 +68,7 @@ read_settings(struct remote *r)
 	conf_load(&r->conf, &r->inst);
 	log_level_set(c->log_detail ? LOG_DETAIL : LOG_NOTICE);
 	r->socket = instance_path(r->inst.run, "agents");
-	r->limits = (struct smtp_limits){
-		.connect_ms = (int64_t)c->remote_connect_timeout * 1000,
-		.command_ms = (int64_t)c->remote_timeout * 1000,
-		.helo = c->helo_name,
-		.no_tls = !c->remote_tls,
-		.ca = c->remote_tls_ca,
-	};
-	r->self = (struct hops_self){ c->hostname, c->helo_name,
-		(uint16_t)c->remote_port };
+	reach_init(&r->reach, c, c->remote_connect_timeout, c->remote_timeout);
 }
 
 static void
@@ -96,16 +86,9 @@ open_resolver(struct remote *r)
 static void
 enter_sandbox(struct remote *r)
 {
-	const char *ca = r->conf.remote_tls_ca;
-	const struct sandbox box = {
-		.mode = r->conf.sandbox,
-		/* the resolver's files, which are replaced while we run; and whom to trust */
-		.paths = { { "/etc", MAY_READ }, { "/run/systemd/resolve", MAY_READ },
-		    { "/dev/urandom", MAY_READ }, { "/usr/lib", MAY_READ }, { "/usr/share", MAY_READ },
-		    { ca[0] != '\0' ? ca : NULL, MAY_READ } },
-		.calls = CALL_INET | CALL_UNIX,
-	};
+	struct sandbox box = { .mode = r->conf.sandbox, .calls = CALL_INET | CALL_UNIX };
 
+	reach_sandbox(&box, &r->conf);
 	sandbox_enter(&box);
 }
 
@@ -206,7 +189,7 @@ static bool
 is_self(const struct attempt *a, const struct ip *ip)
 {
 	return strncmp(a->j->nexthop, "mx:", 3) == 0 &&
-	    a->r->self.port == 25 && hops_own_address(ip);
+	    a->r->reach.self.port == 25 && hops_own_address(ip);
 }
 
 static void
@@ -232,14 +215,10 @@ static bool
 try_host(struct attempt *a, const struct hop *hop)
 {
 	struct ip ips[ADDRESSES_MAX];
-	enum dns_result found = DNS_OK;
-	int n = 1, i;
+	enum dns_result found;
+	int n, i;
 
-	if (hop->is_address)
-		ips[0] = hop->ip;
-	else
-		found = dns_addresses(a->r->dns, hop->host, ips, ADDRESSES_MAX,
-		    &n, deadline_in((int64_t)a->r->conf.dns_timeout * 2000));
+	found = hop_addresses(hop, a->r->dns, ips, ADDRESSES_MAX, &n, deadline_in((int64_t)a->r->conf.dns_timeout * 2000));
 	if (found != DNS_OK) {
 		no_address(a, hop, found);
 		return true;
@@ -297,7 +276,7 @@ try_hops(struct attempt *a)
 	struct hops hops;
 	enum outcome found;
 
-	found = hops_find(&hops, j->nexthop, r->dns, &r->self,
+	found = hops_find(&hops, j->nexthop, r->dns, &r->reach.self,
 	    deadline_in((int64_t)r->conf.dns_timeout * 2000));
 	if (found != SENT) {
 		r->smtp.host[0] = '\0';
@@ -374,7 +353,7 @@ work(void *arg, int slot)
 
 	(void)slot;
 	open_resolver(r);
-	smtp_init(&r->smtp, &r->limits);
+	smtp_init(&r->smtp, &r->reach.limits);
 	agent_init(&r->agent, r->socket, "remote");
 	enter_sandbox(r);
 

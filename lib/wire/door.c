@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -177,12 +178,23 @@ accept_again(evutil_socket_t fd, short what, void *arg)
 	event_add(d->accepting, NULL);
 }
 
-void
-door_open(struct door *d, struct event_base *base)
+struct event_base *
+door_open(struct door *d, event_callback_fn on_signal)
 {
-	d->base = base;
-	d->accepting = event_new(base, d->fd, EV_READ | EV_PERSIST, accept_clients, d);
-	d->again = evtimer_new(base, accept_again, d);
+	static const int signals[COUNT(d->signals)] = { SIGTERM, SIGINT, SIGCHLD };
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	d->base = event_base_new();
+	if (d->base == NULL)
+		fatal(EX_OSERR, "cannot set up an event loop");
+	d->accepting = event_new(d->base, d->fd, EV_READ | EV_PERSIST, accept_clients, d);
+	d->again = evtimer_new(d->base, accept_again, d);
 	if (d->accepting == NULL || d->again == NULL || event_add(d->accepting, NULL) == -1)
 		fatal(EX_OSERR, "cannot set up an event loop");
+	for (size_t i = 0; i < COUNT(signals); i++) {
+		d->signals[i] = evsignal_new(d->base, signals[i], on_signal, d->arg);
+		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) == -1)
+			fatal(EX_OSERR, "cannot set up an event loop");
+	}
+	return d->base;
 }

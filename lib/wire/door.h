@@ -39,12 +39,13 @@ struct door {
 	size_t clients;
 	int fd;
 	struct event_base *base;
-	struct event *accepting, *again;
+	struct event *accepting, *again, *signals[3];
 };
 
 /* The socket RUN/name, or what systemd passes by that name. Ends the process when there can be none. */
 void door_listen(struct door *, const struct instance *, const char *name);
-void door_open(struct door *, struct event_base *);
+/* An event loop with the door in it. SIGTERM, SIGINT and SIGCHLD come to on_signal, with door->arg. */
+struct event_base *door_open(struct door *, event_callback_fn on_signal) MUST_CHECK;
 /* With what wire_say() and wire_send() returned: a client that cannot be told is sent away, in its own time: it
  * stays usable until then. */
 void door_said(struct visitor *, int sent);
