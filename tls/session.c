@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <stdio.h>
@@ -175,6 +176,7 @@ forget_request(struct session *s)
 	wire_close(&s->wire);
 	free(s->request);
 	s->request = NULL;
+	(void)malloc_trim(0); /* a handshake leaves a hundred kilobytes behind, and the session may be idle for minutes */
 }
 
 static void

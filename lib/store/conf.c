@@ -139,7 +139,7 @@ static const struct setting settings[] = {
 
 	{ "tls_directory",             TEXT,     AT(tls_directory),                 "", 0, 0, NULL },
 	{ "tls_connections",           NUMBER,   AT(tls_connections),               "10000", 4, 1000000, NULL },
-	{ "tls_processes",             NUMBER,   AT(tls_processes),                 "100", 1, 10000, NULL },
+	{ "tls_processes",             NUMBER,   AT(tls_processes),                 "32", 1, 10000, NULL },
 	{ "tls_handshake_timeout",     DURATION, AT(tls_handshake_timeout),         "30s", 1, 600, NULL },
 	{ "tls_client_certificates",   BOOL,     AT(tls_client_certificates),       "no", 0, 0, no_yes },
 	{ "tls_client_ca",             TEXT,     AT(tls_client_ca),                 "", 0, 0, NULL },

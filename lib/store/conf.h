@@ -88,7 +88,7 @@ struct conf {
 	/* tlsd */
 	char *tls_directory;      /* "" = tls below the maps */
 	uint64_t tls_connections; /* 10000 */
-	uint64_t tls_processes;   /* 100 */
+	uint64_t tls_processes;   /* 32 */
 	uint64_t tls_handshake_timeout; /* 30 */
 	bool tls_client_certificates; /* asked for; no */
 	char *tls_client_ca;      /* who vouches for their names; "" = nobody */
