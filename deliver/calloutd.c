@@ -337,8 +337,10 @@ end_probes(struct calloutd *d)
 {
 	static const struct probe_result stopping = { .answer = CALLOUT_UNKNOWN, .text = "calloutd is stopping" };
 
-	while (d->probing != NULL)
-		probing_end(d->probing, &stopping);
+	for (struct probing *p = d->probing, *next; p != NULL; p = next) {
+		next = p->next;
+		probing_end(p, &stopping);
+	}
 }
 
 int
