@@ -9,6 +9,7 @@
 
 #include "lib/base/log.h"
 #include "lib/net/proxy.h"
+#include "lib/net/told.h"
 #include "lib/sys/proc.h"
 #include "pop3d/answer.h"
 #include "pop3d/handover.h"
@@ -25,6 +26,7 @@ struct visitor {
 	bool tls;
 	struct secure_facts facts;
 	bool plaintext; /* USER and PASS are taken from here */
+	bool xclient;   /* it may say for whom it speaks */
 	char user[LIMIT_POP3_COMMAND + 1]; /* "": none yet */
 	bool sasl;                 /* goes on: the next line is no command */
 	struct exchange exchange;
@@ -257,6 +259,37 @@ cmd_stls(void *arg, const struct words_given *given)
 }
 
 static void
+name_client(struct visitor *v, const struct ip *peer)
+{
+	struct buf client = BUF_INIT(sizeof(v->client) - 1);
+
+	ip_add(&client, peer);
+	strlcpy(v->client, buf_str(&client), sizeof(v->client));
+	buf_free(&client);
+	v->plaintext = v->tls || plaintext_allowed(v->login, peer);
+}
+
+/* As Dovecot's proxies say it. Nothing from before counts; who somebody is, passwords tell. */
+static void
+cmd_xclient(void *arg, const struct words_given *given)
+{
+	struct visitor *v = arg;
+	struct told told;
+
+	if (!v->xclient) {
+		io_puts(&v->io, "-ERR [SYS/PERM] you may not say whom you speak for\r\n");
+		v->errors++;
+	} else if (!told_parse(given->text, &told))
+		io_puts(&v->io, "-ERR syntax: XCLIENT ADDR=address PORT=port\r\n");
+	else {
+		v->user[0] = '\0';
+		if (told.has_addr)
+			name_client(v, &told.addr);
+		io_puts(&v->io, "+OK\r\n");
+	}
+}
+
+static void
 cmd_quit(void *arg, const struct words_given *given)
 {
 	struct visitor *v = arg;
@@ -275,6 +308,7 @@ static const struct command commands[] = {
 	{ "STLS", ARGS_NONE, cmd_stls },
 	{ "UTF8", ARGS_NONE, cmd_utf8 },
 	{ "LANG", ARGS_WORD, cmd_lang },
+	{ "XCLIENT", ARGS_TEXT, cmd_xclient },
 	{ "QUIT", ARGS_NONE, cmd_quit },
 	{ NULL,   ARGS_NONE, NULL },
 };
@@ -310,21 +344,18 @@ void
 login_serve(struct login *l, const struct gate_conn *conn)
 {
 	struct visitor v = { .login = l };
-	struct buf client = BUF_INIT(sizeof(v.client) - 1);
 	int64_t wait_ms = (int64_t)l->conf->pop3d_timeout * 1000;
 
 	if (wait_ms > LOGIN_WAIT_MS)
 		wait_ms = LOGIN_WAIT_MS;
-	ip_add(&client, &conn->peer);
-	strlcpy(v.client, buf_str(&client), sizeof(v.client));
-	buf_free(&client);
 	io_open(&v.io, conn->fd);
 	v.service = conn->service;
-	v.plaintext = plaintext_allowed(l, &conn->peer);
+	v.xclient = conn->xclient;
+	name_client(&v, &conn->peer);
 	if (strcmp(v.service, "pop3s") == 0) /* RFC 8314, 3.2 */
 		start_tls(&v);
 	if (v.why == NULL)
-		answer_f(&v.io, "+OK %s POP3\r\n", l->conf->hostname);
+		answer_f(&v.io, "+OK %s%s POP3\r\n", v.xclient ? "[XCLIENT] " : "", l->conf->hostname);
 	while (v.why == NULL) {
 		const char *over = v.sasl ? next_of_sasl(&v, wait_ms) : next_command(&v, wait_ms);
 

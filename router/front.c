@@ -82,6 +82,7 @@ front_view(struct front *f, const struct gate_conn *conn, struct gate_view *view
 	look_up(f, conn, &access);
 	view->trusted = access.trusted || access.device.name != NULL;
 	view->proxy = access.proxy && !conn->proxied;
+	view->xclient = access.xclient;
 	for (size_t i = 0; i < f->balancer_count && !conn->proxied; i++)
 		view->proxy = view->proxy || ip_in(&conn->peer, &f->balancers[i]);
 	arena_reset(f->arena);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "smtpd/session.h"
-#include "smtpd/told.h"
+#include "lib/net/told.h"
 
 /* A login counts when it is somebody's here. */
 static bool

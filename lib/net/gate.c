@@ -399,6 +399,7 @@ conn_known(struct house *h, struct gate_conn *conn, const struct gate_view *view
 	struct caller *caller = caller_enter(&h->callers, &conn->peer);
 
 	conn->trusted = view->trusted;
+	conn->xclient = view->xclient;
 	limit = limit_reached(h, caller, view);
 	if (limit != NULL) {
 		tell_limit(h, conn, limit);
@@ -754,6 +755,7 @@ inetd_admit(struct gate *g, struct gate_conn *conn)
 			return false;
 		conn_view(g, conn, &view);
 	}
+	conn->xclient = view.xclient;
 	return !view.wait || inetd_room(g, conn, room_wait);
 }
 

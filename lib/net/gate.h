@@ -25,7 +25,7 @@ struct gate_conn {
 	uint16_t peer_port, local_port;
 	bool proxied;      /* a balancer has told peer and local: it is via */
 	struct ip via;
-	bool trusted;      /* view said so */
+	bool trusted, xclient; /* view said so */
 	uint8_t listed;    /* of the lists (dnsbl): which one has it, counted from 1; 0: none */
 	char service[32]; /* "smtp", "submission", "pop3" ...: the listening socket's name */
 };
@@ -34,6 +34,7 @@ struct gate_conn {
 struct gate_view {
 	bool proxy;   /* a balancer: its PROXY header says who the client is */
 	bool trusted; /* no limit but the total one */
+	bool xclient; /* it may say for whom it speaks (XCLIENT); a word for who serves it */
 	bool wait;    /* a stranger: banner_ms and lists are for it */
 };
 

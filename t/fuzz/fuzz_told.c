@@ -1,7 +1,7 @@
 /* Promises of smtpd/told.c, XCLIENT's words: no value is longer than told, none holds a control character. */
 #include <string.h>
 
-#include "smtpd/told.h"
+#include "lib/net/told.h"
 #include "t/fuzz/fuzz.h"
 
 static void

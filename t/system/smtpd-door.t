@@ -139,6 +139,36 @@ for header in v1('192.0.2.7'), v2('192.0.2.7'):
 ok(house.wait_event('pop3d.refused', n=2, client='127.0.0.1',
                     reason='a PROXY header from a host that neither proxy_from nor access names'), 'logged')
 
+# --- XCLIENT, pop3d: as Dovecot's proxies say it ------------------------------------
+
+with come('127.0.0.1', house.pop3_port, Line) as s:
+    s.talk('''
+        S: +OK [XCLIENT] mx.example.org POP3
+        C: XCLIENT ADDR=203.0.113.77 PORT=4711 SESSION=abc TTL=5
+        S: +OK
+        C: USER ann
+        S: -ERR [SYS/PERM] passwords are not taken over an unencrypted connection from your address
+        C: XCLIENT ADDR=192.0.2
+        S: -ERR syntax: XCLIENT ADDR=address PORT=port
+        C: XCLIENT ADDR=192.0.2.77 PORT=4711
+        S: +OK
+        C: PASS secret
+        S: -ERR USER comes first
+        C: USER ann@example.org
+        S: +OK
+        C: PASS secret
+        S: +OK*
+        C: QUIT
+        S: +OK*
+    ''', 'pop3d: XCLIENT: the rules for the client hold')
+ok(house.wait_event('pop3d.login', client='192.0.2.77'), '... and its address is in the log')
+with come('127.0.0.2', house.pop3_port, Line) as s:
+    s.talk('''
+        S: +OK mx.example.org POP3
+        C: XCLIENT ADDR=192.0.2.77
+        S: -ERR [SYS/PERM] you may not say whom you speak for
+    ''', 'pop3d: XCLIENT is for those whom access names')
+
 # --- XCLIENT --------------------------------------------------------------------
 
 with house.smtp() as s:

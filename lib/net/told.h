@@ -1,8 +1,9 @@
 /*
- * told: the words of XCLIENT. Postfix's XCLIENT_README is the specification.
+ * told: the words of XCLIENT, of smtpd and of pop3d. Postfix's XCLIENT_README is the specification; Dovecot's proxies
+ * say SESSION, TTL and FORWARD as well, which mean nothing to us.
  */
-#ifndef SMTPD_TOLD_H
-#define SMTPD_TOLD_H
+#ifndef LIB_NET_TOLD_H
+#define LIB_NET_TOLD_H
 
 #include <stdbool.h>
 #include <stdint.h>

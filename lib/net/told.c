@@ -1,9 +1,9 @@
 /*
  * told: the words of XCLIENT.
  *
- * Grammar and values; what becomes of them is xclient.c's business.
+ * Grammar and values; what becomes of them is for those who serve the client.
  */
-#include "smtpd/told.h"
+#include "lib/net/told.h"
 
 #include <string.h>
 
@@ -80,13 +80,14 @@ take_one(struct told *t, struct span name, const char *value)
 		return num_parse(span_of(value), 65535, &t->destport) == 0;
 	if (span_case_is(name, "PROTO"))
 		return take_proto(t, value);
-	return false;
+	return true; /* SESSION and the like */
 }
 
 static bool
 is_name(struct span name)
 {
-	static const char *const names[] = { "NAME", "HELO", "LOGIN", "ADDR", "DESTADDR", "PORT", "DESTPORT", "PROTO" };
+	static const char *const names[] = { "NAME", "HELO", "LOGIN", "ADDR", "DESTADDR", "PORT", "DESTPORT", "PROTO", "SESSION", "TTL",
+		"FORWARD" };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (span_case_is(name, names[i]))
