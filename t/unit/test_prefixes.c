@@ -70,9 +70,9 @@ static const struct {
 	{ "192.0.2.20-", "", "a range has the form ADDRESS-ADDRESS, both IPv4 "
 	  "or both IPv6" },
 	{ "example", "", "\"example\" is no address, network or range, and "
-	  "begins with none of sender:, rcpt:, helo: and at:" },
+	  "begins with none of sender:, rcpt:, helo:, at:, cert: and cert-name:" },
 	{ "", "", "\"\" is no address, network or range, and begins with "
-	  "none of sender:, rcpt:, helo: and at:" },
+	  "none of sender:, rcpt:, helo:, at:, cert: and cert-name:" },
 };
 
 static void
