@@ -17,6 +17,7 @@
 #define FAILURES_MAX 3
 #define SHAKE_MORE_MS 5000 /* tlsd has the handshake's deadline */
 #define LOGIN_WAIT_MS (60 * 1000) /* between commands; the ten minutes of RFC 1939 begin with a login */
+#define LOGIN_WAITS 5 /* and as long as so many of these all in all: a process is kept from others meanwhile */
 
 struct visitor {
 	struct login *login;
@@ -32,6 +33,7 @@ struct visitor {
 	struct exchange exchange;
 	unsigned failures, errors;
 	bool spoken;     /* a first line was there */
+	deadline_ms end;
 	const char *why; /* it ended; NULL: it goes on */
 };
 
@@ -340,6 +342,19 @@ next_command(struct visitor *v, int64_t wait_ms)
 	return NULL;
 }
 
+/* The same; not behind the end of the time that a login may take, whatever there is to read. */
+static const char *
+next_line(struct visitor *v, int64_t wait_ms)
+{
+	int64_t left_ms = deadline_left(v->end);
+
+	if (left_ms == 0)
+		return "timeout";
+	if (wait_ms > left_ms)
+		wait_ms = left_ms;
+	return v->sasl ? next_of_sasl(v, wait_ms) : next_command(v, wait_ms);
+}
+
 void
 login_serve(struct login *l, const struct gate_conn *conn)
 {
@@ -348,6 +363,7 @@ login_serve(struct login *l, const struct gate_conn *conn)
 
 	if (wait_ms > LOGIN_WAIT_MS)
 		wait_ms = LOGIN_WAIT_MS;
+	v.end = deadline_in(wait_ms * LOGIN_WAITS);
 	io_open(&v.io, conn->fd);
 	v.service = conn->service;
 	v.xclient = conn->xclient;
@@ -357,7 +373,7 @@ login_serve(struct login *l, const struct gate_conn *conn)
 	if (v.why == NULL)
 		answer_f(&v.io, "+OK %s%s POP3\r\n", v.xclient ? "[XCLIENT] " : "", l->conf->hostname);
 	while (v.why == NULL) {
-		const char *over = v.sasl ? next_of_sasl(&v, wait_ms) : next_command(&v, wait_ms);
+		const char *over = next_line(&v, wait_ms);
 
 		if (v.why == NULL)
 			v.why = over;

@@ -187,7 +187,7 @@ send_message(struct session *s, size_t i, struct encode *e, const char *how)
 		more = send_piece(s, fd, e, false);
 	file_close(fd);
 	if (more == 0 && !e->top) {
-		m->read = true;
+		m->read = s->conf->pop3d_seen;
 		s->retrieved++;
 	}
 }

@@ -124,6 +124,7 @@ static const struct setting settings[] = {
 	{ "pop3d_connections_per_address", NUMBER, AT(pop3d_connections_per_address), "50", 1, 100000, NULL },
 	{ "pop3d_connections_per_user", NUMBER,  AT(pop3d_connections_per_user),    "20", 1, 100000, NULL },
 	{ "pop3d_lock",                BOOL,     AT(pop3d_lock),                    "no", 0, 0, no_yes },
+	{ "pop3d_seen",                BOOL,     AT(pop3d_seen),                    "yes", 0, 0, no_yes },
 	{ "pop3d_login_delay",         DURATION, AT(pop3d_login_delay),             "0", 0, DAYS(1), NULL },
 	{ "pop3d_timeout",             DURATION, AT(pop3d_timeout),                 "10m", 1, DAYS(1), NULL },
 	{ "pop3d_keep",                DURATION, AT(pop3d_keep),                    "10s", 0, 3600, NULL },

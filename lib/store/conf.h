@@ -74,6 +74,7 @@ struct conf {
 	uint64_t pop3d_workers, pop3d_connections, pop3d_connections_per_address, pop3d_connections_per_user;
 	uint64_t pop3d_login_delay; /* 0: none */
 	bool pop3d_lock;          /* one session a mailbox; no */
+	bool pop3d_seen;          /* what was fetched moves to cur; yes */
 	uint64_t pop3d_timeout;   /* 600; RFC 1939, 3 */
 	uint64_t pop3d_keep;      /* 10; 0: a process a session */
 	char *login_separators;   /* %#$: stand for @ in login names */

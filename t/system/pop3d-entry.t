@@ -44,6 +44,66 @@ is_(login(house, 'bob')[1], '-ERR [SYS/PERM] mailbox cannot be opened: the postm
     'what waiting does not mend is SYS/PERM')
 house.stop()
 
+# How many connections there are: of an address and in all, before the login and after it, each.
+house = PopHouse(users=['ann:secret'], conf='pop3d_connections = 3\npop3d_connections_per_address = 2\nplaintext_login = always').start()
+TOO_MANY, SESSIONS = '-ERR [SYS/TEMP] too many connections, try again later', '-ERR [SYS/TEMP] too many sessions, try again later'
+
+
+def come(address):
+    """(connection, greeting) from one of our loopback addresses."""
+    p = Pop3(0, sock=socket.create_connection(('127.0.0.1', house.pop3_port), 10, (address, 0)))
+    return p, p.cmd()
+
+
+def let_in(address):
+    """The same, when those before have gone."""
+    got = []
+    wait_until(lambda: got.append(come(address)) or got[-1][1].startswith('+OK'), 10)
+    return got[-1]
+
+
+lines = [let_in('127.0.0.1'), let_in('127.0.0.1'), come('127.0.0.1'), let_in('127.0.0.2'), come('127.0.0.3')]
+is_([said[:3] for _, said in lines], ['+OK', '+OK', '-ER', '+OK', '-ER'], 'two connections of an address, three in all')
+is_({lines[2][1], lines[4][1]}, {TOO_MANY}, '... who is over hears SYS/TEMP')
+ok(lines[2][0].closed() and lines[4][0].closed(), '... and that is all')
+ok(house.wait_event('pop3d.refused', client='127.0.0.1', limit='connections_per_address'), 'the log has the one limit')
+ok(house.wait_event('pop3d.refused', client='127.0.0.3', limit='connections'), '... and the other')
+
+
+def enter(p):
+    p.cmd('USER ann')
+    return p.cmd('PASS secret')
+
+
+two = [lines[0][0], lines[1][0]]
+is_([enter(p)[:3] for p in two], ['+OK'] * 2, 'two sessions of that address')
+is_(enter(let_in('127.0.0.1')[0]), SESSIONS, '... no third')
+is_(enter(lines[3][0])[:3], '+OK', 'another address')
+is_(enter(let_in('127.0.0.3')[0]), SESSIONS, '... but three in all')
+is_([p.cmd('NOOP') for p in two], ['+OK'] * 2, 'those within go on')
+two[0].cmd('QUIT')
+ok(wait_until(lambda: enter(let_in('127.0.0.1')[0]).startswith('+OK'), 10), 'one leaves: there is room again')
+house.stop()
+
+# A login has a minute for each line and five in all; here it is a second.
+house = PopHouse(users=['ann:secret'], conf='pop3d_timeout = 1s\nlog_level = detail').start()
+with house.pop3() as p:
+    p.cmd()
+    p.cmd('USER ann')
+    is_(p.rest(), b'', 'who says nothing is left without a word')
+ok(house.wait_event('pop3d.disconnect', why='timeout'), '... the log says why')
+with house.pop3() as p:
+    p.cmd()
+    began, said = time.monotonic(), 0
+    try:
+        while p.cmd('LANG en') is not None:
+            said += 1
+            time.sleep(0.1)
+    except OSError:
+        pass
+    ok(said > 2 and 4.5 < time.monotonic() - began < 10 * PATIENCE, 'nor does talking keep the place for ever: %d commands' % said)
+house.stop()
+
 # The lock.
 house = PopHouse(users=['ann:secret'], conf='pop3d_lock = yes').start()
 put(house, 'ann', b'Subject: 1\n\n1\n')

@@ -77,6 +77,9 @@ with house.pop3('ann') as p:
     is_(p.cmd('TOP 2 1'), '-ERR message has been removed by another program', '... from TOP too')
     is_(p.cmd('LIST 2'), '+OK 2 17', '... and numbers stay what they were')
     is_(p.cmd('NOOP'), '+OK', '... and the session goes on')
+    os.symlink('loop', files[1])
+    is_(p.cmd('RETR 2'), '-ERR [SYS/TEMP] message cannot be read now', 'one that cannot be read: an -ERR of its own')
+    files[1].unlink()
     put(house, 'ann', b'Subject: new\n\nx\n', '1700000009.m9.house.example')
     is_(p.cmd('STAT'), '+OK 3 51', 'what comes during a session is for the next one')
     for n in (1, 2, 3):
@@ -111,6 +114,18 @@ for f in list((box / 'new').iterdir()):
     os.rename(f, box / 'cur' / (f.name + ':2,S'))
 is_(uids(), first, '... and after another program moved all to cur/')
 
+# What is in the way of a deletion whoever one is: a directory that has the message's name.
+files = fill()
+with house.pop3('ann') as p:
+    for n in (1, 2, 3):
+        p.cmd('DELE %d' % n)
+    files[1].unlink()
+    files[1].mkdir()
+    is_(p.cmd('QUIT'), '-ERR [SYS/TEMP] 2 messages deleted, 1 could not be: Is a directory', 'QUIT tells how many it could not delete, and why')
+ok(house.wait_event('pop3d.logout', deleted=2, n=2), '... and the log of the others')
+files[1].rmdir()
+is_(names(), [], '... which are gone')
+
 # QUIT that cannot delete counts it (only a directory that refuses can show that; root is never refused).
 if ROOT:
     fill()
@@ -134,4 +149,14 @@ else:
         os.chmod(box / 'new', 0o500)
         like(p.cmd('QUIT'), r'^-ERR \[SYS/TEMP\] 0 messages deleted, 1 could not be: ', 'each failure is counted')
         os.chmod(box / 'new', 0o700)
+house.stop()
+
+house = PopHouse(users=['ann:secret'], conf='pop3d_seen = no').start()
+box = house.maildir('ann')
+before = fill()
+with house.pop3('ann') as p:
+    p.multi('RETR 2')
+    p.cmd('DELE 3')
+    p.cmd('QUIT')
+is_(house.mail_files('ann'), before[:2], 'pop3d_seen = no: what was read stays new')
 done()
