@@ -4,9 +4,9 @@ import base64, hashlib, hmac, os, re, ssl, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 
-submissions = free_port()
+submissions, pop3s = free_port(), free_port()
 house = House(users=['ann:s\u00e9cret pass', 'bob:secret', 'off:secret'],
-              options=['--submissions-port', submissions, '--pop3s-port', free_port(), '--self-signed'],
+              options=['--submissions-port', submissions, '--pop3s-port', pop3s, '--self-signed'],
               conf='plaintext_login = loopback\nrelay = trusted').start()
 USERS = house.path('etc', 'users').read_text()
 
@@ -191,6 +191,13 @@ for what in 'TLS 1.2 is bound by tls-unique (RFC 5929)', '... a session that is 
         like(log_in(s, c, 'SCRAM-SHA-256-PLUS')[0], r'^334 ', what)
         session, reused = s.sock.session, s.sock.session_reused
 ok(reused, '... it was resumed')
+with Pop3(pop3s) as p:
+    p.sock = old.wrap_socket(p.sock)
+    p.cmd()
+    c = Scram('bob', 'secret', 'p=tls-unique', p.sock.get_channel_binding('tls-unique'))
+    said = p.cmd(c.final(p.cmd('AUTH SCRAM-SHA-256-PLUS ' + c.first())[2:]))
+    is_(base64.b64decode(said[2:]).decode(), c.signature, 'POP3: bound, too')
+    is_(p.cmd(''), '+OK bob@example.org has 0 messages', '... and his mailbox')
 
 # --- verifiers
 

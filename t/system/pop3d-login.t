@@ -60,6 +60,17 @@ with house.pop3() as p:
         S: +OK ann@example.org has 0 messages
         S: +OK 0 0
     ''', 'AUTH LOGIN, with a command pipelined behind it')
+for initial, then in (('PLAIN AGFubgBzZWNyZXQ=', None), ('plain YW5uAGFubgBzZWNyZXQ=', None), ('LOGIN YW5u', 'c2VjcmV0')):
+    with house.pop3() as p:
+        p.cmd()
+        said = p.cmd('AUTH ' + initial)
+        if then:
+            is_(said, '+ UGFzc3dvcmQ6', 'AUTH %s: the password is asked for' % initial)
+            said = p.cmd(then)
+        is_(said, '+OK ann@example.org has 0 messages', 'AUTH %s: an initial response' % initial)
+with house.pop3() as p:
+    p.cmd()
+    is_(p.cmd('AUTH PLAIN ='), '-ERR not what this mechanism wants, in base64', 'an empty initial response')
 with house.pop3() as p:
     p.cmd()
     p.cmd('AUTH PLAIN')

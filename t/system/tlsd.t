@@ -104,10 +104,16 @@ with tls(pop3s, Pop3, c=context(ca)) as p:
     p.cmd('QUIT')
 with house.pop3() as p:
     p.cmd()
-    ok(b'USER' not in p.multi('CAPA')[1], 'in the clear they are not')
+    capa = p.multi('CAPA')[1]
+    ok(b'USER' not in capa and b'SASL' not in capa, 'in the clear they are not')
+    ok(b'\r\nSTLS\r\n' in capa, 'CAPA offers STLS')
+    is_(p.cmd('STLS now'), '-ERR wrong arguments', 'no argument')
     like(p.cmd('USER ann'), r'^-ERR', 'even when given')
     like(p.cmd('STLS'), r'^\+OK', 'STLS')
     wrap(p, c=context(ca))
+    capa = p.multi('CAPA')[1]
+    ok(b'STLS' not in capa and b'\r\nSASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n' in capa, 'no STLS inside TLS; passwords are offered')
+    is_(p.cmd('STLS'), '-ERR TLS is there already', '... and none is taken')
     like(p.cmd('USER ann'), r'^\+OK', 'then they are')
     like(p.cmd('PASS secret'), r'^\+OK', 'and right')
     ok(b'STLS' not in p.multi('CAPA')[1], 'no STLS after login')
