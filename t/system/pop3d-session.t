@@ -183,6 +183,26 @@ talk('numbers are numbers', '''
     S: -ERR wrong arguments
     C: UIDL all
     S: -ERR wrong arguments
+    C: UIDL 3
+    S: -ERR no such message
+    C: RETR 3
+    S: -ERR no such message
+    C: TOP 3 0
+    S: -ERR no such message
+    C: DELE 3
+    S: -ERR no such message
+    C: DELE
+    S: -ERR wrong arguments
+    C: STAT 1
+    S: -ERR wrong arguments
+    C: RSET 1
+    S: -ERR wrong arguments
+    C: NOOP now
+    S: -ERR wrong arguments
+    C: QUIT now
+    S: -ERR wrong arguments
+    C: CAPA all
+    S: -ERR wrong arguments
     C: DELE 1\\x00 2
     S: -ERR a line ends with CRLF, and has no NUL
     C: LIST
@@ -200,6 +220,10 @@ talk('deleted messages are not there until RSET', '''
     S: -ERR message is marked as deleted
     C: LIST 1
     S: -ERR message is marked as deleted
+    C: UIDL 1
+    S: -ERR message is marked as deleted
+    C: TOP 1 0
+    S: -ERR message is marked as deleted
     C: STAT
     S: +OK 1 %d
     C: LIST
@@ -209,6 +233,16 @@ talk('deleted messages are not there until RSET', '''
     C: UIDL
     S: +OK
     S: 2 *
+    S: .
+    C: DELE 2
+    S: +OK*
+    C: STAT
+    S: +OK 0 0
+    C: LIST
+    S: +OK
+    S: .
+    C: UIDL
+    S: +OK
     S: .
     C: RSET
     S: +OK 2 messages
