@@ -124,22 +124,31 @@ two(const char *s)
 	return (unsigned char)s[0] | (unsigned)(unsigned char)s[1] << 8;
 }
 
-/* Behind the last directory. What is no UTF-8 is in the characters of the first PCs (appendix D). */
+static bool
+ends_path(char c)
+{
+	return c == '/' || c == '\\';
+}
+
+/* Behind the last directory. What is no UTF-8 is in the characters of the first PCs (appendix D). A directory is no name,
+ * and costs nothing: it is not counted either, and records may lie in one another. */
 static void
 tell(struct zip *z, struct span path)
 {
 	struct buf readable = BUF_INIT(4 * ZIP_NAME);
 	size_t i = path.len;
 
+	if (i == 0 || ends_path(path.s[i - 1]))
+		return;
 	if (!utf8_valid(path.s, path.len) && uni_decode(SPAN("CP437"), path, &readable)) {
 		path = buf_span(&readable);
 		i = path.len;
 	}
-	while (i > 0 && path.s[i - 1] != '/' && path.s[i - 1] != '\\')
+	while (i > 0 && !ends_path(path.s[i - 1]))
 		i--;
-	if (i < path.len && ++z->names > ZIP_NAMES)
+	if (++z->names > ZIP_NAMES)
 		fault(z, "too many names in archives");
-	else if (i < path.len)
+	else
 		z->name(z->arg, (struct span){ path.s + i, path.len - i });
 	buf_free(&readable);
 }
