@@ -55,6 +55,7 @@ xclient_run(struct session *s, struct span arg)
 		return reply_say(SAY_XCLIENT_SYNTAX, NULL);
 	session_reset(s);
 	s->user[0] = s->helo[0] = s->mechanism[0] = '\0';
+	s->facts.certificate[0] = s->facts.name[0] = '\0'; /* who connected has shown it, not the client */
 	s->helo_no_local = s->helo_no_relay = false;
 	if (!take_login(s, t.login))
 		return reply_say(SAY_XCLIENT_SYNTAX, NULL);

@@ -43,7 +43,7 @@ pins = {'gate': client('gate', '/CN=Gate.Branch.example', 'Our CA'),
 ca = house.path('etc', 'clients.pem')
 ca.write_bytes((pairs.work / 'Our CA.pem').read_bytes())
 house.conf('tls_client_ca = %s' % ca, compile=False)
-house.map('access', 'cert-name:GATE.branch.example trust\ncert:%s trust\ncert-name:postmaster@branch.example no-local\n'
+house.map('access', '127.0.0.1 xclient\ncert-name:GATE.branch.example trust\ncert:%s trust\ncert-name:postmaster@branch.example no-local\n'
           'cert-name:a(b)c\\d trust' % pins['pinned'])
 house.start()
 
@@ -81,6 +81,10 @@ for version in (None, ssl.TLSVersion.TLSv1_2):
             like(may_relay(s), r'^250' if may else r'^55', what + why)
 with starttls('mail-address') as s:
     like(may_relay(s, 'ann@example.org'), '^55', 'a mail address in a certificate goes before its common name')
+with starttls('gate') as s:
+    like(s.cmd('XCLIENT ADDR=203.0.113.9'), '^220', 'XCLIENT')
+    s.cmd('EHLO client.example')
+    like(may_relay(s), '^55', '... a certificate vouches for who has shown it, not for whom he speaks')
 with starttls('gate') as s:
     like(s.message('x@client.example', ['ann@example.org'], b'Subject: x\r\n\r\nx\r\n'), '^250', 'a message')
 received = dict(headers(house.wait_mail('ann@example.org', 1)[0]))[b'Received']
