@@ -130,12 +130,27 @@ probing_readable(evutil_socket_t fd, short what, void *arg)
 	struct probe_result r = { 0 };
 	ssize_t n = (what & EV_READ) != 0 ? read((int)fd, &r, sizeof(r)) : 0;
 
-	if (n != (ssize_t)sizeof(r)) {
+	if (n != (ssize_t)sizeof(r) || (unsigned)r.answer > CALLOUT_UNKNOWN) {
 		r = (struct probe_result){ .answer = CALLOUT_UNKNOWN };
 		(void)strlcpy(r.text, (what & EV_READ) != 0 ? "the probe has failed" : "no answer in time", sizeof(r.text));
 	}
+	r.enhanced[sizeof(r.enhanced) - 1] = r.text[sizeof(r.text) - 1] = '\0';
 	remember(p, &r);
 	probing_end(p, &r);
+}
+
+/* A process that speaks to servers has no business with our clients' connections, and keeps none of them open when we end.
+ * Its signals do not go to libevent, whose descriptors are closed. */
+static void
+leave_loop(int keep)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
+
+	for (size_t i = 0; i < COUNT(signals); i++)
+		(void)signal(signals[i], SIG_DFL);
+	if (keep > 3)
+		(void)close_range(3, (unsigned)keep - 1, 0);
+	(void)close_range((unsigned)keep + 1, ~0U, 0);
 }
 
 /* In a process of its own. */
@@ -146,8 +161,7 @@ put_question(const struct calloutd *d, const char *nexthop, const char *address,
 	struct buf why = BUF_INIT(512);
 	struct probe_result r;
 
-	(void)signal(SIGTERM, SIG_DFL);
-	(void)signal(SIGINT, SIG_DFL);
+	leave_loop(to);
 	log_open(NULL);
 	probe.dns = dns_open(d->conf.resolver, (int)d->conf.dns_timeout * 1000, &why);
 	if (probe.dns == NULL)

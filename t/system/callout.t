@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """At RCPT the server of a relayed domain is asked whether it has the recipient: its no is ours, its silence is not."""
-import os, sys, threading, time
+import glob, os, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 from agents import Server
@@ -84,6 +84,9 @@ s.hello()
 s.cmd('MAIL FROM:<>')
 s.send(b'RCPT TO:<gone@odd.example>\r\n')
 wait_until(lambda: any(b'RCPT TO:<gone@odd.example>' in x for x in odd.sessions), what='the question')
+held = {pid: {os.readlink(x) for x in glob.glob('/proc/%d/fd/*' % pid) if int(x.split('/')[-1]) > 2} for pid in house.pids('calloutd')}
+sockets = [x for links in held.values() for x in links if x.startswith('socket:')]
+is_((len(held), len(sockets) - len(set(sockets))), (2, 0), 'the process that asks has no socket of calloutd\'s')
 s.close()
 ok(house.wait_event('callout.answer', rcpt='gone@odd.example'), 'the question ends without its client')
 odd.say['RCPT'] = '250 fine'
