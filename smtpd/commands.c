@@ -230,7 +230,15 @@ remember_alias(struct session *s, const struct route *route, const char *address
 	s->tx.aliases = a;
 }
 
-/* All the final recipients together stay within LIMIT_EXPANSION as well. */
+/* All the final recipients together stay within LIMIT_EXPANSION as well, or as many as may be named one by one. */
+size_t
+session_room(const struct session *s)
+{
+	size_t most = s->d->conf.rcpt_limit > LIMIT_EXPANSION ? (size_t)s->d->conf.rcpt_limit : LIMIT_EXPANSION;
+
+	return most > s->d->rcpts.n ? most - s->d->rcpts.n : 0;
+}
+
 static struct reply
 add_recipients(struct session *s, const struct route *route, const char *address, const struct params *params, struct span args)
 {
@@ -238,7 +246,7 @@ add_recipients(struct session *s, const struct route *route, const char *address
 	const char *orcpt;
 	struct reply r;
 
-	if (l->n > 0 && route->count > LIMIT_EXPANSION - l->n)
+	if (route->count > session_room(s))
 		return say(SAY_TOO_MANY_RCPTS);
 	r = full_rcpt(s, route);
 	if (r.code == 0)

@@ -227,7 +227,7 @@ add_rcpt(struct session *s, const struct milter_peer *f, const struct milter_sai
 
 	if (address != NULL)
 		router_rcpt(&s->d->router, &path, &ours, true, true, s->d->arena, &route, NULL);
-	if (address == NULL || route.outcome != SENT || route.count > LIMIT_EXPANSION - s->d->rcpts.n) {
+	if (address == NULL || route.outcome != SENT || route.count > session_room(s)) {
 		not_done(s, f, "a recipient it adds is none", said->name);
 		return;
 	}

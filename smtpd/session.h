@@ -219,6 +219,7 @@ struct reply full_rcpt(struct session *, const struct route *);
  * made of the address. */
 const char *session_envid(struct session *, struct span envid);
 const char *session_orcpt(struct session *, const char *address, struct span given);
+size_t session_room(const struct session *); /* so many more final recipients fit */
 /* login.c: AUTH (RFC 4954), and the line behind a 334. */
 bool login_offered(const struct session *);
 /* The name in the client's certificate by which it may log in (EXTERNAL); "": none. */

@@ -33,6 +33,15 @@ class Certificates:
         self.serials[name] = serial(ssl.PEM_cert_to_DER_cert((self.work / (name + '.pem')).read_text()))
         return self.serials[name]
 
+    def over(self, name, new):
+        """A certificate for the names and the key of a pair, which has expired."""
+        (self.work / 'over.cnf').write_text('[ca]\ndefault_ca=d\n[d]\ndatabase=%s\nnew_certs_dir=.\nserial=over.srl\npolicy=p\n'
+                                            'default_md=sha256\ncopy_extensions=copy\n[p]\ncommonName=supplied\n' % 'over.txt')
+        (self.work / 'over.txt').write_text('')
+        self.openssl('x509', '-x509toreq', '-in', name + '.pem', '-signkey', name + '.key', '-copy_extensions', 'copy', '-out', 'over.csr')
+        self.openssl('ca', '-batch', '-notext', '-config', 'over.cnf', '-selfsign', '-create_serial', '-keyfile', name + '.key', '-in',
+                     'over.csr', '-startdate', '20200101000000Z', '-enddate', '20200201000000Z', '-out', new + '.pem')
+
     def openssl(self, *argv, check=True, input=None):
         p = subprocess.run(['openssl', *[str(a) for a in argv]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.work,
                            **({'stdin': subprocess.DEVNULL} if input is None else {'input': input}))

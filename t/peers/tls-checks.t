@@ -2,9 +2,11 @@
 """What a scanner looks at, on the ports of a running house: versions, ciphers, renegotiation, compression, resumption,
 stapling, application protocols, broken records. And other people's clients, on each port that speaks TLS."""
 import os
+import smtplib
 import ssl
 import subprocess
 import sys
+import threading
 import warnings
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from tls_pairs import *
@@ -88,7 +90,17 @@ like(s_client('465', '-tls1_2', '-sigalgs', 'RSA+SHA1', '-cipher', 'aRSA:@SECLEV
 
 # --- renegotiation, early data, resumption, stapling -----------------------------------------------
 
-said = s_client('465', '-tls1_2', input=b'R\nEHLO x\r\n')
+# Standard input stays open, so that s_client waits for the answer.
+p = subprocess.Popen(['openssl', 's_client', '-connect', '127.0.0.1:%d' % smtps, '-tls1_2'], stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+p.stdin.write(b'R\n')
+p.stdin.flush()
+bound = threading.Timer(15 * PATIENCE, p.kill)
+bound.start()
+said = p.stdout.read().decode('utf-8', 'replace')
+bound.cancel()
+p.stdin.close()
+p.wait()
 ok('RENEGOTIATING' in said and 'no renegotiation' in said, 'TLS 1.2: a client cannot renegotiate')
 session = pairs.work / 'session'
 for version in ('-tls1_2', '-tls1_3'):
@@ -211,6 +223,21 @@ for name in ('25', '587', '465'):
                            '--tls-starttls=' + ('on' if starttls else 'off'), '--from=ann@example.org',
                            *(['--auth=plain', '--user=ann', '--passwordeval=echo secret'] if login else ['--auth=off']), 'bob@example.org'],
            'sent', input=letter.read_bytes())
+for name in ('25', '587', '465'):
+    port, starttls = ports[name]
+    what = 'smtplib on ' + name
+    try:
+        with (smtplib.SMTP('127.0.0.1', port, timeout=15) if starttls else smtplib.SMTP_SSL('127.0.0.1', port, timeout=15, context=context())) as s:
+            if starttls:
+                s.starttls(context=context())
+            if name != '25':
+                s.login('ann', 'secret')
+            refused = s.sendmail('ann@example.org', ['bob@example.org', 'nobody@example.org'], letter.read_bytes(), ['BODY=8BITMIME'])
+        expected += 1
+        is_({k: v[0] for k, v in refused.items()}, {'nobody@example.org': 550}, what)
+        is_(len(house.wait_mail('bob@example.org', expected)), expected, '... and it arrives')
+    except (smtplib.SMTPException, OSError) as e:
+        ok(False, what + ': %s' % e)
 for name in ('110', '995'):
     port, starttls = ports[name]
     client('curl', name, ['curl', '-sS', '-k', '--ssl-reqd', '%s://127.0.0.1:%d/1' % ('pop3' if starttls else 'pop3s', port), '-u', 'bob:secret'],

@@ -94,6 +94,83 @@ for i in range(40):
         s.cmd('QUIT')
 ok(8 <= len(pids) <= 25, '40 sessions took %d processes, 5 sessions each at most' % len(pids))
 
+# A process a connection, where that is wanted.
+house.conf('smtpd_reuse = 1')
+house.restart()
+pids = set()
+
+
+def workers():
+    """smtpd's processes that have no children."""
+    smtpd = house.pids('smtpd')
+    return {p for p in smtpd if not any(q in smtpd for q in children(p))}
+
+
+served = []
+for i in range(6):
+    with house.smtp() as s:
+        s.reply()
+        links = {p: sum(os.readlink('/proc/%d/fd/%s' % (p, f)).startswith('socket:') for f in os.listdir('/proc/%d/fd' % p))
+                 for p in workers()}
+        served.append(max(links, key=links.get))
+        s.cmd('QUIT')
+    ok(wait_until(lambda: served[-1] not in house.pids('smtpd')), 'smtpd_reuse = 1: a worker ends with its client')
+is_(len(set(served)), 6, '... six clients had six')
+
+# One worker for all: what it knew of the one before is forgotten.
+house.conf('smtpd_reuse = 100\nsmtpd_workers = 1\nplaintext_login = always')
+house.set_map('access', '127.0.0.1 xclient\n192.0.2.7 trust\n')
+house.restart()
+with house.smtp(house.submission_port) as s:
+    s.hello()
+    like(s.cmd('AUTH PLAIN AGFubgBzZWNyZXQ='), '^235', 'a login')
+    like(s.cmd('MAIL FROM:<ann@example.org>'), '^250', '... may send')
+    only = workers()
+with house.smtp() as s:
+    s.reply()
+    like(s.cmd('XCLIENT ADDR=192.0.2.7 LOGIN=ann@example.org HELO=there.example'), '^220', 'the next, who speaks for one that we trust')
+    like(s.cmd('EHLO x'), '^250', '...')
+    s.cmd('MAIL FROM:<ann@example.org>')
+    like(s.cmd('RCPT TO:<x@else.example>'), '^250', '... may relay')
+with house.smtp(house.submission_port) as s:
+    s.reply()
+    like(s.cmd('MAIL FROM:<ann@example.org>'), '^503 5.5.1', 'the one behind them has said no name yet')
+    s.cmd('EHLO x')
+    like(s.cmd('MAIL FROM:<ann@example.org>'), '^530 5.7.0', '... and has not logged in')
+    is_(workers(), only, '... at the same worker')
+with house.smtp() as s:
+    s.hello()
+    s.cmd('MAIL FROM:<ann@example.org>')
+    like(s.cmd('RCPT TO:<x@else.example>'), '^550 5.7.1', '... nor is it trusted')
+house.conf('smtpd_workers = 3\nplaintext_login = loopback')
+house.set_map('access', '# nobody\n')
+
+# Fifty thousand recipients, where so many are allowed.
+MANY = 50000
+house.conf('rcpt_limit = %d\nsmtpd_session_timeout = 10m' % MANY)
+house.set_map('access', '127.0.0.1 trust\n')
+house.set_map('routes', '* smarthost=[127.0.0.1]:%d\n' % free_port())
+house.restart()
+with house.smtp() as s:
+    ok('LIMITS RCPTMAX=%d' % MANY in s.hello(), '%d recipients are announced (RFC 9422)' % MANY)
+    s.sock.settimeout(60 * PATIENCE)
+    s.cmd('MAIL FROM:<ann@example.org>')
+    codes = set()
+    for i in range(0, MANY, 1000):
+        s.send(b''.join(b'RCPT TO:<u%d@else.example>\r\n' % n for n in range(i, i + 1000)))
+        codes.update((s.line() or b'')[:9] for _ in range(1000))
+    is_(codes, {b'250 2.1.5'}, '... and taken')
+    like(s.cmd('RCPT TO:<one@else.example>'), '^452 4.5.3', '... and not one more')
+    s.cmd('DATA')
+    s.send('Subject: x\r\n\r\nx\r\n.\r\n')
+    code, texts = s.reply()
+    like('%d %s' % (code, texts[0]), r'^250 2\.0\.0 \S+ queued$', 'their message is queued')
+    ident = texts[0].split()[1]
+is_(len(set(re.findall(r'u\d+@else.example', house.ph('queue', 'show', ident).stdout))), MANY, '... for each of them')
+house.ph('queue', 'delete', ident)
+house.conf('rcpt_limit = 100\nsmtpd_session_timeout = 1h')
+house.set_map('access', '# nobody is trusted: they have no limits\n')
+
 # A burst larger than the workers, each a message.
 house.conf('smtpd_connections = 60\nsmtpd_connections_per_address = 60')
 house.restart()

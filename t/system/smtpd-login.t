@@ -120,7 +120,23 @@ with house.smtp(house.submission_port) as s:
     like(s.cmd('MAIL FROM:<ann@example.org>'), r'^250', 'sender_rights = local: as anybody of ours')
     s.cmd('RSET')
     like(s.cmd('MAIL FROM:<nobody@example.org>'), r'^553', '... that there is')
-house.conf('sender_rights = any')
+for login in 'bob%example.org', 'bob#example.org', 'bob$example.org', 'bob@127.0.0.1', 'bob@[127.0.0.1]', 'BOB@Example.org':
+    with house.smtp(house.submission_port) as s:
+        s.hello()
+        like(s.cmd('AUTH PLAIN ' + b64('', login, 'secret')), r'^235', 'bob says ' + login)
+house.conf('plaintext_login = trusted')
+old = house.path('etc', 'access').read_text()
+house.set_map('access', '127.0.0.1 xclient\n192.0.2.7 trust\n')
+house.restart()
+for client, may in ('192.0.2.6', False), ('192.0.2.7', True):
+    with house.smtp(house.submission_port) as s:
+        s.reply()
+        like(s.cmd('XCLIENT ADDR=' + client), r'^220', 'plaintext_login = trusted: ' + client)
+        s.send('EHLO client.example\r\n')
+        is_('AUTH SCRAM-SHA-256 PLAIN LOGIN' in s.reply()[1], may, '... is offered AUTH' if may else '... is not offered AUTH')
+        like(s.cmd('AUTH PLAIN ' + BOB), r'^235' if may else r'^538', '... logs in' if may else '... nor let in')
+house.set_map('access', old)
+house.conf('sender_rights = any\nplaintext_login = loopback')
 house.restart()
 with tls(submissions) as s:
     hello(s)

@@ -19,7 +19,7 @@ dns = DnsServer({
     'liar.test': ['192.0.2.1'],
 })
 house = House(conf='hostname = mx.example.org\nsender_domain_check = yes\nreverse_lookup = yes\n'
-                   'null_sender_one_rcpt = yes\n%s' % dns.conf.replace('2s', '1s'))
+                   'null_sender_one_rcpt = yes\nsender_rights = any\n%s' % dns.conf.replace('2s', '1s'))
 house.set_map('access', '127.0.0.7 trust\n')
 house.start()
 
@@ -41,6 +41,10 @@ for domain, want in (('mx.test', 250), ('address.test', 250), ('six.test', 250),
                      ('broken.test', 250)):
     is_(sender(domain)[:3 if want == 250 else None], str(want), '%s: %s' % (domain or '<>', want))
 like(sender('missing.test', '127.0.0.7'), '^250', 'a trusted client is not asked')
+with house.smtp(house.submission_port) as s:
+    s.hello()
+    like(s.cmd('AUTH PLAIN AGFubgBzZWNyZXQ='), '^235', 'who has logged in')
+    like(s.cmd('MAIL FROM:<bob@missing.test>'), '^250', '... is not asked either')
 began = time.monotonic()
 with come() as a, come() as b:
     a.send('MAIL FROM:<bob@silent.test>\r\n')
@@ -65,6 +69,15 @@ house.restart()
 is_(sender('broken.test'), LATER, 'on_dns_error = defer')
 is_(sender('silent.test'), LATER, '... in time')
 is_(sender('missing.test'), NONE, '... what is sure is sure')
+
+# Looking up a client's name keeps nobody from the greeting.
+dns.everything = DROP
+began = time.monotonic()
+with Smtp(0, sock=socket.create_connection(('127.0.0.1', house.smtp_port), 15, ('127.0.0.55', 0))) as s:
+    is_(s.reply()[0], 220, 'nobody answers for a client: it is greeted')
+    like(s.cmd('EHLO x'), '^250', '... and heard')
+ok(time.monotonic() - began < 0.9 * PATIENCE, '... at once')
+dns.everything = None
 
 # A dead resolver: who comes first waits, then nobody for long, and friends not at all.
 house.conf('dns_timeout = 4s\nreverse_lookup = no')
