@@ -12,6 +12,7 @@
 #include "smtpd/replies.h"
 
 #define PATIENCE_MS 3000 /* behind callout_timeout: calloutd itself keeps to that */
+#define HURRIED_MS 1000  /* others wait for a process, and a server behind us may be dead */
 
 static void
 refuse(struct route *route, enum said said, const char *text)
@@ -44,13 +45,20 @@ refuse_unknown(struct session *s, struct route *route, const struct reply *their
 		(void)strlcpy(route->reply.enhanced, theirs->enhanced, sizeof(route->reply.enhanced));
 }
 
+static deadline_ms
+patience(const struct session *s)
+{
+	int64_t ms = session_hurried(s) ? HURRIED_MS : (int64_t)s->d->conf.callout_timeout * 1000 + PATIENCE_MS;
+
+	return deadline_earlier(deadline_in(ms), s->end);
+}
+
 static void
 ask_server(struct session *s, struct route *route)
 {
 	struct callout *c = &s->d->callout;
-	int64_t ms = (int64_t)s->d->conf.callout_timeout * 1000 + PATIENCE_MS;
 
-	switch (callout_ask(c, route->rcpts->address, deadline_in(ms))) {
+	switch (callout_ask(c, route->rcpts->address, patience(s))) {
 	case CALLOUT_YES:
 		break;
 	case CALLOUT_NO:

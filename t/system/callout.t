@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """At RCPT the server of a relayed domain is asked whether it has the recipient: its no is ours, its silence is not."""
-import glob, os, sys, threading, time
+import glob, os, socket, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 from agents import Server
@@ -97,7 +97,26 @@ like(rcpt('ann@firm.example'), '^250 ', 'without calloutd mail is taken')
 house.wait_event('master.died', service='calloutd')
 wait_until(lambda: rcpt('fresh%d@firm.example' % time.monotonic_ns())[:3] == '550', what='calloutd is back')
 ok(True, 'it comes back')
-house.conf('on_callout_error = defer\n')
+
+# A dead server behind us holds no worker that others wait for.
+house.conf('smtpd_workers = 2\ncallout_timeout = 20s\n')
+house.restart()
+odd.say['RCPT'] = 'wait'
+busy = [house.smtp(), Smtp(0, sock=socket.create_connection(('127.0.0.1', house.smtp_port), 30 * PATIENCE, ('127.2.0.1', 0)))]
+for s in busy:
+    s.hello()
+    s.cmd('MAIL FROM:<dave@elsewhere.example>')
+gate = min(house.pids('smtpd'))
+before = len(os.listdir('/proc/%d/fd' % gate))
+late = socket.create_connection(('127.0.0.1', house.smtp_port), 30 * PATIENCE, ('127.3.0.1', 0))
+wait_until(lambda: len(os.listdir('/proc/%d/fd' % gate)) > before, what='somebody who waits for a worker')
+began = time.monotonic()
+like(busy[0].cmd('RCPT TO:<dead@odd.example>'), '^250 ', 'while somebody waits for a worker')
+ok(time.monotonic() - began < 5 * PATIENCE, '... a silent server is not waited for: %.1f s' % (time.monotonic() - began))
+for s in (*busy, late):
+    s.close()
+odd.say['RCPT'] = '250 fine'
+house.conf('on_callout_error = defer\nsmtpd_workers = 50\ncallout_timeout = 2s\n')
 house.restart()
 odd.say['RCPT'] = '451 no'
 like(rcpt('unsure@odd.example'), r'^450 4\.1\.1 ', 'on_callout_error = defer')
