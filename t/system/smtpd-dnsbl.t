@@ -24,6 +24,7 @@ listed('203.0.113.5', dul=['127.0.0.10'], bl=['127.0.0.9'])
 listed('203.0.113.6', bl=['127.0.1.4'])
 listed('203.0.113.7', bl=DROP)
 listed('203.0.113.8', bl=DROP, dul=['127.0.0.10'])
+listed('203.0.113.9', bl=DROP, dul=DROP, good=DROP)
 listed('192.0.2.1', bl=['127.0.0.4'])
 listed('203.0.113.20', bl=['127.0.0.4'])
 dns.names['1.' + '0.' * 23 + '8.b.d.0.1.0.0.2.bl.test'] = ['127.0.0.2']
@@ -77,6 +78,9 @@ is_(dns.count('1.113.0.203.bl.test'), 1, 'an answer is remembered')
 began = time.monotonic()
 like(rcpt('203.0.113.7'), '^250', 'a list that says nothing: accepted')
 ok(time.monotonic() - began < 1.6 * PATIENCE, '... after dnsbl_timeout')
+began = time.monotonic()
+like(rcpt('203.0.113.9'), '^250', 'three that say nothing')
+ok(0.9 < time.monotonic() - began < 1.8 * PATIENCE, '... cost as long as one: they are asked at the same time')
 like(rcpt('203.0.113.8'), '^250', '... whatever the others say, for now')
 
 # Sanity.
