@@ -75,19 +75,36 @@ cmd_user(void *arg, const struct words_given *given)
 	io_puts(&v->io, "+OK\r\n");
 }
 
+static const char *
+offers(struct visitor *v)
+{
+	return exchange_offered(&v->login->auth, v->facts.binding, "");
+}
+
+static bool
+offers_tls(struct visitor *v)
+{
+	return !v->tls && secure_ready(&v->login->secure);
+}
+
 /* The connection goes on elsewhere: from here on it is not ours to speak on. */
 static void
 hand_over(struct visitor *v, const char *ticket)
 {
+	struct handover h = { .fd = v->io.fd, .stls = offers_tls(v), .ahead = io_unread(&v->io) };
+
+	strlcpy(h.word, ticket, sizeof(h.word));
+	strlcpy(h.client, v->client, sizeof(h.client));
+	strlcpy(h.sasl, offers(v), sizeof(h.sasl));
 	if (io_flush(&v->io, deadline_in(LOGIN_WAIT_MS)) == -1)
 		v->why = "connection lost";
-	else if (handover_send(v->login->spawner_fd, v->io.fd, ticket, v->client,
-		     io_unread(&v->io)) == -1) {
+	else if (handover_send(v->login->spawner_fd, &h) == -1) {
 		log_event(EV_WARNING, LS("text", "cannot hand a connection over"));
 		io_puts(&v->io, "-ERR [SYS/TEMP] mailbox not available now, try again later\r\n");
 		v->why = "no mailbox process";
 	} else
 		v->why = "handed over";
+	explicit_bzero(h.word, sizeof(h.word));
 }
 
 static void
@@ -197,7 +214,7 @@ cmd_capa(void *arg, const struct words_given *given)
 
 	(void)given;
 	answer_capa(&v->io, &(struct capa){
-		.sasl = v->plaintext ? exchange_offered(&v->login->auth, v->facts.binding, "") : NULL, .stls = !v->tls && secure_ready(&v->login->secure),
+		.sasl = v->plaintext ? offers(v) : NULL, .stls = offers_tls(v),
 		.login_delay_s = v->login->conf->pop3d_login_delay });
 }
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
-#include "lib/mail/credentials.h"
 #include "lib/sys/file.h"
 #include "lib/sys/proc.h"
 #include "pop3d/answer.h"
@@ -253,7 +252,8 @@ cmd_capa(void *arg, const struct words_given *given)
 	struct session *s = arg;
 
 	(void)given;
-	answer_capa(&s->io, &(struct capa){ .sasl = CREDENTIALS_OFFERED, .inside = true, .login_delay_s = s->conf->pop3d_login_delay });
+	answer_capa(&s->io, &(struct capa){
+		.sasl = s->of->sasl, .stls = s->of->stls, .inside = true, .login_delay_s = s->conf->pop3d_login_delay });
 }
 
 static void
@@ -311,10 +311,10 @@ static const struct command commands[] = {
 /* --- the dialogue --------------------------------------------------------- */
 
 void
-session_init(struct session *s, const struct conf *conf, const char *mailbox, const char *client)
+session_init(struct session *s, const struct conf *conf, const char *mailbox, const struct handover *of)
 {
 	*s = (struct session){ .drop = s->drop, .conf = conf, .timeout_ms = (int64_t)conf->pop3d_timeout * 1000,
-		.mailbox = mailbox, .client = client };
+		.mailbox = mailbox, .of = of };
 }
 
 void
@@ -330,7 +330,7 @@ session_serve(struct session *s)
 	}
 	if (io_flush(&s->io, soon(s)) == -1 && strcmp(s->why, "quit") == 0)
 		s->why = "connection lost after quit";
-	log_event(EV_POP3_LOGOUT, LS("mailbox", s->mailbox), LS("client", s->client),
+	log_event(EV_POP3_LOGOUT, LS("mailbox", s->mailbox), LS("client", s->of->client),
 	    LS("why", s->why), LN("retrieved", s->retrieved),
 	    LN("deleted", s->deleted), LN("octets", s->io.octets_out));
 	free(s->in);

@@ -190,7 +190,7 @@ session_run(struct tenant *t, const struct handover *h)
 	struct session *s = &t->s;
 	bool open;
 
-	session_init(s, t->sp->conf, t->mailbox, h->client);
+	session_init(s, t->sp->conf, t->mailbox, h);
 	io_open(&s->io, h->fd);
 	io_unget(&s->io, h->ahead);
 	open = (t->narrow ? renew_drop(t) : open_drop(t)) == 0;
@@ -391,6 +391,9 @@ session_fork(struct house *n, struct handover *h, const char *mailbox, const cha
 static bool
 session_give(struct house *n, const struct handover *h, const char *mailbox, const char *maildir)
 {
+	struct handover on = *h;
+
+	strlcpy(on.word, afterwards(n), sizeof(on.word));
 	for (size_t i = 0; i < n->count; i++) {
 		struct child *c = &n->children[i];
 
@@ -400,7 +403,7 @@ session_give(struct house *n, const struct handover *h, const char *mailbox, con
 		if (c->busy || c->fd == -1)
 			continue;
 		c->busy = true;
-		if (handover_send(c->fd, h->fd, afterwards(n), h->client, h->ahead) == 0) {
+		if (handover_send(c->fd, &on) == 0) {
 			strlcpy(c->client, h->client, sizeof(c->client));
 			return true;
 		}

@@ -81,10 +81,14 @@ with clear() as s:
     like(s.cmd(''), r'^235', '... is in')
 with house.pop3() as p:
     p.cmd()
+    capa = p.multi('CAPA')[1].splitlines()
     c = Scram('ann', 's\u00e9cret pass')
     said = p.cmd(c.final(p.cmd('AUTH SCRAM-SHA-256 ' + c.first())[2:]))
     is_(base64.b64decode(said[2:]).decode(), c.signature, 'POP3')
     is_(p.cmd(''), '+OK ann@example.org has 0 messages', '... and her mailbox')
+    ok(b'STLS' in capa, 'CAPA offers STLS')
+    is_([line for line in p.multi('CAPA')[1].splitlines() if not line.startswith(b'IMPLEMENTATION ')], capa,
+        '... and behind the login what it said before (RFC 2449, 5)')
 
 # --- others
 
@@ -198,6 +202,7 @@ with Pop3(pop3s) as p:
     said = p.cmd(c.final(p.cmd('AUTH SCRAM-SHA-256-PLUS ' + c.first())[2:]))
     is_(base64.b64decode(said[2:]).decode(), c.signature, 'POP3: bound, too')
     is_(p.cmd(''), '+OK bob@example.org has 0 messages', '... and his mailbox')
+    ok(b'\r\nSASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n' in p.multi('CAPA')[1], '... where CAPA knows what was offered')
 
 # --- verifiers
 

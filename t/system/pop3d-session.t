@@ -79,7 +79,7 @@ talk('CAPA after login names the implementation', '''
     S: TOP
     S: UIDL
     S: USER
-    S: SASL PLAIN LOGIN
+    S: SASL SCRAM-SHA-256 PLAIN LOGIN
     S: PIPELINING
     S: RESP-CODES
     S: AUTH-RESP-CODE
