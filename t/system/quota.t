@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A mailbox has a quota: its owner is warned, its senders wait, then hear no; POP3 makes room again."""
-import os, sys, time
+import os, re, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
 
@@ -55,6 +55,12 @@ is_((h[b'Delivered-To'], h[b'To'], h[b'Auto-Submitted']), (b'ann@example.org', b
 like(h[b'Subject'].decode(), r'^Your mailbox is (8\d|9[0-4]) % full$', '... says how full')
 like(letter.decode(), r'holds \d+\.\d of 0\.0 MiB', '... and of what')
 ok(house.wait_event('quota.warned', mailbox='ann@example.org', percent='80'), 'the log says it was written')
+
+# The last octets, in small steps.
+while len(letters()) < 2 and held() < LIMIT - 1000:
+    like(house.send('x@y.example', 'ann@example.org', b'Subject: s\r\n\r\n' + (b's' * 70 + b'\r\n') * 4), 'delivered', 'there is room at %d octets' % held())
+is_([int(re.search(rb'\nSubject: Your mailbox is (\d+) %', m).group(1)) >= 95 for m in letters()], [False, True], 'another letter is at 95 %')
+ok(house.wait_event('quota.warned', mailbox='ann@example.org', percent='95'), '... the log says so, too')
 
 # It is full: this one came too late for RCPT and waits in the queue.
 like(house.send('x@y.example', ['ann@example.org', 'bob@example.org'], BODY * 3), '^250 2.0.0 .*queued', 'one too many is queued')
