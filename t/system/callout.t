@@ -106,7 +106,7 @@ busy = [house.smtp(), Smtp(0, sock=socket.create_connection(('127.0.0.1', house.
 for s in busy:
     s.hello()
     s.cmd('MAIL FROM:<dave@elsewhere.example>')
-gate = min(house.pids('smtpd'))
+gate = house.pids('smtpd')[0]
 before = len(os.listdir('/proc/%d/fd' % gate))
 late = socket.create_connection(('127.0.0.1', house.smtp_port), 30 * PATIENCE, ('127.3.0.1', 0))
 wait_until(lambda: len(os.listdir('/proc/%d/fd' % gate)) > before, what='somebody who waits for a worker')
