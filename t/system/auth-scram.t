@@ -185,6 +185,15 @@ with tls(submissions) as s:
     c = Scram('bob', 'secret', 'p=tls-exporter', bytes(32))
     like(log_in(s, c, 'SCRAM-SHA-256-PLUS')[0], r'^535 5\.7\.8', 'the right password in another TLS session: somebody is between')
 
+with house.pop3() as p:
+    p.cmd()
+    p.cmd('USER bob')
+    p.cmd('STLS')
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    p.sock = c.wrap_socket(p.sock)
+    is_(p.cmd('PASS secret'), '-ERR USER comes first', 'STLS: what was said in the clear is forgotten (RFC 2595, 4)')
+
 old, session = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), None
 old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
 for what in 'TLS 1.2 is bound by tls-unique (RFC 5929)', '... a session that is resumed, too':
