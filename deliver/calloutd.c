@@ -26,6 +26,7 @@
 
 #define CLIENTS_MAX 10000
 #define PROBES_MAX 50         /* processes at once; beyond: nobody knows */
+#define PROBES_OF_HOP 15      /* ... for one next hop: a dead one leaves room for the others */
 #define UNKNOWN_MS 60000      /* a server that does not answer is not asked by everybody */
 #define KILL_AFTER_MS 2000    /* behind callout_timeout: then a probe that does not end is ended */
 
@@ -51,7 +52,7 @@ struct client {
 
 struct probing {
 	struct calloutd *d;
-	char *address;
+	char *address, *nexthop;
 	pid_t pid;
 	int fd;
 	struct event *readable;
@@ -107,7 +108,15 @@ probing_end(struct probing *p, const struct probe_result *r)
 		;
 	p->d->probes--;
 	free(p->address);
+	free(p->nexthop);
 	free(p);
+}
+
+/* "No such person" lasts; a full mailbox, or a server that has had enough of us (5.2.2, 5.7.1), does not. */
+static bool
+is_about_person(const struct probe_result *r)
+{
+	return strncmp(r->enhanced, "5.1.", 4) == 0 || strcmp(r->enhanced, "5.0.0") == 0 || r->enhanced[0] == '\0';
 }
 
 static void
@@ -115,7 +124,7 @@ remember(const struct probing *p, const struct probe_result *r)
 {
 	const struct conf *c = &p->d->conf;
 	int64_t ms = r->answer == CALLOUT_YES ? (int64_t)c->callout_keep_yes * 1000 :
-	    r->answer == CALLOUT_NO ? (int64_t)c->callout_keep_no * 1000 : UNKNOWN_MS;
+	    r->answer == CALLOUT_NO && is_about_person(r) ? (int64_t)c->callout_keep_no * 1000 : UNKNOWN_MS;
 	static const char *const words[] = { "yes", "no", "unknown" };
 
 	log_event(EV_CALLOUT, LS("rcpt", p->address), LS("answer", words[r->answer]), LN("code", r->code), LS("reply", r->text));
@@ -191,7 +200,7 @@ probing_begin(struct calloutd *d, const char *nexthop, const char *address)
 		return NULL;
 	}
 	p = mem_alloc(1, sizeof(*p));
-	*p = (struct probing){ .d = d, .address = mem_dup(address), .pid = pid, .fd = ends[0], .next = d->probing };
+	*p = (struct probing){ .d = d, .address = mem_dup(address), .nexthop = mem_dup(nexthop), .pid = pid, .fd = ends[0], .next = d->probing };
 	p->readable = event_new(d->base, p->fd, EV_READ, probing_readable, p);
 	if (p->readable == NULL || event_add(p->readable, &until) == -1)
 		fatal(EX_OSERR, "cannot wait for a probe");
@@ -218,6 +227,16 @@ find_probing(const struct calloutd *d, const char *address)
 	return p;
 }
 
+static size_t
+probes_of(const struct calloutd *d, const char *nexthop)
+{
+	size_t n = 0;
+
+	for (const struct probing *p = d->probing; p != NULL; p = p->next)
+		n += strcmp(p->nexthop, nexthop) == 0;
+	return n;
+}
+
 /* By the current maps. */
 static void
 probe_anew(struct client *c, const char *address)
@@ -235,6 +254,8 @@ probe_anew(struct client *c, const char *address)
 		buf_adds(&why, "no other server gets this");
 	else if (hop.on_link)
 		buf_adds(&why, "its route is there only while the link is up");
+	else if (d->probes >= PROBES_MAX || probes_of(d, hop.text) >= PROBES_OF_HOP)
+		buf_adds(&why, "too many questions at once");
 	else if ((p = probing_begin(d, hop.text, address)) == NULL)
 		buf_addf(&why, "no probe can be made: %s", strerror(errno));
 	if (p != NULL)
@@ -258,8 +279,6 @@ cmd_ask(void *client, const struct wire_packet *packet)
 		say(c, known->not_yes != NULL ? known->not_yes : &yes);
 	else if ((p = find_probing(c->d, address)) != NULL)
 		wait_for(c, p);
-	else if (c->d->probes >= PROBES_MAX)
-		say_unknown(c, "too many questions at once");
 	else
 		probe_anew(c, address);
 }

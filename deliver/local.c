@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,11 +220,21 @@ put_once(const struct local *l, const struct job *j, struct box *box, const char
 	return rv == 0 ? put(l, box, j->msg_fd, name) : rv == 1 ? 0 : -1;
 }
 
-/* Asked only where there is a quota. False: the recipient has its outcome. */
+/* A job that is done again finds what it has put there before: it has fitted, and is counted. */
+static bool
+is_there(const struct box *box, const char *name)
+{
+	char path[NAME_MAX + 8];
+	int n = snprintf(path, sizeof(path), "new/%s", name);
+
+	return n > 0 && (size_t)n < sizeof(path) && faccessat(box->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* False: the recipient has its outcome. */
 static bool
 may_have(const struct local *l, struct job *j, struct job_rcpt *r, const struct box *box, struct allowance *a)
 {
-	if (box == NULL || !quota_given(&a->mailbox->quota))
+	if (box == NULL)
 		return true;
 	a->maildir_fd = box->fd;
 	a->full_dir = l->full_dir;
@@ -236,9 +247,10 @@ deliver(struct local *l, struct job *j, struct job_rcpt *r,
 {
 	struct box *box = boxes_open(&l->boxes, m->root, m->maildir);
 	struct allowance allowance = { .mailbox = m };
+	bool counts = quota_given(&m->quota) && !(box != NULL && is_there(box, name));
 	int rv;
 
-	if (!may_have(l, j, r, box, &allowance))
+	if (counts && !may_have(l, j, r, box, &allowance))
 		return;
 	rv = box != NULL ? put_once(l, j, box, name) : -1;
 
@@ -248,7 +260,7 @@ deliver(struct local *l, struct job *j, struct job_rcpt *r,
 		box = boxes_open(&l->boxes, m->root, m->maildir);
 		rv = box != NULL ? put_once(l, j, box, name) : -1;
 	}
-	if (rv == 0 && quota_given(&m->quota)) {
+	if (rv == 0 && counts) {
 		allowance.maildir_fd = box->fd;
 		allowance_take(&allowance, &l->conf, j);
 	}

@@ -142,7 +142,7 @@ write_file(int maildir, const struct quota *q, const struct quota *use)
 	snprintf(tmp, sizeof(tmp), "tmp/" NAME ".%ld.%u", (long)getpid(), ++serial);
 	add_limits(&text, q);
 	buf_addf(&text, "%" PRIu64 " %" PRIu64 "\n", use->octets, use->messages);
-	fd = openat(maildir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(maildir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd != -1 && file_write_all(fd, text.s, text.len) == 0)
 		rv = renameat(maildir, tmp, maildir, NAME);
 	if (rv == -1 && fd != -1)

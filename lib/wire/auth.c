@@ -57,6 +57,7 @@ auth_close(struct auth *a)
 static int
 ask(struct auth *a, const char *verb, const char *const *words, size_t n, struct wire_packet *p)
 {
+	deadline_ms until = deadline_in(ANSWER_WAIT_MS);
 	bool kept = a->wire.fd != -1;
 
 	for (;;) {
@@ -67,12 +68,11 @@ ask(struct auth *a, const char *verb, const char *const *words, size_t n, struct
 				return -1;
 			wire_open(&a->wire, fd, CLIENT, auth_messages, AUTH_IDLE);
 		}
-		if (wire_send(&a->wire, deadline_in(ANSWER_WAIT_MS), NULL, (struct span){ "", 0 },
-		        verb, words, n) == 0 &&
-		    wire_recv(&a->wire, deadline_in(ANSWER_WAIT_MS), p) == 1)
+		if (wire_send(&a->wire, until, NULL, SPAN(""), verb, words, n) == 0 &&
+		    wire_recv(&a->wire, until, p) == 1)
 			break;
 		auth_close(a);
-		if (!kept)
+		if (!kept || deadline_over(until)) /* who is slow is not asked twice */
 			return -1;
 		kept = false;
 	}

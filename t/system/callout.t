@@ -77,6 +77,16 @@ threads = [threading.Thread(target=lambda: answers.append(rcpt('popular@odd.exam
 [t.join() for t in threads]
 is_((answers, len(odd.sessions) - n), (['250'] * 20, 1), 'twenty clients, one question')
 
+# A dead server behind us does not keep others from being asked about.
+odd.say['RCPT'] = 'wait'
+threads = [threading.Thread(target=rcpt, args=('dead%d@odd.example' % i,)) for i in range(40)]
+[t.start() for t in threads]
+wait_until(lambda: len([x for x in odd.sessions if any(b'RCPT TO:<dead' in l for l in x)]) >= 15, what='fifteen questions')
+like(rcpt('ann2@firm.example'), r'^550 5\.1\.1 ', 'while one server is silent another is asked')
+[t.join() for t in threads]
+is_(len([x for x in odd.sessions if any(b'RCPT TO:<dead' in l for l in x)]), 15, '... and the silent one has fifteen questions at once')
+odd.say['RCPT'] = '250 fine'
+
 # A client that goes while its question is open; calloutd that is stopped.
 odd.say['RCPT'] = 'wait'
 s = house.smtp()

@@ -3,6 +3,7 @@
 import os, re, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from posthouse import *
+from agents import Desk
 
 LIMIT = 20 * 1024
 house = House(conf='retry_first = 1s\nretry_last = 1s\nlog_level = detail\n')
@@ -102,6 +103,16 @@ wait_until(lambda: any(b'5.2.2' in m for m in house.mail('ann')), what='the boun
 like(house.send('x@y.example', 'ann@example.org', BODY * 8), 'queued', 'larger than the whole mailbox')
 like(house.wait_event('queue.failed', rcpt='ann@example.org', bound=20) and house.events('queue.failed', rcpt='ann@example.org')[0]['reply'],
      r'^552 5\.2\.2 the message is larger', '... fails at once')
+
+# A job that was cut off behind the link is done again: what is there has fitted, however full the mailbox is now.
+desk = Desk('local', maps={'users': 'dan@example.org quota=1msgs\n'})
+text = b'Return-Path: <x@y.example>\nSubject: x\n\nhello\n'
+fd = desk.message(text)
+is_([o[:3] for o in desk.job(['dan@example.org'], text, fd=fd, id='1quota').outcomes], [('sent', 250, '2.0.0')], 'the first fits')
+is_([o[:3] for o in desk.job(['dan@example.org'], text, fd=fd, id='1quota').outcomes], [('sent', 250, '2.0.0')], '... and is found when the job is done again')
+is_([o[:3] for o in desk.job(['dan@example.org'], text, id='2quota').outcomes], [('retry', 452, '4.2.2')], '... another one does not fit')
+lines = (desk.house.maildir('dan') / 'maildirsize').read_text().splitlines()
+is_(sum(int(l.split()[1]) for l in lines[1:]), 2, '... it is counted once, the letter too')
 
 # Words.
 for bad in ('quota=', 'quota=2X', 'quota=1G,2G', 'quota=-1'):
