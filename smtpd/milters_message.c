@@ -115,7 +115,7 @@ tell_body(struct session *s, struct milter_peer *f, const struct rewrite *w)
 static bool
 is_change(char answer)
 {
-	return strchr("+2-behimq", answer) != NULL;
+	return answer != '\0' && strchr("+2-behimq", answer) != NULL;
 }
 
 static struct reply

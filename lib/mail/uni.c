@@ -76,7 +76,7 @@ charset_name(struct span s, char name[64])
 	if (s.len == 0 || s.len >= 64)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
-		if (!ascii_alnum((unsigned char)s.s[i]) && strchr("-_.:+()", s.s[i]) == NULL)
+		if (!ascii_alnum((unsigned char)s.s[i]) && (s.s[i] == '\0' || strchr("-_.:+()", s.s[i]) == NULL))
 			return false;
 		name[i] = s.s[i];
 	}
