@@ -65,6 +65,14 @@ say(struct log_source *src, struct logfile *l, const char *text)
 }
 
 static void
+leave(struct log_source *src)
+{
+	close(src->read_fd);
+	close(src->write_fd);
+	buf_free(&src->pending);
+}
+
+static void
 days_turn(void **state)
 {
 	struct logfile l = { .dir = dir, .keep_days = 2, .echo_fd = -1, .fd = -1 };
@@ -90,6 +98,7 @@ days_turn(void **state)
 	assert_true(there("2026-11-21.log"));
 	assert_true(there("2026-11-19.txt"));
 	assert_true(there("x2026-11-19.log"));
+	leave(&src);
 }
 
 static void
@@ -111,6 +120,8 @@ lines_are_whole(void **state)
 	source_drain(&b, &l);
 	assert_string_equal(content("2026-11-27.log"),
 	    "b whole\na begins and ends\nb begins \n");
+	leave(&a);
+	leave(&b);
 }
 
 static void
