@@ -81,43 +81,43 @@ static void
 dsn_parameters(void **state)
 {
 	static const struct {
-		bool mail;
 		const char *text;
 		enum said said;
+		bool mail;
 	} rows[] = {
-		{ true, " RET=FULL ENVID=QQ314159", SAY_OK },
-		{ true, " ret=hdrs envid=a+20b+2B+3D", SAY_OK },
-		{ true, " RET=NONE", SAY_PARAMETER_VALUE },
-		{ true, " RET", SAY_PARAMETER_VALUE },
-		{ true, " RET=FULL RET=FULL", SAY_PARAMETER_TWICE },
-		{ true, " ENVID", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a+2", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a+", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a+0G", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a+0A", SAY_PARAMETER_VALUE }, /* a new line, were it let through */
-		{ true, " ENVID=a+00b", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a+7F", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a+E4", SAY_PARAMETER_VALUE },
-		{ true, " ENVID=a\xe4", SAY_PARAMETER_VALUE },
-		{ false, " NOTIFY=NEVER", SAY_OK },
-		{ false, " notify=success,Failure,DELAY ORCPT=rfc822;Bob+2Bx@example.org", SAY_OK },
-		{ false, " NOTIFY=SUCCESS,SUCCESS", SAY_OK },
-		{ false, " NOTIFY=NEVER,SUCCESS", SAY_PARAMETER_VALUE },
-		{ false, " NOTIFY=", SAY_PARAMETER_SYNTAX },
-		{ false, " NOTIFY=SUCCESS,", SAY_PARAMETER_VALUE },
-		{ false, " NOTIFY=,SUCCESS", SAY_PARAMETER_VALUE },
-		{ false, " NOTIFY=ALWAYS", SAY_PARAMETER_VALUE },
-		{ false, " ORCPT=rfc822;", SAY_PARAMETER_VALUE },
-		{ false, " ORCPT=;bob@example.org", SAY_PARAMETER_VALUE },
-		{ false, " ORCPT=bob@example.org", SAY_PARAMETER_VALUE },
-		{ false, " ORCPT=rfc822;bob+0D+0Ainjected", SAY_PARAMETER_VALUE },
-		{ false, " ORCPT=r(c;bob", SAY_PARAMETER_VALUE },
-		{ false, " ORCPT=X.400;bob", SAY_PARAMETER_VALUE }, /* a dot is none of an atom's */
-		{ false, " ORCPT=utf-8;b\\x{F6}b@example.org", SAY_OK },
-		{ false, " RET=FULL", SAY_PARAMETER_UNKNOWN },
+		{ " RET=FULL ENVID=QQ314159", SAY_OK, true },
+		{ " ret=hdrs envid=a+20b+2B+3D", SAY_OK, true },
+		{ " RET=NONE", SAY_PARAMETER_VALUE, true },
+		{ " RET", SAY_PARAMETER_VALUE, true },
+		{ " RET=FULL RET=FULL", SAY_PARAMETER_TWICE, true },
+		{ " ENVID", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a+2", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a+", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a+0G", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a+0A", SAY_PARAMETER_VALUE, true }, /* a new line, were it let through */
+		{ " ENVID=a+00b", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a+7F", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a+E4", SAY_PARAMETER_VALUE, true },
+		{ " ENVID=a\xe4", SAY_PARAMETER_VALUE, true },
+		{ " NOTIFY=NEVER", SAY_OK, false },
+		{ " notify=success,Failure,DELAY ORCPT=rfc822;Bob+2Bx@example.org", SAY_OK, false },
+		{ " NOTIFY=SUCCESS,SUCCESS", SAY_OK, false },
+		{ " NOTIFY=NEVER,SUCCESS", SAY_PARAMETER_VALUE, false },
+		{ " NOTIFY=", SAY_PARAMETER_SYNTAX, false },
+		{ " NOTIFY=SUCCESS,", SAY_PARAMETER_VALUE, false },
+		{ " NOTIFY=,SUCCESS", SAY_PARAMETER_VALUE, false },
+		{ " NOTIFY=ALWAYS", SAY_PARAMETER_VALUE, false },
+		{ " ORCPT=rfc822;", SAY_PARAMETER_VALUE, false },
+		{ " ORCPT=;bob@example.org", SAY_PARAMETER_VALUE, false },
+		{ " ORCPT=bob@example.org", SAY_PARAMETER_VALUE, false },
+		{ " ORCPT=rfc822;bob+0D+0Ainjected", SAY_PARAMETER_VALUE, false },
+		{ " ORCPT=r(c;bob", SAY_PARAMETER_VALUE, false },
+		{ " ORCPT=X.400;bob", SAY_PARAMETER_VALUE, false }, /* a dot is none of an atom's */
+		{ " ORCPT=utf-8;b\\x{F6}b@example.org", SAY_OK, false },
+		{ " RET=FULL", SAY_PARAMETER_UNKNOWN, false },
 	};
 	struct buf text = BUF_INIT(1024), long_one = BUF_INIT(1024);
-	struct params p;
+	struct params p = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {

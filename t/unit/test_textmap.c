@@ -37,7 +37,7 @@ continues(void **state)
 		buf_init(&m.text, 10000);
 		buf_init(&m.before, 10000);
 		buf_adds(&m.text, continued[i].before);
-		strcpy(key, continued[i].key);
+		(void)strlcpy(key, continued[i].key, sizeof(key));
 		assert_true(textmap_find(&m, is_key, key, &e));
 		textmap_continue(&m, &e, continued[i].words);
 		assert_string_equal(buf_str(&m.text), continued[i].after);
