@@ -366,6 +366,17 @@ find(const char *name)
 	    name);
 }
 
+/* --auth, --tls, and one of the forms, all of status alone; the first two have text and JSON. */
+static bool
+options_fit(const struct house *h, const struct verb *v)
+{
+	bool part = h->auth || h->tls;
+
+	if (v->run != do_status)
+		return !part && h->form == STATUS_TEXT;
+	return !(h->auth && h->tls) && (!part || h->form == STATUS_TEXT || h->form == STATUS_JSON);
+}
+
 static const struct verb *
 read_options(struct house *h, int argc, char *argv[])
 {
@@ -403,9 +414,7 @@ read_options(struct house *h, int argc, char *argv[])
 	}
 	if (optind < argc)
 		v = find(argv[optind++]);
-	if (v == NULL || wrong || optind < argc ||
-	    ((h->auth || h->tls || h->form != STATUS_TEXT) && v->run != do_status) ||
-	    (h->auth && h->tls) || ((h->auth || h->tls) && (h->form == STATUS_WATCH || h->form == STATUS_METRICS))) {
+	if (v == NULL || wrong || optind < argc || !options_fit(h, v)) {
 		if (help && v == NULL) {
 			puts("usage: house [-C DIR] start|stop|restart|reload|status");
 			exit(0);

@@ -76,8 +76,8 @@ look_away(struct view *v)
 	buf_free(&v->counts_error);
 }
 
-static const char *
-format_time(int64_t when_s, char out[32])
+const char *
+status_time(int64_t when_s, char out[32])
 {
 	time_t t = (time_t)when_s;
 	struct tm tm;
@@ -103,7 +103,7 @@ print_service(const struct view *v, const struct record_service *s)
 		return;
 	}
 	printf("  %-10s %-8s since %s  pid %-7d %3u process%s %7.1f MiB%s",
-	    s->name, s->state, format_time(s->since_s, since), (int)s->pid, n,
+	    s->name, s->state, status_time(s->since_s, since), (int)s->pid, n,
 	    n == 1 ? "  " : "es", (double)rss / (1 << 20),
 	    s->starts > 1 ? "" : "\n");
 	if (s->starts > 1)
@@ -149,7 +149,7 @@ print_view(const struct view *v)
 		puts("posthouse does not run");
 	else
 		printf("posthouse runs since %s (master, pid %d)\n",
-		    format_time(v->record.since_s, since), (int)v->pid);
+		    status_time(v->record.since_s, since), (int)v->pid);
 	if (v->pid == 0 && v->process_count > 0)
 		printf("  but %zu processes of a killed master do; posthouse stop "
 		       "ends them\n", v->process_count);

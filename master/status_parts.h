@@ -22,4 +22,7 @@ struct view {
 /* In the text format of Prometheus, on standard output. */
 void metrics_print(const struct view *);
 
+/* Local time, "2026-11-22 12:31:00"; returns out. */
+const char *status_time(int64_t when_s, char out[32]);
+
 #endif

@@ -11,20 +11,9 @@
 
 #include "lib/wire/secure.h"
 #include "master/status.h"
+#include "master/status_parts.h"
 
 #define DAY_S 86400
-
-static const char *
-format_time(int64_t when_s, char out[32])
-{
-	time_t t = (time_t)when_s;
-	struct tm tm;
-
-	localtime_r(&t, &tm);
-	if (strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		out[0] = '\0';
-	return out;
-}
 
 static void
 print_until(const struct secure_pair *p)
@@ -32,11 +21,11 @@ print_until(const struct secure_pair *p)
 	int64_t now = (int64_t)time(NULL), left = (int64_t)p->until_s - now;
 	char when[32];
 
-	printf("    %s %s", left < 0 ? "expired" : "until  ", format_time((int64_t)p->until_s, when));
+	printf("    %s %s", left < 0 ? "expired" : "until  ", status_time((int64_t)p->until_s, when));
 	if (left >= 0)
 		printf(" (%" PRId64 " days)", left / DAY_S);
 	if ((int64_t)p->from_s > now)
-		printf(", not before %s", format_time((int64_t)p->from_s, when));
+		printf(", not before %s", status_time((int64_t)p->from_s, when));
 	putchar('\n');
 }
 
@@ -53,9 +42,9 @@ print_pair(const struct secure_pair *p)
 		puts("    OCSP    nothing is stapled");
 		return;
 	}
-	printf("    OCSP    stapled, of %s", format_time((int64_t)p->ocsp_from_s, when));
+	printf("    OCSP    stapled, of %s", status_time((int64_t)p->ocsp_from_s, when));
 	if (p->ocsp_until_s != 0)
-		printf(", until %s", format_time((int64_t)p->ocsp_until_s, when));
+		printf(", until %s", status_time((int64_t)p->ocsp_until_s, when));
 	putchar('\n');
 }
 
@@ -67,7 +56,7 @@ print_text(const struct secure_standing *st)
 	char when[32];
 
 	printf("TLS: %" PRIu64 " connections in %" PRIu64 " processes; session tickets by a key of %s\n", st->connections,
-	    st->processes, format_time(st->tickets_s, when));
+	    st->processes, status_time(st->tickets_s, when));
 	puts(rest.len > 0 ? "certificates that are served:" : "no certificate is served: no TLS");
 	while (secure_pair_next(&rest, &p))
 		print_pair(&p);

@@ -581,39 +581,38 @@ check_alone(const struct access_entry *a, struct buf *why)
 	return 0;
 }
 
+/* Of a network, a name or an address that is no device. NULL: they fit each other. */
+static const char *
+access_clash(const struct access_entry *a)
+{
+	bool speaks = a->proxy || a->xclient || a->etrn.s != NULL;
+
+	if (a->from.s != NULL || a->default_from.s != NULL || a->to.s != NULL || a->rate.s != NULL)
+		return "from=, default-from=, to= and rate= belong to device=NAME";
+	if (!a->trust && !a->reject && !a->no_relay && !a->no_local && !speaks)
+		return "say what to do: trust, reject, no-relay, no-local, proxy, xclient, etrn=DOMAIN or device=NAME";
+	if (a->trust + a->reject + (a->no_relay || a->no_local) > 1)
+		return "trust, reject and no-relay/no-local exclude each other";
+	if (a->reject && speaks)
+		return "who is rejected can say nothing: reject excludes proxy, xclient and etrn";
+	return a->text.len > 0 && !a->reject ? "text= belongs to reject" : NULL;
+}
+
 int
 entry_access(struct span text, struct arena *mem, struct access_entry *out,
     struct buf *why)
 {
 	static const struct entry_map map = { access_words, access_forms };
+	const char *clash;
 
 	memset(out, 0, sizeof(*out));
 	if (take_words(&map, text, mem, out, why) == -1)
 		return -1;
 	if (out->device.s != NULL)
 		return check_alone(out, why) == 0 ? check_device(out, why) : -1;
-	if (out->from.s != NULL || out->default_from.s != NULL || out->to.s != NULL || out->rate.s != NULL) {
-		fault(why, "from=, default-from=, to= and rate= belong to device=NAME");
-		return -1;
-	}
-	if (!out->trust && !out->reject && !out->no_relay && !out->no_local &&
-	    !out->proxy && !out->xclient && out->etrn.s == NULL) {
-		fault(why, "say what to do: trust, reject, no-relay, no-local, "
-		    "proxy, xclient, etrn=DOMAIN or device=NAME");
-		return -1;
-	}
-	if (out->trust + out->reject + (out->no_relay || out->no_local) > 1) {
-		fault(why, "trust, reject and no-relay/no-local exclude each "
-		    "other");
-		return -1;
-	}
-	if (out->reject && (out->proxy || out->xclient || out->etrn.s != NULL)) {
-		fault(why, "who is rejected can say nothing: reject excludes "
-		    "proxy, xclient and etrn");
-		return -1;
-	}
-	if (out->text.len > 0 && !out->reject) {
-		fault(why, "text= belongs to reject");
+	clash = access_clash(out);
+	if (clash != NULL) {
+		fault(why, "%s", clash);
 		return -1;
 	}
 	if (out->etrn.len > 0)

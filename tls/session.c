@@ -281,7 +281,7 @@ tell_standing(struct session *s)
 	int rv;
 
 	seat_totals(s->env->seat, &connections, &processes);
-	(void)snprintf(numbers[0], sizeof(numbers[0]), "%zu", connections);
+	(void)snprintf(numbers[0], sizeof(numbers[0]), "%zu", connections - (connections > 0)); /* less the one that asks */
 	(void)snprintf(numbers[1], sizeof(numbers[1]), "%zu", processes);
 	(void)snprintf(numbers[2], sizeof(numbers[2]), "%lld", atomic_load(&s->env->tickets->made_s));
 	for (size_t i = 0; i < p->count; i++) {

@@ -61,6 +61,8 @@ der = ssl.PEM_cert_to_DER_cert((pairs.work / 'mail.pem').read_text())
 import hashlib
 served = {c['name']: c for c in facts['certificates']}
 is_(sorted(served), ['mail.pem', 'second.pem'], 'status --tls --json: the pairs that are served')
+ok(wait_until(lambda: json.loads(house.ph('status', '--tls', '--json').stdout)['connections'] == 0, what='no connection'),
+   'who asks is not counted as a connection')
 mail = served['mail.pem']
 is_((mail['sha256'], mail['kind'], mail['hosts'], mail['usual'], mail['ocsp_from']),
     (hashlib.sha256(der).hexdigest(), 'EC', 'mail.example.org,example.org', True, 0), 'fingerprint, key, names')
